@@ -1,0 +1,44 @@
+# Each target sets up what it needs. The only requirements: Python 3.11 or newer, make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench build clean
+
+help:  ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+setup: $(READY)  ## make the virtual environment in .venv
+
+run: $(READY)  ## show the main job: sample packages, a handler, three workers
+	@$(BIN)/jobrunner demo
+
+test: $(READY)  ## run the tests (under 5 minutes on two cores)
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY)  ## format, lint, types and tests, as a change must pass them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: $(READY)  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## 5,000 small packages beside the plain script that jobrunner replaces (about 5 minutes)
+	$(BIN)/python bench/whole_job.py
+
+build: $(READY)  ## build the wheel and the source distribution into dist/
+	$(BIN)/python -m build
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

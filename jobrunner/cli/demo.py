@@ -1,0 +1,45 @@
+"""`jobrunner demo`: a home with sample packages, made and run."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli.status import show_status
+from jobrunner.cli.work import supervise
+from jobrunner.domain.errors import ConfigurationError
+
+EXAMPLES = "Example:  jobrunner demo"
+
+
+def command(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="An empty folder, or one to make (else: a temporary one).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make a home with sample packages and a handler, and run it with three workers."""
+    from jobrunner.demo import make_home
+
+    home = directory.expanduser().resolve() if directory else Path(tempfile.mkdtemp(prefix="jobrunner-demo-"))
+    home.mkdir(parents=True, exist_ok=True)
+    if any(home.iterdir()):
+        raise ConfigurationError(f"{home} is not empty: name a folder that is, or one that is not there")
+    make_home(home)
+    code = supervise(home, 3, drain=True, scan=True)
+    if code > 128:
+        raise typer.Exit(code)
+    print()
+    show_status(home, as_json=False)
+    print(
+        f"\nOne package was broken on purpose. Look into:\n"
+        f"  {home}/archive/station-01   the sender's zip, its members, and the handler's summary.json\n"
+        f"  {home}/failed/station-37    the broken one, with the reason in error.txt\n"
+        f"  {home}/analyze.py           the handler\n"
+        f"and ask:  jobrunner --home {home} show station-01"
+    )

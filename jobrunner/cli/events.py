@@ -1,0 +1,99 @@
+"""What happens, in words: one line an event, on stderr."""
+
+import os
+import sys
+import time
+
+import typer
+
+from jobrunner.domain.events import (
+    ClaimGone,
+    Emit,
+    Event,
+    JobDone,
+    JobFailed,
+    JobPutOff,
+    JobRecovered,
+    PackagesFound,
+    Stopping,
+    Trouble,
+    WorkerDied,
+    WorkersStarted,
+)
+from jobrunner.domain.package import shown
+
+_EARLY_DEATHS = 3
+
+
+def colourful(stream: int) -> bool:
+    """Say whether a stream (1 or 2) is a terminal on which colour is welcome."""
+    return os.isatty(stream) and not os.environ.get("NO_COLOR")
+
+
+def printer() -> Emit:
+    """Return what prints events on stderr, each in one write: several processes share the terminal."""
+    colour = colourful(2)
+
+    def emit(event: Event) -> None:
+        label, tint, text = _in_words(event)
+        clock = time.strftime("%H:%M:%S")
+        if colour:
+            clock, label = typer.style(clock, dim=True), typer.style(f"{label:<9}", fg=tint, bold=True)
+        sys.stderr.write(f"{clock}  {label:<9}  {text}\n")
+        sys.stderr.flush()
+
+    return emit
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: 0.12 s, 45 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def packages(count: int) -> str:
+    """Return "1 package" or "N packages"."""
+    return f"{count:,} package" + ("" if count == 1 else "s")
+
+
+def _in_words(event: Event) -> tuple[str, str, str]:
+    """Return a label, its colour and the text."""
+    match event:
+        case WorkersStarted(workers, home):
+            return "start", "cyan", f"{workers} worker{'' if workers == 1 else 's'} in {shown(home)}"
+        case PackagesFound(new, replaced):
+            again = f", {packages(replaced)} delivered again" if replaced else ""
+            return "found", "cyan", f"{packages(new)}{again}"
+        case JobDone(name, seconds):
+            return "done", "green", f"{shown(name)}  {duration(seconds)}"
+        case JobFailed(name, error):
+            return "failed", "red", f"{shown(name)}  {shown(error)}"
+        case JobPutOff(name, error, delay):
+            return "waiting", "yellow", f"{shown(name)}  {shown(error)}; again in {duration(delay)}"
+        case JobRecovered(name, error):
+            return "recovered", "yellow", f"{shown(name)}  {shown(error)}; queued again"
+        case ClaimGone(name):
+            return "left", "yellow", f"{shown(name)}  another worker has this job by now"
+        case WorkerDied(pid, reason, times, delay):
+            text = f"process {pid} {reason}; another one starts"
+            if times >= _EARLY_DEATHS:
+                text = f"process {pid} {reason}, as {times - 1} before it at their start; next try in {duration(delay)}"
+            return "worker", "red", text
+        case Stopping(grace):
+            return (
+                "stop",
+                "cyan",
+                f"running jobs may end within {duration(grace)}; again Ctrl-C or SIGTERM: at once",
+            )
+        case Trouble(error):
+            return "trouble", "red", shown(error)

@@ -1,0 +1,36 @@
+"""`jobrunner init`: makes a home."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = "Example:  jobrunner init /data/scans"
+
+
+def command(
+    context: typer.Context,
+    directory: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="The folder, made if it is missing.", show_default=False),
+    ] = None,
+) -> None:
+    """Make a home: a commented jobrunner.toml and the folders. Overwrites nothing."""
+    from jobrunner.domain.settings import template
+    from jobrunner.files.folders import Folders
+    from jobrunner.wiring import SETTINGS_FILE, load_settings
+
+    home = (directory or context.obj).expanduser().resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / SETTINGS_FILE
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(template())
+        print(f"{file} is new: set process.command in it to your program.")
+    except FileExistsError:
+        print(f"{file} was there already and is left as it is.")
+    settings = load_settings(home)
+    if settings.folders.inbox.is_relative_to(home):
+        settings.folders.inbox.mkdir(parents=True, exist_ok=True)
+    Folders(settings.folders).prepare(home)
+    print(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")

@@ -1,0 +1,80 @@
+"""The application, and the one place where errors become exit codes."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli import demo, init, logs, retry, run, scan, show, status, work
+from jobrunner.domain.errors import ConfigurationError, JobrunnerError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="jobrunner",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"jobrunner {version('jobrunner')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _home(
+    context: typer.Context,
+    home: Annotated[
+        Path,
+        typer.Option(envvar="JOBRUNNER_HOME", help="The folder with jobrunner.toml and the database.", metavar="DIR"),
+    ] = Path(),
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Runs your program once on each data package that is dropped into a folder, through any crash.
+
+    [bold]jobrunner init[/bold] makes a home; put packages into its inbox; [bold]jobrunner run -n 3[/bold] processes
+    them; [bold]jobrunner status[/bold] shows how things stand.
+    """
+    context.obj = home
+
+
+for module in (init, scan, work, run, status, show, logs, retry, demo):
+    app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLES)(module.command)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 128 + a signal."""
+    try:
+        code = app(prog_name="jobrunner", standalone_mode=False)
+    except ConfigurationError as error:
+        code = _complain(str(error), EXIT_USAGE)
+    except JobrunnerError as error:
+        code = _complain(str(error), EXIT_FAILED)
+    except typer.TyperException as error:
+        code = _complain(error.format_message(), EXIT_USAGE)
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    except OSError as error:
+        code = _complain(f"{error.strerror}: {error.filename}" if error.filename else str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    print("jobrunner: " + " ".join(message.split()), file=sys.stderr)
+    return code

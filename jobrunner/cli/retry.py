@@ -1,0 +1,29 @@
+"""`jobrunner retry`: failed jobs are queued again."""
+
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli.events import packages, printer
+
+EXAMPLES = "Examples:  jobrunner retry scan-0017 scan-0018    |    jobrunner retry --all"
+
+
+def command(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Failed packages.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that failed.")] = False,
+) -> None:
+    """Queue failed packages again, with their attempts counted anew."""
+    from jobrunner import wiring
+
+    if bool(names) == everything:
+        raise typer.BadParameter("name the failed packages, or say --all")
+    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    if everything:
+        count = home.retrying.retry_all()
+    else:
+        jobs = {job.id: job for job in map(home.report.find, names or [])}
+        home.retrying.retry(list(jobs.values()))
+        count = len(jobs)
+    print(f"{packages(count)} queued again." if count else "Nothing has failed.")

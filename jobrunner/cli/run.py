@@ -1,0 +1,12 @@
+"""`jobrunner run`: scan --watch and work in one."""
+
+import typer
+
+from jobrunner.cli.work import Drain, Workers, supervise
+
+EXAMPLES = "Examples:  jobrunner run -n 3    |    jobrunner run -n 3 --drain"
+
+
+def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:
+    """Scan the inbox and process what arrives with N workers, until stopped."""
+    raise typer.Exit(supervise(context.obj, workers, drain=drain, scan=True))

@@ -1,0 +1,27 @@
+"""`jobrunner scan`: records new packages."""
+
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli.events import printer
+
+EXAMPLES = "Example:  jobrunner scan --watch"
+
+
+def command(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on scanning, every second, until stopped.")] = False,
+) -> None:
+    """Queue the packages that are new in the inbox."""
+    from jobrunner import wiring
+    from jobrunner.process import signals
+
+    if watch:
+        signals.block()
+    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    if watch:
+        raise typer.Exit(128 + home.intake.watch(signals.STOP_SIGNALS))
+    found = home.intake.scan()
+    if not found.new and not found.replaced:
+        print("Nothing new in the inbox.")

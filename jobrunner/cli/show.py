@@ -1,0 +1,98 @@
+"""`jobrunner show`: one job."""
+
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli.events import duration, printer
+from jobrunner.domain.job import Attempt
+from jobrunner.domain.package import shown
+from jobrunner.domain.status import Story
+
+EXAMPLES = "Examples:  jobrunner show scan-0017    |    jobrunner show --json -- -a-name-with-a-dash"
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is or as status shows it.")]
+
+
+def command(
+    context: typer.Context,
+    name: Name,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show one job: its attempts, times and errors, where its package and its logs are."""
+    from jobrunner import wiring
+    from jobrunner.cli import tables
+
+    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    story = home.report.story(home.report.find(name))
+    if as_json:
+        tables.print_json(_document(story))
+        return
+    job = story.job
+    console = tables.console()
+    facts = [
+        ("package", shown(job.name)),
+        ("state", job.state.value),
+        ("queued", tables.local(job.created_at)),
+        ("ended", tables.local(job.finished_at)),
+        ("next try", tables.local(job.not_before_at)),
+        ("error", shown(job.error or "")),
+        ("lies in", shown(story.package_path or "nowhere: it has been removed")),
+        ("failures", str(job.failures or "")),
+        ("crashes", str(job.crashes or "")),
+    ]
+    for label, value in facts:
+        if value:
+            console.print(f"{label:<9}", style="dim", end="")
+            console.print(value, markup=False, soft_wrap=True)
+    if story.attempts:
+        console.print()
+        columns = ("attempt", "started", "outcome", "extract", "handler", "archive", "log", "error")
+        console.print(tables.table("Attempts", columns, [_row(attempt, story) for attempt in story.attempts]))
+
+
+def _row(attempt: Attempt, story: Story) -> list[str]:
+    from jobrunner.cli.tables import local
+
+    steps = (attempt.extract_seconds, attempt.handle_seconds, attempt.archive_seconds)
+    return [
+        str(attempt.number),
+        local(attempt.started_at),
+        attempt.outcome.value if attempt.outcome else "running",
+        *("" if seconds is None else duration(seconds) for seconds in steps),
+        "yes" if attempt.number in story.log_paths else "",
+        shown(attempt.error or ""),
+    ]
+
+
+def _document(story: Story) -> dict[str, object]:
+    from jobrunner.cli.tables import utc
+
+    job = story.job
+    return {
+        "name": job.name,
+        "state": job.state.value,
+        "error": job.error,
+        "created_at": utc(job.created_at),
+        "finished_at": utc(job.finished_at),
+        "not_before_at": utc(job.not_before_at),
+        "failures": job.failures,
+        "crashes": job.crashes,
+        "interruptions": job.interruptions,
+        "package_path": story.package_path,
+        "attempts": [
+            {
+                "number": attempt.number,
+                "worker_pid": attempt.worker_pid,
+                "started_at": utc(attempt.started_at),
+                "ended_at": utc(attempt.ended_at),
+                "outcome": attempt.outcome and attempt.outcome.value,
+                "error": attempt.error,
+                "extract_seconds": attempt.extract_seconds,
+                "handle_seconds": attempt.handle_seconds,
+                "archive_seconds": attempt.archive_seconds,
+                "log_path": story.log_paths.get(attempt.number),
+            }
+            for attempt in story.attempts
+        ],
+    }

@@ -1,0 +1,131 @@
+"""`jobrunner status`: how things stand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli.events import duration, printer
+from jobrunner.domain.package import shown
+from jobrunner.domain.status import Status
+
+EXAMPLES = "Examples:  jobrunner status    |    jobrunner status --json"
+
+_MOST_ROWS = 20
+_TINTS = {"queued": "cyan", "waiting": "yellow", "running": "blue", "done": "green", "failed": "red"}
+
+
+def command(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show counts, what runs now, what failed and why, and what lies in the inbox."""
+    show_status(context.obj, as_json=as_json)
+
+
+def show_status(path: Path, *, as_json: bool) -> None:
+    """Print the status of the home at `path`."""
+    from jobrunner import wiring
+    from jobrunner.cli import tables
+
+    home = wiring.open_home(wiring.load_settings(path), printer())
+    status = home.report.status()
+    if as_json:
+        tables.print_json(_document(status))
+        return
+    console = tables.console()
+    console.print(_headline(status))
+    for title, columns, rows, tint in _sections(status):
+        if rows:
+            console.print()
+            console.print(tables.table(title, columns, rows[:_MOST_ROWS], tint=tint))
+            if len(rows) > _MOST_ROWS:
+                console.print(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", style="dim")
+    if status.failed:
+        console.print("\nTo try again: jobrunner retry NAME, or jobrunner retry --all", style="dim")
+
+
+def _headline(status: Status) -> str:
+    counts = [
+        f"[bold]{count:,}[/] [{_TINTS[state]}]{state}[/]" if count else f"[dim]{count} {state}[/]"
+        for state, count in status.counts.items()
+    ]
+    pace = f"done in the last hour {status.done_last_hour:,}, in the last minute {status.done_last_minute:,}"
+    return f"{'   '.join(counts)}\n[dim]{pace}[/]"
+
+
+def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]], str]]:
+    from jobrunner.cli.tables import local
+
+    running = [
+        (
+            shown(entry.job.name),
+            str(entry.job.attempt),
+            duration(status.now - entry.started_at),
+            str(entry.worker_pid),
+        )
+        for entry in status.running
+    ]
+    waiting = [
+        (
+            shown(job.name),
+            f"in {duration((job.not_before_at or status.now) - status.now)}",
+            shown(job.error or ""),
+        )
+        for job in status.waiting
+    ]
+    failed = [(shown(job.name), local(job.finished_at), shown(job.error or "")) for job in status.failed]
+    survey = status.survey
+    return [
+        ("Running", ("package", "attempt", "for", "worker"), running, "blue"),
+        ("Waiting for another try", ("package", "next", "why"), waiting, "yellow"),
+        ("Failed", ("package", "when", "why"), failed, "red"),
+        (
+            "Duplicates, held in the inbox: a package of this name is known already",
+            ("package",),
+            [(shown(name),) for name in survey.duplicates],
+            "yellow",
+        ),
+        (
+            "Incomplete deliveries",
+            ("in the inbox", "why"),
+            [(shown(delivery.name), delivery.lacking or "") for delivery in survey.incomplete],
+            "yellow",
+        ),
+        ("New, not scanned yet", ("package",), [(shown(name),) for name in survey.new], "cyan"),
+    ]
+
+
+def _document(status: Status) -> dict[str, object]:
+    from jobrunner.cli.tables import utc
+
+    return {
+        "counts": status.counts,
+        "throughput": {"last_minute": status.done_last_minute, "last_hour": status.done_last_hour},
+        "running": [
+            {
+                "name": entry.job.name,
+                "attempt": entry.job.attempt,
+                "worker_pid": entry.worker_pid,
+                "started_at": utc(entry.started_at),
+                "seconds": round(status.now - entry.started_at, 3),
+            }
+            for entry in status.running
+        ],
+        "waiting": [
+            {"name": job.name, "not_before_at": utc(job.not_before_at), "error": job.error} for job in status.waiting
+        ],
+        "failed": [
+            {
+                "name": job.name,
+                "error": job.error,
+                "failed_at": utc(job.finished_at),
+                "folder": job.failed_name,
+            }
+            for job in status.failed
+        ],
+        "duplicates": [{"name": name} for name in status.survey.duplicates],
+        "incomplete": [{"name": delivery.name, "reason": delivery.lacking} for delivery in status.survey.incomplete],
+        "new": [{"name": name} for name in status.survey.new],
+    }

@@ -1,0 +1,45 @@
+"""`jobrunner work`: processes what is queued."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobrunner.cli.events import printer
+
+EXAMPLES = "Examples:  jobrunner work -n 3    |    jobrunner work -n 3 --drain"
+
+Workers = Annotated[int, typer.Option("-n", "--workers", min=1, help="How many packages at a time.", metavar="N")]
+Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
+
+
+def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:
+    """Process queued packages with N workers, until stopped."""
+    raise typer.Exit(supervise(context.obj, workers, drain=drain, scan=False))
+
+
+def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
+    """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
+    from jobrunner import wiring
+    from jobrunner.domain.events import WorkersStarted
+    from jobrunner.process import signals
+
+    emit = printer()
+    signals.block()
+    home = wiring.open_home(wiring.load_settings(path), emit)
+    supervisor = home.supervisor(emit)
+    emit(WorkersStarted(workers, str(home.settings.home)))
+    worker = wiring.worker_main(home.settings, emit, drain=drain)
+    scanner = wiring.scanner_main(home.settings, emit) if scan else None
+    while True:
+        if scan:
+            home.intake.scan()
+        caught = supervisor.run(worker, workers, beside=scanner, drain=drain)
+        if caught or not scan:
+            break
+        home.intake.scan()  # what came while the last workers ended
+        if not home.jobs.any_pending():
+            break
+    failed = drain and home.jobs.any_failed_under(supervisor.token)
+    supervisor.leave()
+    return 128 + caught if caught else int(failed)

@@ -1,0 +1,33 @@
+"""What can go wrong, sorted by whose fault it is, because that decides what happens next."""
+
+
+class JobrunnerError(Exception):
+    """Something the user can act on, in one plain line."""
+
+
+class ConfigurationError(JobrunnerError):
+    """The home or its settings are wrong: nothing was started."""
+
+
+class StoreError(JobrunnerError):
+    """The database cannot be used."""
+
+
+class PackageError(JobrunnerError):
+    """The package itself is bad: no second try can help, its sender has to."""
+
+
+class MachineError(JobrunnerError):
+    """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
+
+
+class ClaimLost(JobrunnerError):
+    """Somebody else holds this job by now: touch nothing more of it."""
+
+
+class Reject(Exception):  # noqa: N818  (reads as a verb in a handler: raise jobrunner.Reject)
+    """Raise it in a callable handler when the data is bad: the job fails at once, with this text."""
+
+
+class RetryLater(Exception):  # noqa: N818
+    """Raise it in a callable handler for "not now": tried again with backoff, without using up an attempt."""

@@ -1,0 +1,99 @@
+"""What happens while jobrunner runs, as named values. The command line turns them into words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersStarted:
+    """A supervisor starts `workers` workers in `home`."""
+
+    workers: int
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesFound:
+    """A scan queued `new` packages and `replaced` new deliveries of failed ones."""
+
+    new: int
+    replaced: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """A package is in the archive, `seconds` after its claim."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A package is in the failed folder."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPutOff:
+    """A job will be tried again in `delay` seconds."""
+
+    name: str
+    error: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecovered:
+    """What a dead worker was doing is in the queue again; `error` says how the worker died."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimGone:
+    """A worker found that its job had been given to another, and left it alone."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """A worker ended unasked and is replaced in `delay` seconds; `times` in a row it did so early."""
+
+    pid: int
+    reason: str
+    times: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A signal came: running jobs have `grace` seconds to end."""
+
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something is wrong with the machine; it is tried again."""
+
+    error: str
+
+
+Event = (
+    WorkersStarted
+    | PackagesFound
+    | JobDone
+    | JobFailed
+    | JobPutOff
+    | JobRecovered
+    | ClaimGone
+    | WorkerDied
+    | Stopping
+    | Trouble
+)
+Emit = Callable[[Event], None]

@@ -1,0 +1,77 @@
+"""The job: one row for one package name, and its attempts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job stands. `queued` with a time before which it is not tried is shown as `waiting`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    DONE = "done"  #: extracted, handled, archived
+    FAILED = "failed"  #: the handler failed: uses up an attempt
+    REJECTED = "rejected"  #: the package is bad: fails the job at once
+    LATER = "later"  #: the handler said "not now"
+    FAULT = "fault"  #: the machine was at fault
+    CRASHED = "crashed"  #: the worker died while others lived
+    INTERRUPTED = "interrupted"  #: jobrunner was stopped or everything was killed
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it was read; a worker that claimed it holds it as `(id, attempt, worker_id)`.
+
+    `attempt` is the number of the newest attempt. `failures`, `crashes`, `interruptions` are the three budgets and
+    `delays` the times that the job was put off in a row through no fault of its own. `condemned`: its failure is
+    decided and only the move to the failed folder remains. `failed_name` and `error_name` say where in the failed
+    folder the package lies (or is about to), and which file in it is ours. Times are seconds since 1970 (UTC).
+    """
+
+    id: int
+    name: str
+    state: State
+    attempt: int
+    worker_id: int | None
+    failures: int
+    delays: int
+    crashes: int
+    interruptions: int
+    condemned: bool
+    not_before_at: float | None
+    error: str | None
+    failed_name: str | None
+    error_name: str | None
+    created_at: float
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a job by one worker. Seconds are None for a step that was not reached."""
+
+    number: int
+    worker_pid: int
+    started_at: float
+    ended_at: float | None
+    outcome: Outcome | None
+    error: str | None
+    extract_seconds: float | None
+    handle_seconds: float | None
+    archive_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds that the steps of one attempt took."""
+
+    extract: float | None = None
+    handle: float | None = None
+    archive: float | None = None

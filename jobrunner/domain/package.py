@@ -1,0 +1,63 @@
+"""A package: what a callable handler is given, and the rules for its name."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+#: A file name on Linux has at most 255 bytes, and the package NAME holds NAME.zip.
+MAX_NAME_BYTES = 251
+
+_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What a callable handler gets.
+
+    `data` is the folder with the zip's extracted members: what the handler writes there is archived.
+    `zip` is the file as the sender left it. `attempt` counts from 1 over the life of the job.
+    """
+
+    name: str
+    data: Path
+    zip: Path
+    attempt: int
+    home: Path
+
+
+def shown(name: str) -> str:
+    r"""Return the name as a person may safely see it: on one line, in printable characters.
+
+    Only a name that has something to escape is escaped, backslashes included, so that `unshown` finds it again.
+    Bytes that are not UTF-8 become `\xNN`.
+    """
+    if name.isprintable():
+        return name
+    return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in name)
+
+
+def unshown(text: str) -> str:
+    """Return the name that `shown` printed as `text`."""
+
+    def character(match: re.Match[str]) -> str:
+        code = match[1]
+        for char, escape in _ESCAPES.items():
+            if escape[1:] == code:
+                return char
+        if code.startswith("x"):
+            return os.fsdecode(bytes.fromhex(code[1:]))
+        return chr(int(code[1:], 16))
+
+    return re.sub(r"\\(\\|n|t|r|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})", character, text)
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8 (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,75 @@
+"""What an attempt's end means for its job: pure functions over the budgets."""
+
+from dataclasses import dataclass, replace
+
+from jobrunner.domain.job import Job, Outcome
+
+#: A package that was there when this many workers died is taken to be the cause.
+MAX_CRASHES = 3
+#: A package that was running in this many interruptions in a row lets the others go first.
+MAX_INTERRUPTIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`max_attempts` failures of the handler fail the job; times in seconds."""
+
+    max_attempts: int
+    backoff: float
+    max_backoff: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The job's budgets from now on, and what becomes of it.
+
+    `condemned` fails it. Otherwise it is queued again: at once or after `delay` seconds, at its old place in the
+    queue or, with `to_back`, behind all others.
+    """
+
+    failures: int
+    delays: int
+    crashes: int
+    interruptions: int
+    condemned: bool = False
+    delay: float | None = None
+    to_back: bool = False
+    reason: str | None = None
+
+
+def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitter: float) -> Decision:
+    """Return what becomes of `job` after an attempt that did not end well.
+
+    `jitter` is a random number from 0 to 1; it stretches a delay by up to a quarter, so that jobs that failed together
+    do not come back together.
+    """
+    now = Decision(job.failures, job.delays, job.crashes, interruptions=0, reason=error)
+    match outcome:
+        case Outcome.REJECTED:
+            return replace(now, condemned=True)
+        case Outcome.FAILED:
+            failures = job.failures + 1
+            if failures >= policy.max_attempts:
+                return replace(now, failures=failures, delays=0, condemned=True)
+            return replace(now, failures=failures, delays=0, delay=_backoff(failures, policy, jitter))
+        case Outcome.LATER | Outcome.FAULT:
+            delays = job.delays + 1
+            return replace(now, delays=delays, delay=_backoff(delays, policy, jitter))
+        case Outcome.CRASHED:
+            crashes = job.crashes + 1
+            if crashes >= MAX_CRASHES:
+                reason = f"its worker died {crashes} times while it ran ({error})"
+                return replace(now, crashes=crashes, condemned=True, reason=reason)
+            return replace(now, crashes=crashes)
+        case Outcome.INTERRUPTED:
+            interruptions = job.interruptions + 1
+            if interruptions >= MAX_INTERRUPTIONS:
+                return replace(now, to_back=True)
+            return replace(now, interruptions=interruptions)
+        case Outcome.DONE:
+            raise ValueError("a job that is done needs no decision")
+
+
+def _backoff(times: int, policy: RetryPolicy, jitter: float) -> float:
+    doublings = min(times - 1, 64)  # a float cannot be doubled for ever
+    return float(min(policy.backoff * 2**doublings * (1 + jitter / 4), policy.max_backoff))

@@ -1,0 +1,60 @@
+"""How a home stands, and the story of one job: what people ask for, as values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobrunner.domain.job import Attempt, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A folder in the inbox; `lacking` says what it waits for, None if it is complete.
+
+    `arrived_at` is the time of its zip, in seconds since 1970.
+    """
+
+    name: str
+    lacking: str | None
+    arrived_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks."""
+
+    new: Sequence[str]
+    duplicates: Sequence[str]
+    incomplete: Sequence[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A running job with who runs it and since when (seconds since 1970)."""
+
+    job: Job
+    worker_pid: int
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first."""
+
+    now: float
+    counts: dict[str, int]
+    done_last_minute: int
+    done_last_hour: int
+    running: Sequence[RunningJob]
+    waiting: Sequence[Job]
+    failed: Sequence[Job]
+    survey: Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists."""
+
+    job: Job
+    attempts: Sequence[Attempt]
+    package_path: str | None
+    log_paths: dict[int, str]

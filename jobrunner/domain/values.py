@@ -1,0 +1,94 @@
+"""Durations, sizes and command lines as people write them in settings.
+
+Each parser takes what TOML or the environment holds and returns the value, or raises ValueError with what it wants.
+"""
+
+import codecs
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def duration(value: object) -> float:
+    """Return the seconds of a duration such as "10s", "5m", "2h" or "30d"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError('a duration such as "10s", "5m", "2h" or "30d"')
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def size(value: object) -> int:
+    """Return the bytes of a size such as "10 GiB"."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]iB|B)", value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError('a size such as "500 MiB" or "10 GiB"')
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def positive(value: object) -> int:
+    """Return a whole number from 1 on."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a whole number from 1 on")
+    return value
+
+
+def text(value: object) -> str:
+    """Return a text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text in quotes")
+    return value
+
+
+def path(value: object) -> Path:
+    """Return a path; who knows the home makes it absolute."""
+    return Path(text(value)).expanduser()
+
+
+def suffix(value: object) -> str:
+    """Return the end of a file name."""
+    if "/" in text(value):
+        raise ValueError('the end of a folder\'s name, such as "-downloading"')
+    return text(value)
+
+
+def codec(value: object) -> str:
+    """Return "auto" or the name of a codec that Python knows."""
+    name = text(value)
+    try:
+        if name != "auto":
+            codecs.lookup(name)
+    except LookupError:
+        raise ValueError('"auto" or a codec such as "gbk", "cp932" or "cp437"') from None
+    return name
+
+
+def command(value: object) -> tuple[str, ...]:
+    """Return the words of a command: a list of them, or one text that is split as a shell does."""
+    if isinstance(value, str):
+        value = shlex.split(value)
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
+        raise ValueError('a list of words such as ["python", "analyze.py"]')
+    return tuple(value)
+
+
+def function(value: object) -> str:
+    """Return a callable's name as "module:function"."""
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", value if isinstance(value, str) else ""):
+        raise ValueError('a module and a function in it, such as "analysis:process"')
+    return str(value)
+
+
+def database_url(value: object) -> str:
+    """Return the URL of an SQLite database: three slashes before a path relative to the home, four before another."""
+    if not re.fullmatch(r"sqlite:///[^?#]+", value if isinstance(value, str) else ""):
+        raise ValueError('a URL such as "sqlite:///jobrunner.db"')
+    return str(value)
+
+
+Parser = Callable[[object], object]

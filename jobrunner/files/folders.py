@@ -1,0 +1,237 @@
+"""The home's folders, and the work folder of one attempt, whose content says how far the attempt came."""
+
+import errno
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from jobrunner.domain.errors import ConfigurationError, PackageError
+from jobrunner.domain.job import Job
+from jobrunner.domain.settings import FolderSettings
+from jobrunner.files import moves
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+_WORKSPACE_NAME = re.compile(r"(\d+)-(\d+)")
+
+
+class Stage(IntEnum):
+    """How far an attempt came, as its work folder shows it."""
+
+    TAKEN = 1  #: the sender's package is there, untouched
+    HANDLED = 2  #: and the handler's success is recorded
+    FLUSHED = 3  #: and all of it is on the disk
+    MOVED = 4  #: and the package has been moved to the archive
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: who takes a job over renames it first.
+
+    `package/` is the sender's folder. `data/` is the extracted zip while the handler works on it; it becomes
+    `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk, before it is merged into the
+    package. Until it is flushed, a power cut may have eaten it: then its BOOT is not the one that runs now.
+    """
+
+    path: str
+    package: str
+    data: str
+    handled: str
+    flushed: str
+    copying: str
+    copied: str
+
+    @classmethod
+    def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
+        """Return the work folder of an attempt, whether it exists or not."""
+        path = os.path.join(work, f"{job_id}-{attempt}")
+        parts = ("package", "data", f"handled-{BOOT_ID}", "flushed", "copying", "copied")
+        return cls(path, *(os.path.join(path, part) for part in parts))
+
+    def stage(self) -> Stage:
+        """Return how far this attempt, or the one it took over, came."""
+        if os.path.lexists(self.flushed):
+            return Stage.FLUSHED if os.path.lexists(self.package) else Stage.MOVED
+        return Stage.HANDLED if os.path.lexists(self.handled) else Stage.TAKEN
+
+    def start_afresh(self) -> None:
+        """Remove what an earlier attempt left beside the sender's package, and make an empty data folder."""
+        for name in os.listdir(self.path):
+            leftover = os.path.join(self.path, name)
+            if leftover != self.package:
+                moves.remove_tree(leftover)
+        os.mkdir(self.data, 0o755)
+
+    def record_success(self) -> None:
+        """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
+        os.rename(self.data, self.handled)
+
+    def flush(self, extracted: str) -> None:
+        """Put everything on the disk and say so. `extracted` is the data folder under its present name."""
+        moves.flush_filesystem(self.path)
+        os.rename(extracted, self.flushed)
+
+
+class Folders:
+    """The folders of a home, as absolute paths in `str` (names that are not UTF-8 included)."""
+
+    def __init__(self, settings: FolderSettings) -> None:
+        self.inbox = str(settings.inbox)
+        self.work = str(settings.work)
+        self.archive = str(settings.archive)
+        self.failed = str(settings.failed)
+        self.logs = str(settings.logs)
+
+    def prepare(self, home: Path) -> None:
+        """Check the folders and make those that are missing within the home.
+
+        Raises ConfigurationError: a missing inbox is never made (its sender would not know of it), nor one outside of
+        the home (it may be a disk that is not mounted).
+        """
+        if not os.path.isdir(self.inbox):
+            raise ConfigurationError(f"the inbox {self.inbox} does not exist: create it, or set folders.inbox")
+        for name in ("work", "archive", "failed", "logs"):
+            folder = getattr(self, name)
+            if os.path.isdir(folder):
+                continue
+            if not Path(folder).is_relative_to(home):
+                raise ConfigurationError(f"the {name} folder {folder} does not exist: create it, or set folders.{name}")
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(f"the {name} folder cannot be made: {error}") from error
+        for name in ("archive", "failed"):
+            folder = getattr(self, name)
+            if not moves.same_filesystem(self.work, folder):
+                raise ConfigurationError(
+                    f"work ({self.work}) and {name} ({folder}) are on different filesystems: a package could not be "
+                    f"moved in one step; set folders.work to a folder beside {name}"
+                )
+
+    def archived(self, name: str) -> str:
+        """Return where a processed package lies."""
+        return os.path.join(self.archive, name)
+
+    def log(self, name: str, attempt: int) -> str:
+        """Return the log of one attempt."""
+        return os.path.join(self.logs, name, f"{attempt}.log")
+
+    def logs_of(self, job: Job) -> dict[int, str]:
+        """Return the logs of the attempts at a job that printed anything or could have."""
+        paths = {attempt: self.log(job.name, attempt) for attempt in range(1, job.attempt + 1)}
+        return {attempt: path for attempt, path in paths.items() if os.path.exists(path)}
+
+    def workspaces(self) -> dict[int, list[str]]:
+        """Return the paths of the work folders of each job id."""
+        found: dict[int, list[str]] = {}
+        for name in os.listdir(self.work):
+            if match := _WORKSPACE_NAME.fullmatch(name):
+                found.setdefault(int(match[1]), []).append(os.path.join(self.work, name))
+        return found
+
+    def taken_jobs(self) -> set[int]:
+        """Return the ids of the jobs whose package lies in the work folder."""
+        return {
+            job_id
+            for job_id, paths in self.workspaces().items()
+            if any(os.path.lexists(os.path.join(path, "package")) for path in paths)
+        }
+
+    def whereabouts(self, job: Job) -> str | None:
+        """Return where the job's package lies now, or None."""
+        places = [self.workspace(job).package]
+        if job.failed_name is not None:
+            places.append(os.path.join(self.failed, job.failed_name))
+        places += [self.archived(job.name), os.path.join(self.inbox, job.name)]
+        return next((place for place in places if os.path.isdir(place)), None)
+
+    def workspace(self, job: Job) -> Workspace:
+        """Return the newest work folder that the job has, or where the one of its newest attempt would be."""
+        newest = Workspace.at(self.work, job.id, job.attempt)
+        earlier = (Workspace.at(self.work, job.id, attempt) for attempt in range(job.attempt, 0, -1))
+        return next((workspace for workspace in earlier if os.path.lexists(workspace.path)), newest)
+
+    def sweep(self, job_id: int) -> None:
+        """Remove the work folders of a job that has ended, unless one holds a package."""
+        for path in self.workspaces().get(job_id, []):
+            if not any(os.path.lexists(os.path.join(path, kept)) for kept in ("package", "copied")):
+                with suppress(FileNotFoundError):  # its worker may be at it, too
+                    moves.remove_tree(path)
+
+    def take(self, job: Job) -> Workspace:
+        """Bring a claimed job's package into the attempt's own work folder, from wherever it lies.
+
+        That is the work folder of an earlier attempt, the failed folder or the inbox. A condemned package that has been
+        moved to the failed folder already is left there. Raises PackageError where the package is nowhere, OSError.
+        """
+        workspace = Workspace.at(self.work, job.id, job.attempt)
+        if not os.path.lexists(workspace.path) and not self._take_over(job, workspace):
+            os.mkdir(workspace.path, 0o755)
+        if not os.path.lexists(workspace.package) and workspace.stage() is Stage.TAKEN:
+            self._fetch(job, workspace)
+        if job.attempt > 1:
+            moves.remove_tree(self._taken(job))
+        if job.error_name is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(workspace.package, job.error_name))
+        return workspace
+
+    def _take_over(self, job: Job, workspace: Workspace) -> bool:
+        for attempt in range(job.attempt - 1, 0, -1):
+            with suppress(FileNotFoundError):
+                os.rename(Workspace.at(self.work, job.id, attempt).path, workspace.path)
+                return True
+        return False
+
+    def _fetch(self, job: Job, workspace: Workspace) -> None:
+        if job.failed_name is not None:
+            failed = os.path.join(self.failed, job.failed_name)
+            if os.path.lexists(failed):
+                if not job.condemned:
+                    moves.rename_new(failed, workspace.package)
+                return None
+        try:
+            if os.path.lexists(workspace.copied):
+                return self._fetch_across(job, workspace)
+            moves.rename_new(os.path.join(self.inbox, job.name), workspace.package)
+        except FileNotFoundError:
+            if not os.path.isdir(self.inbox):
+                raise
+            raise PackageError("the package is not in the inbox any more: deliver it again") from None
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._fetch_across(job, workspace)
+
+    def _fetch_across(self, job: Job, workspace: Workspace) -> None:
+        """Take a package from an inbox on another filesystem: it is copied, and then the sender's folder removed.
+
+        `copying/` is thrown away after a crash. `copied/` is whole; the sender's folder is still there unless it has
+        been put out of sight, under a name of this job's.
+        """
+        delivered, taken = os.path.join(self.inbox, job.name), self._taken(job)
+        if not os.path.lexists(workspace.copied):
+            moves.remove_tree(workspace.copying)
+            moves.remove_tree(taken)
+            moves.copy_tree(delivered, workspace.copying)
+            os.rename(workspace.copying, workspace.copied)
+            moves.flush_filesystem(workspace.path)
+        if not os.path.lexists(taken):
+            with suppress(FileNotFoundError):
+                os.rename(delivered, taken)
+            moves.flush_directory(self.inbox)
+        os.rename(workspace.copied, workspace.package)
+        moves.flush_directory(workspace.path)
+        moves.remove_tree(taken)
+
+    def _taken(self, job: Job) -> str:
+        return os.path.join(self.inbox, f".jobrunner-taken-{job.id}")
+
+    def put_aside(self, failed_name: str) -> None:
+        """Give a package in the failed folder the next free name: a new delivery of it has come."""
+        source = os.path.join(self.failed, failed_name)
+        if os.path.lexists(source):
+            moves.publish(source, os.path.join(self.failed, moves.free_name(self.failed, failed_name)))

@@ -1,0 +1,1 @@
+"""The edge to processes: handlers, signals, and who is alive."""

@@ -1,0 +1,134 @@
+"""The guard: a small process between a worker and its handlers. When the worker dies, it ends all that they started.
+
+The worker forks it before it opens the database. It adopts the orphans among the handlers' descendants, so none gets
+out of sight; the kernel closes its connection to the worker at the worker's death, whatever the cause.
+"""
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.outcome import HandlerResult, timed_out
+from jobrunner.process import kernel, signals
+from jobrunner.process.handler import Call, Handler
+
+#: Seconds from SIGTERM to SIGKILL for a handler whose time is over.
+TERM_SECONDS = 5.0
+_LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
+
+
+class Guard:
+    """The worker's end."""
+
+    def __init__(self, handler: Handler, *, timeout: float) -> None:
+        """Fork the guard. `timeout` in seconds, for each run of the handler."""
+        self._connection, theirs = Pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._connection.close()
+            _Server(theirs, handler, timeout).run_until_closed()
+        theirs.close()
+
+    def run(self, call: Call) -> HandlerResult:
+        """Run the handler and return how it ended; nothing that it started is left then.
+
+        Raises EOFError where the guard has been killed: the worker cannot vouch for anything then, and has to end.
+        """
+        self._connection.send(call)
+        result: HandlerResult = self._connection.recv()
+        return result
+
+    def close(self) -> None:
+        """End the guard and everything below it, and wait for that."""
+        self._connection.close()
+        os.waitpid(self._pid, 0)
+
+
+class _WorkerGone(Exception):
+    pass
+
+
+class _Server:
+    def __init__(self, worker: Connection, handler: Handler, timeout: float) -> None:
+        self._worker = worker
+        self._handler = handler
+        self._timeout = timeout
+
+    def run_until_closed(self) -> None:
+        """Serve, then end everything below and this process."""
+        code = 1
+        try:
+            kernel.set_name("jobrunner-guard")
+            kernel.adopt_orphans()
+            for number in signals.STOP_SIGNALS:  # a handler of ours, and not SIG_IGN, which programs would inherit
+                signal.signal(number, lambda *_: None)
+            signals.unblock()
+            with suppress(EOFError, ConnectionResetError, _WorkerGone):
+                while True:
+                    call = self._worker.recv()
+                    self._worker.send(self._run(call))
+            code = 0
+        finally:
+            _end_children(spare=None)
+            os._exit(code)
+
+    def _run(self, call: Call) -> HandlerResult:
+        try:
+            ended = self._handler.begin(call)
+        except OSError as error:
+            return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {error}")
+        if self._wait(ended, self._timeout):
+            result = self._handler.finish()
+        else:
+            self._end(ended)
+            result = timed_out(self._timeout)
+        _end_children(spare=self._handler.keeps)
+        return result
+
+    def _end(self, ended: int) -> None:
+        process = self._handler.process
+        assert process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        self._wait(ended, TERM_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._handler.finish()
+
+    def _wait(self, ended: int, seconds: float) -> bool:
+        """Wait for the handler's end; False when the time is over. Raises _WorkerGone."""
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        poll.register(self._worker.fileno(), select.POLLIN)
+        deadline = time.monotonic() + seconds
+        while True:
+            left = deadline - time.monotonic()
+            ready = {descriptor for descriptor, _ in poll.poll(min(max(left, 0), _LONGEST_POLL) * 1000)}
+            if self._worker.fileno() in ready:  # it sends nothing while we run: this is its end
+                raise _WorkerGone
+            if ended in ready:
+                return True
+            if left <= 0:
+                return False
+
+
+def _end_children(*, spare: int | None) -> None:
+    """Kill all descendants but one: the children of who is killed become ours, until there are none."""
+    while children := [pid for pid in _children() if pid != spare]:
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        return [int(pid) for pid in file.read().split()]

@@ -1,0 +1,202 @@
+"""How the user's handler is started: as a command for each package, or as a callable in a process that stays."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol
+
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.outcome import HandlerResult, result_of_exit
+from jobrunner.domain.package import Package
+from jobrunner.domain.settings import ProcessSettings
+from jobrunner.process import kernel
+
+#: Names the worker in the environment of all that a handler starts.
+WORKER_VARIABLE = "JOBRUNNER_WORKER"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of the handler: on which package, and where its output goes."""
+
+    package: Package
+    log_path: str
+
+
+class Handler(Protocol):
+    """A way to run the handler, as the guard drives it: begin, wait until `ended_descriptor` is readable, finish."""
+
+    process: subprocess.Popen[bytes] | None
+
+    def begin(self, call: Call) -> int:
+        """Start, and return the descriptor that becomes readable at the end. Raises OSError."""
+
+    def finish(self) -> HandlerResult:
+        """Return how it ended."""
+
+    @property
+    def keeps(self) -> int | None:
+        """The pid that lives on between packages, if any."""
+
+
+class CommandHandler:
+    """Runs a command for each package, without a shell, in the home folder."""
+
+    keeps = None
+
+    def __init__(self, words: tuple[str, ...], home: Path, environment: dict[str, str]) -> None:
+        self._words = words
+        self._home = home
+        self._environment = environment
+        self._pidfd = -1
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def begin(self, call: Call) -> int:
+        """Start the command; its pidfd is readable when it has ended."""
+        words = command_line(self._words, call.package)
+        environment = self._environment | package_environment(call.package)
+        with open(call.log_path, "ab") as log:
+            self.process = _start(words, self._home, environment, log.fileno())
+        self._pidfd = os.pidfd_open(self.process.pid)
+        return self._pidfd
+
+    def finish(self) -> HandlerResult:
+        """Return what the exit status means."""
+        assert self.process is not None
+        os.close(self._pidfd)
+        code = self.process.wait()
+        self.process = None
+        return result_of_exit(code)
+
+
+class CallableHandler:
+    """Runs a function in a Python process of its own that imports it once and stays for the next package."""
+
+    def __init__(self, function: str, home: Path, environment: dict[str, str]) -> None:
+        self._function = function
+        self._home = home
+        self._environment = environment
+        self._connection: Connection | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def keeps(self) -> int | None:
+        """The host process, while it lives."""
+        return self.process.pid if self.process else None
+
+    def begin(self, call: Call) -> int:
+        """Send the package to the host, starting it where there is none; the answer makes it readable."""
+        if self.process is None or self.process.poll() is not None:
+            self._start_host(call.log_path)
+        assert self._connection is not None
+        self._connection.send(call)
+        return self._connection.fileno()
+
+    def finish(self) -> HandlerResult:
+        """Return the host's answer, or what its death means."""
+        assert self.process is not None
+        assert self._connection is not None
+        try:
+            result: HandlerResult = self._connection.recv()
+        except (EOFError, ConnectionResetError):
+            code = self.process.wait()
+            self.process = None
+            if code >= 0:
+                return HandlerResult(Outcome.FAILED, f"the handler ended its own process with exit status {code}")
+            return result_of_exit(code)
+        return result
+
+    def _start_host(self, log_path: str) -> None:
+        import socket  # noqa: PLC0415  (only callables need it)
+
+        ours, theirs = socket.socketpair()
+        with theirs, open(log_path, "ab") as log:
+            words = (
+                sys.executable,
+                "-P",
+                "-m",
+                "jobrunner.process.host",
+                str(theirs.fileno()),
+                self._function,
+            )
+            self.process = _start(words, self._home, self._environment, log.fileno(), keep=theirs.fileno())
+        self._connection = Connection(ours.detach())
+
+
+def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
+    """Return the configured handler, None if there is none. `worker` is the token that marks its processes."""
+    environment = os.environ | {WORKER_VARIABLE: worker}
+    if settings.command is not None:
+        return CommandHandler(settings.command, home, environment)
+    if settings.callable is not None:
+        return CallableHandler(settings.callable, home, environment)
+    return None
+
+
+def check(settings: ProcessSettings, home: Path) -> None:
+    """Raise ConfigurationError where the handler is certain not to start."""
+    if settings.command is not None:
+        program = settings.command[0]
+        found = os.access(home / program, os.X_OK) if "/" in program else shutil.which(program)
+        if not found:
+            raise ConfigurationError(f"process.command: the program {program} is not found, or not executable")
+    if settings.callable is not None:
+        module = settings.callable.partition(":")[0].partition(".")[0]
+        if PathFinder.find_spec(module, [str(home), *sys.path]) is None:
+            raise ConfigurationError(
+                f"process.callable: there is no module {module} in {home} or among those installed"
+            )
+
+
+def command_line(words: tuple[str, ...], package: Package) -> tuple[str, ...]:
+    """Return the words with their placeholders replaced; where there are none, the data folder is appended."""
+    values = {
+        "{data}": str(package.data),
+        "{package}": package.name,
+        "{home}": str(package.home),
+        "{attempt}": str(package.attempt),
+    }
+    if not any(placeholder in word for word in words for placeholder in values):
+        return (*words, str(package.data))
+    return tuple(_replaced(word, values) for word in words)
+
+
+def package_environment(package: Package) -> dict[str, str]:
+    """Return the variables that tell a handler about its package."""
+    return {
+        "JOBRUNNER_PACKAGE": package.name,
+        "JOBRUNNER_DATA": str(package.data),
+        "JOBRUNNER_ZIP": str(package.zip),
+        "JOBRUNNER_ATTEMPT": str(package.attempt),
+        "JOBRUNNER_HOME": str(package.home),
+    }
+
+
+def _replaced(word: str, values: dict[str, str]) -> str:
+    """Replace in one pass: a package may be named "{home}"."""
+    return re.sub("|".join(map(re.escape, values)), lambda match: values[match[0]], word)
+
+
+def _start(
+    words: tuple[str, ...], home: Path, environment: dict[str, str], log: int, *, keep: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program in a process group of its own that does not outlive this process."""
+    parent = os.getpid()
+    return subprocess.Popen(
+        words,
+        cwd=home,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        process_group=0,
+        pass_fds=() if keep is None else (keep,),
+        preexec_fn=lambda: kernel.die_with_parent(parent),
+    )

@@ -1,0 +1,79 @@
+"""The process in which a callable handler lives: imports it once, then answers one call after another.
+
+Run by the guard as `python -P -m jobrunner.process.host DESCRIPTOR MODULE:FUNCTION`, in the home folder.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from jobrunner.domain.errors import Reject, RetryLater
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.outcome import HandlerResult, result_of_exit
+from jobrunner.domain.package import Package
+from jobrunner.process.handler import Call, package_environment
+
+
+def main(descriptor: int, name: str) -> None:
+    """Answer calls until the guard closes the connection."""
+    os.set_inheritable(descriptor, False)
+    connection = Connection(descriptor)
+    sys.path.insert(0, os.getcwd())
+    function: Callable[[Package], object] | None = None
+    while True:
+        try:
+            call: Call = connection.recv()
+        except EOFError:
+            return
+        _print_to(call.log_path)
+        os.environ.update(package_environment(call.package))
+        try:
+            function = function or _load(name)
+        except Exception as error:
+            traceback.print_exc()
+            reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
+            connection.send(HandlerResult(Outcome.FAULT, reason))
+            return
+        result = _result_of(function, call.package)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        connection.send(result)
+
+
+def _load(name: str) -> Callable[[Package], object]:
+    module, _, function = name.partition(":")
+    loaded: Callable[[Package], object] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def _result_of(function: Callable[[Package], object], package: Package) -> HandlerResult:
+    try:
+        function(package)
+    except Reject as reject:
+        return HandlerResult(Outcome.REJECTED, f"the handler rejected the data: {reject}")
+    except RetryLater as later:
+        return HandlerResult(Outcome.LATER, f"the handler asked to be run later: {later}")
+    except SystemExit as ended:
+        return result_of_exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+    except BaseException as error:
+        traceback.print_exc()
+        return HandlerResult(Outcome.FAILED, _in_words(error))
+    return HandlerResult(Outcome.DONE)
+
+
+def _in_words(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _print_to(log_path: str) -> None:
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

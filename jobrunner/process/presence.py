@@ -1,0 +1,78 @@
+"""Who is alive: a file lock that is held for life. The kernel lets go of it, and of nothing else, at death."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+class Presence:
+    """Lock files named by token, in one folder. A pid may be used again and a zombie has one: a lock tells the truth.
+
+    A forked child shares the lock of its parent, so a worker counts as alive until its guard has ended, too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def appear(self) -> "Present":
+        """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives."""
+        self._folder.mkdir(exist_ok=True)
+        token = secrets.token_hex(8)
+        descriptor = os.open(self._path(token), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return Present(token, descriptor, self._path(token))
+
+    def is_alive(self, token: str) -> bool:
+        """Say whether somebody holds this token's lock."""
+        with self.of_the_dead(token) as dead:
+            return not dead
+
+    @contextmanager
+    def of_the_dead(self, token: str, *, wait: bool = False) -> Iterator[bool]:
+        """Hold the lock of somebody who died, so that only one clears up after them; yields False if they live.
+
+        With `wait`, wait for their end: for who is known to be dying.
+        """
+        try:
+            descriptor = os.open(self._path(token), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # somebody has cleared up already
+            yield True
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(descriptor)
+
+    def forget(self, token: str) -> None:
+        """Remove the lock file of somebody whose end is recorded."""
+        with suppress(FileNotFoundError):
+            self._path(token).unlink()
+
+    def _path(self, token: str) -> Path:
+        return self._folder / token
+
+
+class Present:
+    """A lock that this process holds. `release` closes it here; a fork of this process may still hold it."""
+
+    def __init__(self, token: str, descriptor: int, path: Path) -> None:
+        self.token = token
+        self._descriptor = descriptor
+        self._path = path
+
+    def release(self) -> None:
+        """Close the lock in this process."""
+        os.close(self._descriptor)
+
+    def leave(self) -> None:
+        """End the presence: remove the file, then close it."""
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        self.release()

@@ -1,0 +1,23 @@
+"""Signals are blocked and asked for: nothing is interrupted half-way, and whoever sleeps wakes up at once."""
+
+import signal
+from collections.abc import Iterable
+
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_ALL = STOP_SIGNALS | {signal.SIGCHLD}
+
+
+def block() -> None:
+    """Hold back the signals that we wait for, in this process and those that it forks."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+
+
+def unblock() -> None:
+    """Let them through again: for a program of the user's."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)
+
+
+def wait(signals: Iterable[signal.Signals], seconds: float) -> signal.Signals | None:
+    """Sleep until one of the blocked signals comes and return it, or None when the time is over."""
+    info = signal.sigtimedwait(signals, max(seconds, 0))
+    return None if info is None else signal.Signals(info.si_signo)

@@ -1,0 +1,1 @@
+"""What jobrunner does: the three edges put together."""

@@ -1,0 +1,233 @@
+"""One attempt as a pipeline: take, extract, handle, flush, archive; or, where its failure is decided, move to failed."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jobrunner.domain.errors import MachineError, PackageError
+from jobrunner.domain.job import Job, Outcome, Timings
+from jobrunner.domain.outcome import HandlerResult
+from jobrunner.domain.package import Package, shown
+from jobrunner.domain.retry import Decision, decide
+from jobrunner.domain.settings import Settings
+from jobrunner.files import moves
+from jobrunner.files.extraction import extract
+from jobrunner.files.folders import Folders, Stage, Workspace
+from jobrunner.process.guard import Guard
+from jobrunner.process.handler import Call
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The package is in the archive, durably, `seconds` after the claim."""
+
+    job: Job
+    timings: Timings
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The package is in the failed folder, durably: at `place`, its name there and our file in it."""
+
+    job: Job
+    outcome: Outcome
+    error: str
+    place: tuple[str, str] | None
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """The job is to be tried again, as decided."""
+
+    job: Job
+    outcome: Outcome
+    decision: Decision
+    timings: Timings
+
+
+Ending = Done | Failed | PutOff
+
+
+class AttemptRunner:
+    """Runs one attempt after another. Whatever it is cut short in, the next attempt goes on from what lies there."""
+
+    def __init__(
+        self, settings: Settings, folders: Folders, database: Database, jobs: Jobs, guard: Guard | None
+    ) -> None:
+        self._settings = settings
+        self._folders = folders
+        self._database = database
+        self._jobs = jobs
+        self._guard = guard
+
+    def run(self, job: Job) -> Ending:
+        """Bring a claimed job as far as it comes. The caller records the ending, which is all that is left to do.
+
+        Raises ClaimLost, StoreError.
+        """
+        clock = _Clock()
+        if job.condemned:
+            return self._put_in_failed(job, Outcome.FAILED, _as_it_stands(job), clock)
+        result = self._try(job, clock)
+        if result.outcome is Outcome.DONE:
+            return Done(job, clock.timings, clock.seconds)
+        decision = decide(job, result.outcome, result.error, self._settings.retry_policy, jitter=random.random())
+        if decision.condemned:
+            return self._put_in_failed(job, result.outcome, decision, clock)
+        self._discard(job)
+        return PutOff(job, result.outcome, decision, clock.timings)
+
+    def clear(self, job: Job) -> None:
+        """Remove the work folder of a job whose end is recorded."""
+        with suppress(FileNotFoundError):  # a supervisor that starts sweeps, too
+            moves.remove_tree(Workspace.at(self._folders.work, job.id, job.attempt).path)
+
+    def _try(self, job: Job, clock: "_Clock") -> HandlerResult:
+        try:
+            workspace = self._folders.take(job)
+            if workspace.stage() is Stage.TAKEN:
+                result = self._extract_and_handle(job, workspace, clock)
+                if result.outcome is not Outcome.DONE:
+                    return result
+            with clock.time("archive"):
+                self._archive(job, workspace)
+        except PackageError as error:
+            return HandlerResult(Outcome.REJECTED, str(error))
+        except MachineError as error:
+            return HandlerResult(Outcome.FAULT, str(error))
+        except (OSError, MemoryError) as error:
+            return HandlerResult(Outcome.FAULT, _in_words(error))
+        return HandlerResult(Outcome.DONE)
+
+    def _extract_and_handle(self, job: Job, workspace: Workspace, clock: "_Clock") -> HandlerResult:
+        if os.path.lexists(self._folders.archived(job.name)):
+            raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
+        workspace.start_afresh()
+        zip_path = os.path.join(workspace.package, f"{job.name}.zip")
+        with clock.time("extract"):
+            extract(zip_path, workspace.data, self._settings.extract)
+        conflict = moves.first_conflict(workspace.data, workspace.package)
+        if conflict is not None:
+            raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
+        if self._guard is None:
+            return HandlerResult(Outcome.DONE)
+        log_path = self._folders.log(job.name, job.attempt)
+        os.makedirs(os.path.dirname(log_path), exist_ok=True)
+        package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
+        with clock.time("handle"):
+            result = self._guard.run(Call(package, log_path))
+        if result.outcome is Outcome.DONE:
+            result = _checked(workspace)
+        if result.outcome is Outcome.DONE:
+            workspace.record_success()
+        return result
+
+    def _archive(self, job: Job, workspace: Workspace) -> None:
+        stage = workspace.stage()
+        if stage < Stage.FLUSHED:
+            workspace.flush(workspace.data if stage is Stage.TAKEN else workspace.handled)
+        archived = self._folders.archived(job.name)
+        if stage is Stage.MOVED:
+            moves.flush_directory(self._folders.archive)
+            return
+        moves.merge(workspace.flushed, workspace.package)
+        try:
+            moves.publish(workspace.package, archived)
+        except FileExistsError:
+            raise MachineError(
+                f"the archive has got a {shown(job.name)} meanwhile: move that one away, and this one follows by itself"
+            ) from None
+
+    def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, clock: "_Clock") -> Ending:
+        error = decision.reason or ""
+        try:
+            workspace = self._folders.take(replace(job, condemned=True))
+            if not os.path.lexists(workspace.package) and self._is_in_failed(job):
+                assert job.failed_name is not None
+                assert job.error_name is not None
+                place = job.failed_name, job.error_name
+            else:
+                place = self._move_to_failed(job, workspace, decision)
+        except PackageError:  # it is nowhere: the failure is recorded all the same
+            return Failed(job, outcome, error, None, clock.timings)
+        except (MachineError, OSError) as fault:
+            words = str(fault) if isinstance(fault, MachineError) else _in_words(fault)
+            delayed = decide(job, Outcome.FAULT, words, self._settings.retry_policy, jitter=random.random())
+            return PutOff(job, Outcome.FAULT, delayed, clock.timings)
+        return Failed(job, outcome, error, place, clock.timings)
+
+    def _is_in_failed(self, job: Job) -> bool:
+        return job.failed_name is not None and os.path.isdir(os.path.join(self._folders.failed, job.failed_name))
+
+    def _move_to_failed(self, job: Job, workspace: Workspace, decision: Decision) -> tuple[str, str]:
+        """Say in the database where the package will lie, then move it there: a crash between the two is found out."""
+        while True:
+            failed_name = moves.free_name(self._folders.failed, job.name)
+            error_name = moves.free_name(workspace.package, "error", ".txt")
+            with self._database.write():
+                self._jobs.condemn(job, decision, failed_name, error_name)
+            with open(os.path.join(workspace.package, error_name), "x", encoding="utf-8") as file:
+                file.write(f"{decision.reason}\n")
+            moves.flush_filesystem(workspace.path)
+            try:
+                moves.publish(workspace.package, os.path.join(self._folders.failed, failed_name))
+            except FileExistsError:
+                os.unlink(os.path.join(workspace.package, error_name))
+                continue
+            return failed_name, error_name
+
+    def _discard(self, job: Job) -> None:
+        """Free the disk while the job waits; what cannot be removed now, the next attempt removes."""
+        with suppress(OSError):
+            moves.remove_tree(Workspace.at(self._folders.work, job.id, job.attempt).data)
+
+
+class _Clock:
+    """Takes the time of the steps of one attempt."""
+
+    def __init__(self) -> None:
+        self.timings = Timings()
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings = replace(self.timings, **{step: time.monotonic() - start})
+
+
+def _checked(workspace: Workspace) -> HandlerResult:
+    """Hold what the handler left against what can be archived."""
+    if not os.path.isdir(workspace.data):
+        return HandlerResult(Outcome.FAILED, "the handler removed its data folder")
+    conflict = moves.first_conflict(workspace.data, workspace.package)
+    if conflict is not None:
+        return HandlerResult(
+            Outcome.FAILED, f"the handler wrote {shown(conflict)}, which the sender has delivered, too"
+        )
+    return HandlerResult(Outcome.DONE)
+
+
+def _as_it_stands(job: Job) -> Decision:
+    return Decision(job.failures, job.delays, job.crashes, job.interruptions, condemned=True, reason=job.error)
+
+
+def _in_words(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "the machine has no memory left"
+    where = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
+    return f"{error.strerror}{where}"

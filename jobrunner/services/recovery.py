@@ -1,0 +1,82 @@
+"""What dead workers left: their handlers are killed, their jobs queued again, their leftovers swept."""
+
+import time
+from dataclasses import replace
+
+from jobrunner.domain.events import Emit, JobRecovered
+from jobrunner.domain.job import Job, Outcome, State
+from jobrunner.domain.retry import Decision, RetryPolicy, decide
+from jobrunner.files.folders import Folders, Stage
+from jobrunner.process.presence import Presence
+from jobrunner.process.remains import kill_handlers_of
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.workers import WorkerRecord, Workers
+
+
+class Recovery:
+    """Finds the dead by the kernel's word, and does for each what the crash table in ARCHITECTURE.md says."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        workers: Workers,
+        folders: Folders,
+        presence: Presence,
+        policy: RetryPolicy,
+        emit: Emit,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._workers = workers
+        self._folders = folders
+        self._presence = presence
+        self._policy = policy
+        self._emit = emit
+
+    def run(self, *, stopped: bool = False) -> set[int]:
+        """Recover from every worker that died and return the pids of those that live.
+
+        `stopped`: we ended them ourselves, so that their deaths are nobody's fault. Raises StoreError, OSError.
+        """
+        alive = set()
+        for worker in self._workers.not_ended():
+            with self._presence.of_the_dead(worker.token) as dead:
+                if dead:
+                    self._recover(worker, stopped=stopped)
+                else:
+                    alive.add(worker.pid)
+        return alive
+
+    def sweep(self) -> None:
+        """Remove what is left in the work folder of jobs that have ended. Raises StoreError, OSError."""
+        for job_id in self._folders.workspaces():
+            job = self._jobs.get(job_id)
+            if job and job.state in {State.DONE, State.FAILED}:
+                self._folders.sweep(job_id)
+
+    def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:
+        kill_handlers_of(worker.token)
+        orphaned = not self._presence.is_alive(worker.supervisor)
+        recovered = []
+        with self._database.write():
+            now = time.time()
+            if self._workers.end(worker.id, now):  # else somebody else was faster
+                for job in self._jobs.held_by(worker.id):
+                    if stopped or orphaned:
+                        outcome, error = Outcome.INTERRUPTED, "jobrunner was stopped while it ran"
+                    else:
+                        outcome, error = Outcome.CRASHED, f"worker {worker.pid} died while it ran"
+                    self._jobs.requeue(job, outcome, self._decide(job, outcome, error), now)
+                    recovered.append(JobRecovered(job.name, error))
+        self._presence.forget(worker.token)
+        if orphaned:
+            self._presence.forget(worker.supervisor)
+        for event in recovered:
+            self._emit(event)
+
+    def _decide(self, job: Job, outcome: Outcome, error: str) -> Decision:
+        decision = decide(job, outcome, error, self._policy, jitter=0)
+        handled = self._folders.workspace(job).stage() >= Stage.HANDLED
+        return replace(decision, condemned=False) if handled else decision  # what succeeded does not fail any more

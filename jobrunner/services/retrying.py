@@ -1,0 +1,31 @@
+"""Failed jobs are queued again when somebody asks for it."""
+
+from collections.abc import Sequence
+
+from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.job import Job, State
+from jobrunner.domain.package import shown
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+
+
+class Retrying:
+    """All that is asked for is queued again, or nothing."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    def retry(self, jobs: Sequence[Job]) -> None:
+        """Queue these jobs again. Raises JobrunnerError where one has not failed."""
+        with self._database.write():
+            for job in jobs:
+                if not self._jobs.retry(job):
+                    current = self._jobs.get(job.id)
+                    state = current.state if current else State.FAILED
+                    raise JobrunnerError(f"{shown(job.name)} is {state}, not failed: nothing was queued again")
+
+    def retry_all(self) -> int:
+        """Queue all failed jobs again, the first that failed first, and return how many."""
+        with self._database.write():
+            return sum(self._jobs.retry(job) for job in reversed(self._jobs.failed()))

@@ -1,0 +1,185 @@
+"""The supervisor: starts workers, replaces those that die, recovers what they left, and stops them."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobrunner.domain.errors import JobrunnerError, StoreError
+from jobrunner.domain.events import Emit, Stopping, Trouble, WorkerDied
+from jobrunner.process import kernel, signals
+from jobrunner.process.presence import Presence
+from jobrunner.services.recovery import Recovery
+from jobrunner.store.database import Database
+
+#: Seconds between two looks at the workers of other supervisors.
+_TICK = 0.4
+#: The same while a worker of ours is known to have died and its guard has not ended yet.
+_SHORT_TICK = 0.02
+#: A worker that lives shorter than this, in seconds, died early; a slot restarts no faster, doubled up to the longest.
+_RESTART_FLOOR = 1.0
+_LONGEST_RESTART = 30.0
+#: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
+_GUARDS_END = 10.0
+
+#: What a child process runs; it gets the supervisor's token.
+Main = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A place for one child process, and for its successors."""
+
+    main: Main
+    is_worker: bool
+    pid: int | None = None
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    early_deaths: int = 0
+    ended: bool = False
+
+
+class Supervisor:
+    """Keeps children alive. It forks them, so it holds no connection to the database while it does."""
+
+    def __init__(self, database: Database, presence: Presence, recovery: Recovery, emit: Emit, *, grace: float) -> None:
+        """`grace`: seconds that running jobs get when a signal asks to stop."""
+        self._database = database
+        self._presence = presence
+        self._recovery = recovery
+        self._emit = emit
+        self._grace = grace
+        self._present = presence.appear()
+        self._slots: list[_Slot] = []
+        self._dead: set[int] = set()
+        self._trouble: str | None = None
+
+    @property
+    def token(self) -> str:
+        """What the workers of this supervisor are recorded under."""
+        return self._present.token
+
+    def run(
+        self, worker: Main, count: int, *, beside: Main | None = None, drain: bool = False
+    ) -> signal.Signals | None:
+        """Run `count` workers, and another process beside them, until a signal comes; return it.
+
+        With `drain`, return None when the workers have ended by themselves. Raises StoreError.
+        """
+        self._slots = [_Slot(worker, is_worker=True) for _ in range(count)]
+        if beside:
+            self._slots.append(_Slot(beside, is_worker=False))
+        self._recovery.run()
+        self._recovery.sweep()
+        while True:
+            for slot in self._slots:
+                if slot.pid is None and not slot.ended and time.monotonic() >= slot.restart_at:
+                    self._start(slot)
+            if all(slot.ended for slot in self._slots if slot.is_worker):
+                self._stop(None)
+                return None
+            caught = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, self._pause())
+            if caught in signals.STOP_SIGNALS:
+                self._stop(caught)
+                return caught
+            self._reap(drain=drain)
+            self._recover()
+
+    def leave(self) -> None:
+        """End the supervisor's own presence."""
+        self._present.leave()
+
+    def _start(self, slot: _Slot) -> None:
+        self._database.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent = os.getpid()
+        slot.started_at = time.monotonic()
+        slot.pid = os.fork()
+        if slot.pid == 0:
+            self._run_child(slot.main, parent)
+        self._database.open()
+
+    def _run_child(self, main: Main, parent: int) -> None:
+        code = 1
+        try:
+            kernel.die_with_parent(parent)
+            self._present.release()
+            main(self.token)
+            code = 0
+        except JobrunnerError as error:
+            print(f"jobrunner: {error}", file=sys.stderr)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self, *, drain: bool) -> None:
+        while ended := _wait_for_child():
+            pid, code = ended
+            slot = next((slot for slot in self._slots if slot.pid == pid), None)
+            if slot is None:
+                continue
+            slot.pid = None
+            if slot.is_worker and code != 0:
+                self._dead.add(pid)
+            if code == 0 and drain:
+                slot.ended = True
+                continue
+            now = time.monotonic()
+            slot.early_deaths = slot.early_deaths + 1 if now - slot.started_at < _RESTART_FLOOR else 0
+            delay = min(_RESTART_FLOOR * 2 ** (slot.early_deaths - 1), _LONGEST_RESTART) if slot.early_deaths else 0.0
+            slot.restart_at = now + delay
+            reason = f"ended with exit status {code}" if code >= 0 else f"was killed by {signal.strsignal(-code)}"
+            self._emit(WorkerDied(pid, reason, slot.early_deaths, delay))
+
+    def _recover(self) -> None:
+        try:
+            self._dead &= self._recovery.run()
+            self._trouble = None
+        except (StoreError, OSError) as error:
+            if str(error) != self._trouble:  # said once, not at every tick
+                self._trouble = str(error)
+                self._emit(Trouble(self._trouble))
+
+    def _pause(self) -> float:
+        if self._dead:
+            return _SHORT_TICK
+        restarts = [slot.restart_at - time.monotonic() for slot in self._slots if slot.pid is None and not slot.ended]
+        return min([_TICK, *restarts])
+
+    def _stop(self, caught: signal.Signals | None) -> None:
+        """Let the children end; kill them when the grace is over or a second signal comes."""
+        running = {slot.pid for slot in self._slots if slot.pid is not None}
+        if running and caught:
+            self._emit(Stopping(self._grace))
+        _send(running, signal.SIGTERM)
+        deadline = time.monotonic() + self._grace
+        while running:
+            caught = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, deadline - time.monotonic())
+            while ended := _wait_for_child():
+                running.discard(ended[0])
+            if caught != signal.SIGCHLD and running:
+                _send(running, signal.SIGKILL)
+                deadline = time.monotonic() + 1
+        workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead
+        deadline = time.monotonic() + _GUARDS_END
+        while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
+            signals.wait({signal.SIGCHLD}, _SHORT_TICK)  # a guard is still ending its handler
+
+
+def _wait_for_child() -> tuple[int, int] | None:
+    """Return the pid and exit code (negative for a signal) of a child that has ended, if there is one."""
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, os.waitstatus_to_exitcode(status)) if pid else None
+
+
+def _send(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)

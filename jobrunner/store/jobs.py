@@ -1,0 +1,212 @@
+"""Jobs and their attempts in the database. Each finish is fenced: ClaimLost where the job is somebody else's by now."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from jobrunner.domain.errors import ClaimLost
+from jobrunner.domain.job import Attempt, Job, Outcome, State, Timings
+from jobrunner.domain.retry import Decision
+from jobrunner.domain.status import RunningJob
+from jobrunner.store.database import Database, Row
+from jobrunner.store.statements import statements
+
+_BATCH = 500
+_NO_TIMINGS = Timings()
+
+
+class Jobs:
+    """The table of jobs. Methods that change it are called within `Database.write`."""
+
+    def __init__(self, database: Database, *, max_wait: float) -> None:
+        """`max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back."""
+        self._database = database
+        self._max_wait = max_wait
+        self._jobs = statements("jobs")
+        self._attempts = statements("attempts")
+
+    def enqueue(self, names: Iterable[str], now: float) -> int:
+        """Queue the names that are not known yet, in this order, and return how many were new."""
+        sql = self._jobs["enqueue"]
+        return sum(self._database.execute(sql, {"name": os.fsencode(name), "now": now}) for name in names)
+
+    def claim(self, worker_id: int, now: float) -> Job | None:
+        """Give the oldest ready job to a worker, as a new attempt."""
+        self._database.execute(self._jobs["end_waits"], self._moment(now))
+        row = self._database.row(self._jobs["claim"], {"worker_id": worker_id})
+        if row is None:
+            return None
+        job = _job(row)
+        self._database.execute(
+            self._attempts["start"],
+            {"job_id": job.id, "number": job.attempt, "worker_id": worker_id, "now": now},
+        )
+        return job
+
+    def complete(self, job: Job, timings: Timings, now: float) -> None:
+        """Mark a claimed job done. Raises ClaimLost."""
+        self._fenced("complete", job, {"now": now})
+        self._end_attempt(job, Outcome.DONE, None, timings, now)
+
+    def condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
+        """Record that a claimed job fails, and as what it will lie in the failed folder. Raises ClaimLost."""
+        self._fenced("condemn", job, _budgets(decision) | _place(failed_name, error_name))
+
+    def fail(
+        self,
+        job: Job,
+        outcome: Outcome,
+        error: str,
+        place: tuple[str, str] | None,
+        timings: Timings,
+        now: float,
+    ) -> None:
+        """Mark a claimed job failed; `place` is its folder in the failed folder and our file in it. Raises ClaimLost."""
+        self._fenced("fail", job, {"now": now, "error": error} | _place(*(place or (None, None))))
+        self._end_attempt(job, outcome, error, timings, now)
+
+    def requeue(
+        self, job: Job, outcome: Outcome, decision: Decision, now: float, timings: Timings = _NO_TIMINGS
+    ) -> None:
+        """Queue a claimed job again, as decided. Raises ClaimLost."""
+        wait = None if decision.delay is None else now + decision.delay
+        changes = {"not_before_at": wait, "condemned": decision.condemned, "to_back": decision.to_back}
+        self._fenced("requeue", job, _budgets(decision) | changes)
+        self._end_attempt(job, outcome, decision.reason, timings, now)
+
+    def retry(self, job: Job) -> bool:
+        """Queue a failed job again with its budgets anew; False where it is not failed any more."""
+        return bool(self._database.execute(self._jobs["retry"], {"id": job.id}))
+
+    def replace(self, job: Job) -> bool:
+        """Queue the new delivery of a failed job; False where it is not failed any more."""
+        return bool(self._database.execute(self._jobs["replace"], {"id": job.id}))
+
+    def find(self, name: str) -> Job | None:
+        """Return the job of a package name."""
+        row = self._database.row(self._jobs["by_name"], {"name": os.fsencode(name)})
+        return _job(row) if row else None
+
+    def get(self, job_id: int) -> Job | None:
+        """Return the job with this id."""
+        row = self._database.row(self._jobs["by_id"], {"id": job_id})
+        return _job(row) if row else None
+
+    def known(self, names: Iterable[str]) -> dict[str, Job]:
+        """Return the jobs of those names that are known."""
+        found: dict[str, Job] = {}
+        remaining = iter(names)
+        while batch := list(islice(remaining, _BATCH)):
+            encoded = json.dumps([os.fsencode(name).hex() for name in batch])
+            jobs = map(_job, self._database.rows(self._jobs["known"], {"names": encoded}))
+            found.update((job.name, job) for job in jobs)
+        return found
+
+    def held_by(self, worker_id: int) -> list[Job]:
+        """Return what a worker has claimed: at most one job, if all is well."""
+        return [_job(row) for row in self._database.rows(self._jobs["held_by"], {"worker_id": worker_id})]
+
+    def running(self) -> list[RunningJob]:
+        """Return the running jobs, the longest running first."""
+        rows = self._database.rows(self._jobs["running"])
+        return [RunningJob(_job(row), row["worker_pid"], row["attempt_started_at"]) for row in rows]
+
+    def waiting(self, most: int) -> list[Job]:
+        """Return up to `most` jobs that wait for their next try, the next one first."""
+        return [_job(row) for row in self._database.rows(self._jobs["waiting"], {"most": most})]
+
+    def failed(self, most: int = -1) -> list[Job]:
+        """Return up to `most` failed jobs (all, if negative), the newest first."""
+        return [_job(row) for row in self._database.rows(self._jobs["failed"], {"most": most})]
+
+    def counts(self, now: float) -> dict[str, int]:
+        """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
+        row = self._database.row(self._jobs["counts"], {"now": now})
+        assert row is not None
+        return row
+
+    def done_since(self, since: float) -> int:
+        """Return how many jobs were done from `since` on."""
+        row = self._database.row(self._jobs["done_since"], {"since": since})
+        assert row is not None
+        return int(row["done"])
+
+    def any_pending(self) -> bool:
+        """Say whether a job is queued, waiting or running."""
+        row = self._database.row(self._jobs["pending"])
+        return bool(row and row["pending"])
+
+    def any_ready(self, now: float) -> bool:
+        """Say whether there is something to claim."""
+        row = self._database.row(self._jobs["ready"], self._moment(now))
+        return bool(row and row["ready"])
+
+    def attempts(self, job: Job) -> list[Attempt]:
+        """Return the attempts at a job, the first one first."""
+        rows = self._database.rows(self._attempts["of_job"], {"job_id": job.id})
+        return [_attempt(row) for row in rows]
+
+    def any_failed_under(self, supervisor: str) -> bool:
+        """Say whether a worker of this supervisor ended a job as failed."""
+        row = self._database.row(self._attempts["failed_under"], {"supervisor": supervisor})
+        return bool(row and row["failed"])
+
+    def _moment(self, now: float) -> dict[str, float]:
+        return {"now": now, "horizon": now + self._max_wait}
+
+    def _fenced(self, statement: str, job: Job, changes: dict[str, Any]) -> None:
+        claim = {"id": job.id, "attempt": job.attempt, "worker_id": job.worker_id}
+        if self._database.execute(self._jobs[statement], changes | claim) == 0:
+            raise ClaimLost(job.name)
+
+    def _end_attempt(self, job: Job, outcome: Outcome, error: str | None, timings: Timings, now: float) -> None:
+        self._database.execute(
+            self._attempts["end"],
+            {
+                "job_id": job.id,
+                "number": job.attempt,
+                "now": now,
+                "outcome": outcome.value,
+                "error": error,
+                "extract_seconds": timings.extract,
+                "handle_seconds": timings.handle,
+                "archive_seconds": timings.archive,
+            },
+        )
+
+
+def _budgets(decision: Decision) -> dict[str, Any]:
+    return {
+        "error": decision.reason,
+        "failures": decision.failures,
+        "delays": decision.delays,
+        "crashes": decision.crashes,
+        "interruptions": decision.interruptions,
+    }
+
+
+def _place(failed_name: str | None, error_name: str | None) -> dict[str, Any]:
+    return {"failed_name": failed_name and os.fsencode(failed_name), "error_name": error_name}
+
+
+_JOB_FIELDS: Sequence[str] = [name for name in Job.__dataclass_fields__ if name not in {"name", "state", "failed_name"}]
+
+
+def _job(row: Row) -> Job:
+    values = {name: row[name] for name in _JOB_FIELDS}
+    values["condemned"] = bool(row["condemned"])
+    failed_name = row["failed_name"]
+    return Job(
+        name=os.fsdecode(row["name"]),
+        state=State(row["state"]),
+        failed_name=None if failed_name is None else os.fsdecode(failed_name),
+        **values,
+    )
+
+
+def _attempt(row: Row) -> Attempt:
+    values = {name: row[name] for name in Attempt.__dataclass_fields__}
+    values["outcome"] = row["outcome"] and Outcome(row["outcome"])
+    return Attempt(**values)

@@ -1,0 +1,41 @@
+"""Who works, by what they said when they started. Whether they live, the kernel knows."""
+
+from dataclasses import dataclass
+
+from jobrunner.store.database import Database
+from jobrunner.store.statements import statements
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker that was started; `token` and `supervisor` name the lock files of it and of who started it."""
+
+    id: int
+    token: str
+    supervisor: str
+    pid: int
+
+
+class Workers:
+    """The table of workers. Methods that change it are called within `Database.write`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._statements = statements("workers")
+
+    def register(self, token: str, supervisor: str, pid: int, now: float) -> int:
+        """Record a new worker and return its id. It holds its lock already, or it would be taken for dead."""
+        row = self._database.row(
+            self._statements["register"], {"token": token, "supervisor": supervisor, "pid": pid, "now": now}
+        )
+        assert row is not None
+        return int(row["id"])
+
+    def end(self, worker_id: int, now: float) -> bool:
+        """Record that a worker is no more; False where that is known already."""
+        return bool(self._database.execute(self._statements["end"], {"id": worker_id, "now": now}))
+
+    def not_ended(self) -> list[WorkerRecord]:
+        """Return the workers whose end is not recorded."""
+        rows = self._database.rows(self._statements["not_ended"])
+        return [WorkerRecord(row["id"], row["token"], row["supervisor"], row["pid"]) for row in rows]

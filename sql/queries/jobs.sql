@@ -1,0 +1,117 @@
+-- name: enqueue
+-- A new name goes behind all that are known. A known one is left alone: a second scanner may have been first.
+INSERT INTO jobs (name, position, created_at)
+VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: end_waits
+-- What has waited long enough is ready, and so is what would wait longer than any backoff: then the clock was set back.
+UPDATE jobs SET not_before_at = NULL
+WHERE state = 'queued' AND not_before_at IS NOT NULL AND (not_before_at <= :now OR not_before_at > :horizon);
+
+-- name: claim
+-- Choosing and marking is one statement: no two workers get the same row. The index jobs_ready keeps it flat.
+UPDATE jobs SET state = 'running', worker_id = :worker_id, attempt = attempt + 1
+WHERE id = (
+    SELECT id FROM jobs WHERE state = 'queued' AND not_before_at IS NULL ORDER BY position, id LIMIT 1
+)
+RETURNING *;
+
+-- name: complete
+-- Fenced, like each finish below: job, attempt and worker must still belong together.
+UPDATE jobs SET state = 'done', worker_id = NULL, finished_at = :now, error = NULL, failed_name = NULL, error_name = NULL
+WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
+
+-- name: condemn
+-- The failure is decided, and where the package will lie: whoever finishes it finds it by this row, moved or not.
+UPDATE jobs SET
+    condemned = 1, error = :error, failed_name = :failed_name, error_name = :error_name,
+    failures = :failures, delays = :delays, crashes = :crashes, interruptions = :interruptions
+WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
+
+-- name: fail
+UPDATE jobs SET
+    state = 'failed', worker_id = NULL, condemned = 0, finished_at = :now, error = :error,
+    failed_name = :failed_name, error_name = :error_name
+WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
+
+-- name: requeue
+-- Not at its end: after a failure, a delay, a crash or an interruption. A job whose failure a crash decided comes back
+-- condemned, and the next worker moves its package. Why it was condemned stays its error.
+UPDATE jobs SET
+    state = 'queued', worker_id = NULL, not_before_at = :not_before_at,
+    error = CASE WHEN condemned THEN error ELSE :error END,
+    failures = :failures, delays = :delays, crashes = :crashes, interruptions = :interruptions,
+    condemned = max(condemned, :condemned),
+    position = CASE WHEN :to_back THEN (SELECT max(id) + 1 FROM jobs) ELSE position END
+WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
+
+-- name: retry
+-- Budgets anew, behind all others. The package stays in failed/ until a worker takes it from there.
+UPDATE jobs SET
+    state = 'queued', finished_at = NULL, position = (SELECT max(id) + 1 FROM jobs),
+    failures = 0, delays = 0, crashes = 0, interruptions = 0
+WHERE id = :id AND state = 'failed';
+
+-- name: replace
+-- A new delivery of a failed package: what lies in failed/ has been put aside and is not this job's any more.
+UPDATE jobs SET
+    state = 'queued', finished_at = NULL, position = (SELECT max(id) + 1 FROM jobs), error = NULL,
+    failures = 0, delays = 0, crashes = 0, interruptions = 0, failed_name = NULL, error_name = NULL
+WHERE id = :id AND state = 'failed';
+
+-- name: by_name
+SELECT * FROM jobs WHERE name = :name;
+
+-- name: by_id
+SELECT * FROM jobs WHERE id = :id;
+
+-- name: known
+-- A batch of names in one round trip, as JSON of hexadecimal text.
+SELECT * FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
+
+-- name: held_by
+SELECT * FROM jobs WHERE state = 'running' AND worker_id = :worker_id;
+
+-- name: running
+SELECT jobs.*, workers.pid AS worker_pid, attempts.started_at AS attempt_started_at
+FROM jobs
+JOIN workers ON workers.id = jobs.worker_id
+JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
+WHERE state = 'running'
+ORDER BY attempts.started_at, jobs.id;
+
+-- name: waiting
+SELECT * FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL ORDER BY not_before_at LIMIT :most;
+
+-- name: failed
+SELECT * FROM jobs WHERE state = 'failed' ORDER BY finished_at DESC, id DESC LIMIT :most;
+
+-- name: counts
+-- A scalar each, so that each is counted on its own partial index.
+SELECT
+    (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
+    + (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL AND not_before_at <= :now) AS queued,
+    (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL AND not_before_at > :now) AS waiting,
+    (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+    (SELECT count(*) FROM jobs WHERE state = 'done') AS done,
+    (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;
+
+-- name: pending
+-- Is anything queued, waiting or running? Read without the writers' lock.
+SELECT
+    EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
+    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'running') AS pending;
+
+-- name: ready
+-- Is there something to claim? An idle worker asks this often, so it reads only.
+SELECT
+    EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
+    OR EXISTS (
+        SELECT 1 FROM jobs
+        WHERE state = 'queued' AND not_before_at IS NOT NULL AND (not_before_at <= :now OR not_before_at > :horizon)
+    ) AS ready;
+
+-- name: done_since
+SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at >= :since;
