@@ -31,7 +31,7 @@ def command(
         job = home.report.find(job.name)  # before the logs: what is printed before the end is in them
         for attempt, path in home.report.story(job).log_paths.items():
             if attempt not in opened:
-                opened[attempt] = open(path, "rb")
+                opened[attempt] = open(path, "rb")  # noqa: SIM115  (until the program ends)
                 if attempt > 1:
                     print(f"--- attempt {attempt} ---", file=sys.stderr, flush=True)
             while piece := opened[attempt].read(_PIECE):

@@ -21,7 +21,7 @@ class MachineError(JobrunnerError):
     """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
 
 
-class ClaimLost(JobrunnerError):
+class ClaimLost(JobrunnerError):  # noqa: N818  (what happened, not an error)
     """Somebody else holds this job by now: touch nothing more of it."""
 
 

@@ -49,7 +49,7 @@ class Guard:
         os.waitpid(self._pid, 0)
 
 
-class _WorkerGone(Exception):
+class _WorkerGone(Exception):  # noqa: N818
     pass
 
 

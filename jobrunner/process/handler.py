@@ -198,5 +198,5 @@ def _start(
         stderr=subprocess.STDOUT,
         process_group=0,
         pass_fds=() if keep is None else (keep,),
-        preexec_fn=lambda: kernel.die_with_parent(parent),
+        preexec_fn=lambda: kernel.die_with_parent(parent),  # noqa: PLW1509  (the guard has one thread)
     )

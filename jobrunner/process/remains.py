@@ -1,4 +1,4 @@
-"""What is left of a handler whose worker and guard were killed, found by the environment that all its processes have."""
+"""What is left of a handler whose worker and guard were killed: found by the environment of its processes."""
 
 import os
 import select

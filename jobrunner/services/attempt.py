@@ -1,4 +1,4 @@
-"""One attempt as a pipeline: take, extract, handle, flush, archive; or, where its failure is decided, move to failed."""
+"""One attempt as a pipeline: take, extract, handle, flush, archive; or, once its failure is decided, to failed."""
 
 import os
 import random

@@ -63,7 +63,7 @@ class Jobs:
         timings: Timings,
         now: float,
     ) -> None:
-        """Mark a claimed job failed; `place` is its folder in the failed folder and our file in it. Raises ClaimLost."""
+        """Mark a claimed job failed; `place`: its folder in the failed folder and our file in it. Raises ClaimLost."""
         self._fenced("fail", job, {"now": now, "error": error} | _place(*(place or (None, None))))
         self._end_attempt(job, outcome, error, timings, now)
 

@@ -1,0 +1,23 @@
+"""The one fixture that most tests need, and what makes the dangerous thing impossible."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import TestHome
+
+
+@pytest.fixture(autouse=True)
+def _nobody_elses_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test can reach a home of the person who runs it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("JOBRUNNER_HOME", "JOBRUNNER_FOLDERS_INBOX", "JOBRUNNER_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[TestHome]:
+    made = TestHome(tmp_path / "home")
+    yield made
+    made.end_all()

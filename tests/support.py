@@ -1,0 +1,163 @@
+"""What tests share: a home on a real folder, packages, the real command line, and waiting for a condition."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jobrunner import wiring
+
+PATIENCE = 30.0
+JOBRUNNER = [sys.executable, "-m", "jobrunner"]
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Return the condition's first true value; fail when patience (seconds) is over."""
+    deadline = time.monotonic() + patience
+    pause = threading.Event()
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not so within {patience:g} s: {condition}"
+        pause.wait(0.01)
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without any variable of jobrunner's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBRUNNER_")}
+    return kept | {"NO_COLOR": "1", "COLUMNS": "100"}
+
+
+class TestHome:
+    """A home in a temporary folder, driven through the real command line."""
+
+    __test__ = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.inbox = path / "inbox"
+        self.work = path / "work"
+        self.archive = path / "archive"
+        self.failed = path / "failed"
+        self.logs = path / "logs"
+        self.started: list[subprocess.Popen[str]] = []
+        path.mkdir(exist_ok=True)
+        self.inbox.mkdir(exist_ok=True)
+
+    def configure(self, text: str) -> None:
+        (self.path / "jobrunner.toml").write_text(text, "utf-8")
+
+    def handler(self, source: str, **process: str) -> None:
+        """Configure a Python script as the handler; further keys of [process] are TOML source, and so is `retry`."""
+        (self.path / "handler.py").write_text(source, "utf-8")
+        retry = process.pop("retry", 'backoff = "1s"')
+        keys = "".join(f"{key} = {value}\n" for key, value in process.items())
+        self.configure(f'[process]\ncommand = ["{sys.executable}", "handler.py"]\n{keys}[retry]\n{retry}\n')
+
+    def package(
+        self,
+        name: str,
+        members: Mapping[str, bytes | str] | None = None,
+        beside: Mapping[str, bytes] | None = None,
+        *,
+        folder: Path | None = None,
+    ) -> Path:
+        """Deliver a package; `members` are the zip's (one by default), `beside` files of the sender next to the zip."""
+        package = (folder or self.inbox) / name
+        arriving = package.parent / f".arriving-{len(os.listdir(package.parent))}"
+        arriving.mkdir()
+        with zipfile.ZipFile(arriving / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, content in (members if members is not None else {"data.txt": "42\n"}).items():
+                archive.writestr(member, content)
+        for path, content in (beside or {}).items():
+            (arriving / path).parent.mkdir(parents=True, exist_ok=True)
+            (arriving / path).write_bytes(content)
+        arriving.rename(package)
+        return package
+
+    def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        environment = clean_environment() | options.pop("environment", {})
+        return subprocess.run(
+            [*JOBRUNNER, "--home", str(self.path), *words],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            env=environment,
+            timeout=PATIENCE * 3,
+            check=False,
+            **options,
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command in the background, in a process group of its own; ended when the test ends."""
+        process = subprocess.Popen(
+            [*JOBRUNNER, "--home", str(self.path), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            process_group=0,
+        )
+        self.started.append(process)
+        return process
+
+    def status(self) -> dict[str, Any]:
+        result = self.jobrunner("status", "--json")
+        assert result.returncode == 0, result.stderr
+        document: dict[str, Any] = json.loads(result.stdout)
+        return document
+
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = self.status()["counts"]
+        return counts
+
+    def show(self, name: str) -> dict[str, Any]:
+        result = self.jobrunner("show", "--json", "--", name)
+        assert result.returncode == 0, result.stderr
+        document: dict[str, Any] = json.loads(result.stdout)
+        return document
+
+    def open(self) -> wiring.Home:
+        """The services of this home, in this process."""
+        return wiring.open_home(wiring.load_settings(self.path), lambda event: None)
+
+    def end_all(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def processes_of(home: TestHome) -> list[int]:
+    """The living processes that belong to a home: of jobrunner by their command line, of handlers by environment."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes()
+            environment = Path(f"/proc/{name}/environ").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(home.path) in words or b"JOBRUNNER_HOME=" + os.fsencode(home.path) + b"\0" in environment:
+            found.append(int(name))
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)

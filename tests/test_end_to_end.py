@@ -1,0 +1,19 @@
+"""The main job, through the command line, on real packages."""
+
+from tests.support import TestHome
+
+
+def test_packages_are_extracted_handled_and_archived(home: TestHome) -> None:
+    home.handler("import sys, pathlib; d = pathlib.Path(sys.argv[1]); (d / 'out.txt').write_text((d / 'data.txt').read_text())")
+    for number in range(5):
+        home.package(f"p{number}", {"data.txt": f"{number}\n"}, {"notes/sender.txt": b"as it came"})
+    result = home.jobrunner("run", "-n", "3", "--drain")
+    assert result.returncode == 0, result.stderr
+    assert home.counts() == {"queued": 0, "waiting": 0, "running": 0, "done": 5, "failed": 0}
+    for number in range(5):
+        archived = home.archive / f"p{number}"
+        assert (archived / "out.txt").read_text() == f"{number}\n"
+        assert (archived / "notes/sender.txt").read_bytes() == b"as it came"
+        assert (archived / f"p{number}.zip").is_file()
+    assert list(home.inbox.iterdir()) == []
+    assert [path.name for path in home.work.iterdir()] == [".workers"]
