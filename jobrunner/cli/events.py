@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 
 import typer
 
@@ -39,8 +40,9 @@ def printer() -> Emit:
         clock = time.strftime("%H:%M:%S")
         if colour:
             clock, label = typer.style(clock, dim=True), typer.style(f"{label:<9}", fg=tint, bold=True)
-        sys.stderr.write(f"{clock}  {label:<9}  {text}\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
+            sys.stderr.write(f"{clock}  {label:<9}  {text}\n")
+            sys.stderr.flush()
 
     return emit
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
+from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.process import kernel, signals
@@ -37,10 +38,13 @@ class Guard:
     def run(self, call: Call) -> HandlerResult:
         """Run the handler and return how it ended; nothing that it started is left then.
 
-        Raises EOFError where the guard has been killed: the worker cannot vouch for anything then, and has to end.
+        Raises JobrunnerError where the guard has been killed: the worker cannot vouch for anything then, and has to end.
         """
-        self._connection.send(call)
-        result: HandlerResult = self._connection.recv()
+        try:
+            self._connection.send(call)
+            result: HandlerResult = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise JobrunnerError("the guard of this worker was killed: the worker ends, too") from error
         return result
 
     def close(self) -> None:
@@ -65,6 +69,7 @@ class _Server:
         try:
             kernel.set_name("jobrunner-guard")
             kernel.adopt_orphans()
+            os.setpgrp()  # who kills the supervisor's whole process group leaves us to clear up
             for number in signals.STOP_SIGNALS:  # a handler of ours, and not SIG_IGN, which programs would inherit
                 signal.signal(number, lambda *_: None)
             signals.unblock()
