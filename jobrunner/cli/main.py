@@ -45,8 +45,9 @@ def _home(
 ) -> None:
     """Runs your program once on each data package that is dropped into a folder, through any crash.
 
-    [bold]jobrunner init[/bold] makes a home; put packages into its inbox; [bold]jobrunner run -n 3[/bold] processes
-    them; [bold]jobrunner status[/bold] shows how things stand.
+    [bold]jobrunner init[/bold] makes a home. Packages go into its inbox.
+
+    [bold]jobrunner run -n 3[/bold] processes them; [bold]jobrunner status[/bold] shows how things stand.
     """
     context.obj = home
 

@@ -46,9 +46,8 @@ def command(
             console.print(f"{label:<9}", style="dim", end="")
             console.print(value, markup=False, soft_wrap=True)
     if story.attempts:
-        console.print()
         columns = ("attempt", "started", "outcome", "extract", "handler", "archive", "log", "error")
-        console.print(tables.table("Attempts", columns, [_row(attempt, story) for attempt in story.attempts]))
+        tables.print_table(console, "Attempts", columns, [_row(attempt, story) for attempt in story.attempts])
 
 
 def _row(attempt: Attempt, story: Story) -> list[str]:

@@ -38,8 +38,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
     console.print(_headline(status))
     for title, columns, rows, tint in _sections(status):
         if rows:
-            console.print()
-            console.print(tables.table(title, columns, rows[:_MOST_ROWS], tint=tint))
+            tables.print_table(console, title, columns, rows[:_MOST_ROWS], tint=tint)
             if len(rows) > _MOST_ROWS:
                 console.print(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", style="dim")
     if status.failed:

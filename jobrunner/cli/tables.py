@@ -21,16 +21,18 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, tint: str = "") -> Table:
-    """Return a table with a title line; a cell is shown as it is, brackets included."""
-    made = Table(title=Text(title, style=f"bold {tint}".strip()), title_justify="left", box=box.SIMPLE_HEAD)
-    made.pad_edge = False
-    for number, column in enumerate(columns):
-        last = number == len(columns) - 1
-        made.add_column(column, header_style="dim", overflow="fold", no_wrap=not last and number > 0)
+def print_table(
+    console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, tint: str = ""
+) -> None:
+    """Print an empty line, a title and a table; a cell is shown as it is, brackets included."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
+        table.add_row(*(Text(cell) for cell in row))
+    console.print()
+    console.print(title, style=f"bold {tint}".strip(), markup=False)
+    console.print(table)
 
 
 def print_json(document: object) -> None:

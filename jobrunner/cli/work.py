@@ -10,7 +10,7 @@ from jobrunner.cli.events import printer
 EXAMPLES = "Examples:  jobrunner work -n 3    |    jobrunner work -n 3 --drain"
 
 Workers = Annotated[int, typer.Option("-n", "--workers", min=1, help="How many packages at a time.", metavar="N")]
-Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
+Drain = Annotated[bool, typer.Option("--drain", metavar="", help="End when nothing is queued, waiting or running.")]
 
 
 def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:

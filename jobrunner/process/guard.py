@@ -38,7 +38,7 @@ class Guard:
     def run(self, call: Call) -> HandlerResult:
         """Run the handler and return how it ended; nothing that it started is left then.
 
-        Raises JobrunnerError where the guard has been killed: the worker cannot vouch for anything then, and has to end.
+        Raises JobrunnerError where the guard was killed: the worker cannot vouch for anything then, and has to end.
         """
         try:
             self._connection.send(call)
