@@ -17,7 +17,7 @@ def command(
     directory: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]",
+            metavar="DIR",
             help="An empty folder, or one to make (else: a temporary one).",
             show_default=False,
         ),

@@ -12,7 +12,7 @@ def command(
     context: typer.Context,
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="The folder, made if it is missing.", show_default=False),
+        typer.Argument(metavar="DIR", help="The folder, made if it is missing.", show_default=False),
     ] = None,
 ) -> None:
     """Make a home: a commented jobrunner.toml and the folders. Overwrites nothing."""
