@@ -1,5 +1,6 @@
 """`jobrunner demo`: a home with sample packages, made and run."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -36,10 +37,11 @@ def command(
         raise typer.Exit(code)
     print()
     show_status(home, as_json=False)
+    program = sys.argv[0] if Path(sys.argv[0]).name == "jobrunner" else "jobrunner"  # it may not be on the PATH
     print(
         f"\nOne package was broken on purpose. Look into:\n"
         f"  {home}/archive/station-01   the sender's zip, its members, and the handler's summary.json\n"
         f"  {home}/failed/station-37    the broken one, with the reason in error.txt\n"
         f"  {home}/analyze.py           the handler\n"
-        f"and ask:  jobrunner --home {home} show station-01"
+        f"and ask:  {program} --home {home} show station-01"
     )

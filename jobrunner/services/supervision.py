@@ -18,8 +18,9 @@ from jobrunner.store.database import Database
 _TICK = 0.4
 #: The same while a worker of ours is known to have died and its guard has not ended yet.
 _SHORT_TICK = 0.02
-#: A worker that lives shorter than this, in seconds, died early; a slot restarts no faster, doubled up to the longest.
-_RESTART_FLOOR = 1.0
+#: A worker that lives shorter than this, in seconds, died early. Starts in one slot are at least as far apart, and
+#: while its workers go on dying early, twice as far each time, up to the longest.
+_RESTART_FLOOR = 0.5
 _LONGEST_RESTART = 30.0
 #: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
 _GUARDS_END = 10.0
@@ -132,9 +133,9 @@ class Supervisor:
             now = time.monotonic()
             slot.early_deaths = slot.early_deaths + 1 if now - slot.started_at < _RESTART_FLOOR else 0
             delay = min(_RESTART_FLOOR * 2 ** (slot.early_deaths - 1), _LONGEST_RESTART) if slot.early_deaths else 0.0
-            slot.restart_at = now + delay
+            slot.restart_at = slot.started_at + delay
             reason = f"ended with exit status {code}" if code >= 0 else f"was killed by {signal.strsignal(-code)}"
-            self._emit(WorkerDied(pid, reason, slot.early_deaths, delay))
+            self._emit(WorkerDied(pid, reason, slot.early_deaths, max(slot.restart_at - now, 0)))
 
     def _recover(self) -> None:
         try:
