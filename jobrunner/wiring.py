@@ -13,7 +13,7 @@ from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
-from jobrunner.process import handler
+from jobrunner.process import handler, signals
 from jobrunner.process.guard import Guard
 from jobrunner.process.presence import Presence
 from jobrunner.services.attempt import AttemptRunner
@@ -33,7 +33,7 @@ SETTINGS_FILE = "jobrunner.toml"
 
 def load_settings(home: Path) -> Settings:
     """Return the settings of a home. Raises ConfigurationError where they are wrong, or where it is no home."""
-    home = home.expanduser().resolve()
+    home = home.resolve()
     file = home / SETTINGS_FILE
     try:
         toml = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
@@ -67,10 +67,21 @@ class Home:
         return Supervisor(self.database, self.presence, self.recovery, emit, grace=self.settings.work.shutdown_grace)
 
 
-def open_home(settings: Settings, emit: Emit) -> Home:
-    """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError."""
+def block_signals() -> None:
+    """Hold back the signals that a long-running command waits for; before anything else."""
+    signals.block()
+
+
+def prepare_folders(settings: Settings) -> Folders:
+    """Check the folders of a home, and make what is missing in it. Raises ConfigurationError."""
     folders = Folders(settings.folders)
     folders.prepare(settings.home)
+    return folders
+
+
+def open_home(settings: Settings, emit: Emit) -> Home:
+    """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError."""
+    folders = prepare_folders(settings)
     database = Database(settings.database_path)
     database.open()
     migrate(database)

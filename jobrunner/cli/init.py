@@ -16,21 +16,20 @@ def command(
     ] = None,
 ) -> None:
     """Make a home: a commented jobrunner.toml and the folders. Overwrites nothing."""
+    from jobrunner import wiring
     from jobrunner.domain.settings import template
-    from jobrunner.files.folders import Folders
-    from jobrunner.wiring import SETTINGS_FILE, load_settings
 
     home = (directory or context.obj).expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True)
-    file = home / SETTINGS_FILE
+    file = home / wiring.SETTINGS_FILE
     try:
         with file.open("x", encoding="utf-8") as new:
             new.write(template())
         print(f"{file} is new: set process.command in it to your program.")
     except FileExistsError:
         print(f"{file} was there already and is left as it is.")
-    settings = load_settings(home)
+    settings = wiring.load_settings(home)
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)
-    Folders(settings.folders).prepare(home)
+    wiring.prepare_folders(settings)
     print(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")

@@ -17,13 +17,12 @@ def command(
 ) -> None:
     """Queue the packages that are new in the inbox."""
     from jobrunner import wiring
-    from jobrunner.process import signals
 
     if watch:
-        signals.block()
+        wiring.block_signals()
     home = wiring.open_home(wiring.load_settings(context.obj), printer())
     if watch:
-        raise typer.Exit(128 + home.intake.watch(signals.STOP_SIGNALS))
+        raise typer.Exit(128 + home.intake.watch())
     found = home.intake.scan()
     if not found.new and not found.replaced:
         print("Nothing new in the inbox.")

@@ -90,6 +90,7 @@ def _document(story: Story) -> dict[str, object]:
                 "extract_seconds": attempt.extract_seconds,
                 "handle_seconds": attempt.handle_seconds,
                 "archive_seconds": attempt.archive_seconds,
+                "encoding": attempt.encoding,
                 "log_path": story.log_paths.get(attempt.number),
             }
             for attempt in story.attempts

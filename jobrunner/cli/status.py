@@ -8,7 +8,7 @@ import typer
 
 from jobrunner.cli.events import duration, printer
 from jobrunner.domain.package import shown
-from jobrunner.domain.status import Status
+from jobrunner.domain.status import RunningJob, Status
 
 EXAMPLES = "Examples:  jobrunner status    |    jobrunner status --json"
 
@@ -63,6 +63,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
             str(entry.job.attempt),
             duration(status.now - entry.started_at),
             str(entry.worker_pid),
+            _extracted(entry),
         )
         for entry in status.running
     ]
@@ -77,7 +78,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
     failed = [(shown(job.name), local(job.finished_at), shown(job.error or "")) for job in status.failed]
     survey = status.survey
     return [
-        ("Running", ("package", "attempt", "for", "worker"), running, "blue"),
+        ("Running", ("package", "attempt", "for", "worker", ""), running, "blue"),
         ("Waiting for another try", ("package", "next", "why"), waiting, "yellow"),
         ("Failed", ("package", "when", "why"), failed, "red"),
         (
@@ -96,6 +97,13 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
     ]
 
 
+def _extracted(entry: RunningJob) -> str:
+    if entry.extracted is None:
+        return ""
+    done, total = entry.extracted
+    return f"extracting, {done / total:.0%}"
+
+
 def _document(status: Status) -> dict[str, object]:
     from jobrunner.cli.tables import utc
 
@@ -109,6 +117,7 @@ def _document(status: Status) -> dict[str, object]:
                 "worker_pid": entry.worker_pid,
                 "started_at": utc(entry.started_at),
                 "seconds": round(status.now - entry.started_at, 3),
+                "extracted": entry.extracted and {"bytes": entry.extracted[0], "of": entry.extracted[1]},
             }
             for entry in status.running
         ],

@@ -22,10 +22,9 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
     from jobrunner import wiring
     from jobrunner.domain.events import WorkersStarted
-    from jobrunner.process import signals
 
     emit = printer()
-    signals.block()
+    wiring.block_signals()
     home = wiring.open_home(wiring.load_settings(path), emit)
     supervisor = home.supervisor(emit)
     emit(WorkersStarted(workers, str(home.settings.home)))

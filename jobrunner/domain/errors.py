@@ -17,6 +17,10 @@ class PackageError(JobrunnerError):
     """The package itself is bad: no second try can help, its sender has to."""
 
 
+class UnfinishedZip(PackageError):  # noqa: N818  (what it is, not an error)
+    """The zip has no end: cut short for good, or still being written if it is young."""
+
+
 class MachineError(JobrunnerError):
     """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
 

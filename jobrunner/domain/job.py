@@ -55,7 +55,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a job by one worker. Seconds are None for a step that was not reached."""
+    """One try at a job by one worker. Seconds are None for a step that was not reached.
+
+    `encoding`: how the names in the zip were read, where they do not say it themselves.
+    """
 
     number: int
     worker_pid: int
@@ -66,12 +69,14 @@ class Attempt:
     extract_seconds: float | None
     handle_seconds: float | None
     archive_seconds: float | None
+    encoding: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Timings:
-    """Seconds that the steps of one attempt took."""
+class Details:
+    """What is recorded of one attempt: seconds that its steps took, and the encoding of the names in the zip."""
 
     extract: float | None = None
     handle: float | None = None
     archive: float | None = None
+    encoding: str | None = None

@@ -76,7 +76,7 @@ class ProcessSettings:
         "or a function of yours, imported once in each worker",
         example='"analysis:process"',
     )
-    timeout: float = key(values.duration, "1h", "a handler that runs longer is ended")
+    timeout: float = key(values.timeout, "1h", "a handler that runs longer is ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +200,18 @@ def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:
 
 
 def _unknown_in_environment(environment: Mapping[str, str]) -> Iterator[str]:
-    for section, kind in SECTIONS.items():
-        prefix = f"{ENVIRONMENT_PREFIX}{section}_".upper()
-        known = [prefix + spec.name.upper() for spec in fields(kind)]
-        for variable in environment:
-            if variable.startswith(prefix) and variable not in known:
-                yield f"unknown environment variable {variable}{_nearest(variable, known)}"
+    known = [
+        f"{ENVIRONMENT_PREFIX}{section}_{spec.name}".upper()
+        for section, kind in SECTIONS.items()
+        for spec in fields(kind)
+    ]
+    sections = tuple(f"{ENVIRONMENT_PREFIX}{section}_".upper() for section in SECTIONS)
+    for variable in environment:
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in known:
+            continue
+        # others may be the handler's own affair
+        if variable.startswith(sections) or difflib.get_close_matches(variable, known, n=1, cutoff=0.85):
+            yield f"unknown environment variable {variable}{_nearest(variable, known)}"
 
 
 def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:

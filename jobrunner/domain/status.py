@@ -29,11 +29,15 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A running job with who runs it and since when (seconds since 1970)."""
+    """A running job with who runs it and since when (seconds since 1970).
+
+    `extracted`: while its zip is being extracted, how many bytes of how many are, if it is not done in no time.
+    """
 
     job: Job
     worker_pid: int
     started_at: float
+    extracted: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 Each parser takes what TOML or the environment holds and returns the value, or raises ValueError with what it wants.
 """
 
-import codecs
 import re
 import shlex
 from collections.abc import Callable
@@ -19,6 +18,14 @@ def duration(value: object) -> float:
     if not match:
         raise ValueError('a duration such as "10s", "5m", "2h" or "30d"')
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def timeout(value: object) -> float:
+    """Return the seconds of a duration that is not zero."""
+    seconds = duration(value)
+    if seconds == 0:
+        raise ValueError('a duration from "1s" on')
+    return seconds
 
 
 def size(value: object) -> int:
@@ -47,7 +54,10 @@ def text(value: object) -> str:
 
 def path(value: object) -> Path:
     """Return a path; who knows the home makes it absolute."""
-    return Path(text(value)).expanduser()
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError:
+        raise ValueError("a path; there is no such user after its ~") from None
 
 
 def suffix(value: object) -> str:
@@ -62,7 +72,7 @@ def codec(value: object) -> str:
     name = text(value)
     try:
         if name != "auto":
-            codecs.lookup(name)
+            "a".encode(name)
     except LookupError:
         raise ValueError('"auto" or a codec such as "gbk", "cp932" or "cp437"') from None
     return name
@@ -71,7 +81,10 @@ def codec(value: object) -> str:
 def command(value: object) -> tuple[str, ...]:
     """Return the words of a command: a list of them, or one text that is split as a shell does."""
     if isinstance(value, str):
-        value = shlex.split(value)
+        try:
+            value = shlex.split(value)
+        except ValueError:
+            raise ValueError("a command whose quotes are closed") from None
     if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
         raise ValueError('a list of words such as ["python", "analyze.py"]')
     return tuple(value)

@@ -43,12 +43,13 @@ class Workspace:
     flushed: str
     copying: str
     copied: str
+    progress: str
 
     @classmethod
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
         path = os.path.join(work, f"{job_id}-{attempt}")
-        parts = ("package", "data", f"handled-{BOOT_ID}", "flushed", "copying", "copied")
+        parts = ("package", "data", f"handled-{BOOT_ID}", "flushed", "copying", "copied", "progress")
         return cls(path, *(os.path.join(path, part) for part in parts))
 
     def stage(self) -> Stage:
@@ -64,6 +65,25 @@ class Workspace:
             if leftover != self.package:
                 moves.remove_tree(leftover)
         os.mkdir(self.data, 0o755)
+
+    def report_progress(self, done: int, total: int) -> None:
+        """Say how many bytes of how many are extracted."""
+        with open(self.progress, "w", encoding="ascii") as file:
+            file.write(f"{done} {total}")
+
+    def read_progress(self) -> tuple[int, int] | None:
+        """Return what was said last, None before and after the extraction."""
+        try:
+            with open(self.progress, encoding="ascii") as file:
+                done, total = file.read().split()
+        except (FileNotFoundError, ValueError):  # none, or being written just now
+            return None
+        return int(done), int(total)
+
+    def end_progress(self) -> None:
+        """Say no more: the extraction is over."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.progress)
 
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
@@ -192,19 +212,25 @@ class Folders:
             if os.path.lexists(failed):
                 if not job.condemned:
                     moves.rename_new(failed, workspace.package)
-                return None
+                return
         try:
-            if os.path.lexists(workspace.copied):
-                return self._fetch_across(job, workspace)
-            moves.rename_new(os.path.join(self.inbox, job.name), workspace.package)
+            if not os.path.lexists(workspace.copied) and self._fetch_by_rename(job, workspace):
+                return
+            self._fetch_across(job, workspace)
         except FileNotFoundError:
             if not os.path.isdir(self.inbox):
                 raise
             raise PackageError("the package is not in the inbox any more: deliver it again") from None
+
+    def _fetch_by_rename(self, job: Job, workspace: Workspace) -> bool:
+        """Take a package from the inbox; False where that is on another filesystem."""
+        try:
+            moves.rename_new(os.path.join(self.inbox, job.name), workspace.package)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            self._fetch_across(job, workspace)
+            return False
+        return True
 
     def _fetch_across(self, job: Job, workspace: Workspace) -> None:
         """Take a package from an inbox on another filesystem: it is copied, and then the sender's folder removed.

@@ -28,6 +28,8 @@ class Inbox:
                 deliveries.append(self._delivery(name, now))
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                deliveries.append(Delivery(name, f"it cannot be read: {error.strerror}"))
         return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
 
     def _delivery(self, name: str, now: float) -> Delivery:

@@ -104,12 +104,15 @@ def merge(source: str, target: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Delete a folder and what it holds, however deep; nothing where it is not there. Raises OSError.
+    """Delete a folder and what it holds, however deep; a file or link is deleted itself. Nothing there: nothing to do.
 
     Subfolders are first moved up, next to their parents: neither the depth of the tree nor the length of its paths
-    matters then (shutil.rmtree recurses on Python 3.11, and both have their limits).
+    matters then (shutil.rmtree recurses on Python 3.11, and both have their limits). Raises OSError.
     """
     if not os.path.lexists(path):
+        return
+    if not _is_folder(path):
+        os.unlink(path)
         return
     names = count()
     folders = [path]

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobrunner.domain.errors import MachineError, PackageError
-from jobrunner.domain.job import Job, Outcome, Timings
+from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
+from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
 from jobrunner.domain.retry import Decision, decide
@@ -28,7 +28,7 @@ class Done:
     """The package is in the archive, durably, `seconds` after the claim."""
 
     job: Job
-    timings: Timings
+    details: Details
     seconds: float
 
 
@@ -40,7 +40,7 @@ class Failed:
     outcome: Outcome
     error: str
     place: tuple[str, str] | None
-    timings: Timings
+    details: Details
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PutOff:
     job: Job
     outcome: Outcome
     decision: Decision
-    timings: Timings
+    details: Details
 
 
 Ending = Done | Failed | PutOff
@@ -73,31 +73,31 @@ class AttemptRunner:
 
         Raises ClaimLost, StoreError.
         """
-        clock = _Clock()
+        notes = _Notes()
         if job.condemned:
-            return self._put_in_failed(job, Outcome.FAILED, _as_it_stands(job), clock)
-        result = self._try(job, clock)
+            return self._put_in_failed(job, Outcome.FAILED, _as_it_stands(job), notes)
+        result = self._try(job, notes)
         if result.outcome is Outcome.DONE:
-            return Done(job, clock.timings, clock.seconds)
+            return Done(job, notes.details, notes.seconds)
         decision = decide(job, result.outcome, result.error, self._settings.retry_policy, jitter=random.random())
         if decision.condemned:
-            return self._put_in_failed(job, result.outcome, decision, clock)
+            return self._put_in_failed(job, result.outcome, decision, notes)
         self._discard(job)
-        return PutOff(job, result.outcome, decision, clock.timings)
+        return PutOff(job, result.outcome, decision, notes.details)
 
     def clear(self, job: Job) -> None:
         """Remove the work folder of a job whose end is recorded."""
         with suppress(FileNotFoundError):  # a supervisor that starts sweeps, too
             moves.remove_tree(Workspace.at(self._folders.work, job.id, job.attempt).path)
 
-    def _try(self, job: Job, clock: "_Clock") -> HandlerResult:
+    def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
         try:
             workspace = self._folders.take(job)
             if workspace.stage() is Stage.TAKEN:
-                result = self._extract_and_handle(job, workspace, clock)
+                result = self._extract_and_handle(job, workspace, notes)
                 if result.outcome is not Outcome.DONE:
                     return result
-            with clock.time("archive"):
+            with notes.time("archive"):
                 self._archive(job, workspace)
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
@@ -107,13 +107,20 @@ class AttemptRunner:
             return HandlerResult(Outcome.FAULT, _in_words(error))
         return HandlerResult(Outcome.DONE)
 
-    def _extract_and_handle(self, job: Job, workspace: Workspace, clock: "_Clock") -> HandlerResult:
+    def _extract_and_handle(self, job: Job, workspace: Workspace, notes: "_Notes") -> HandlerResult:
         if os.path.lexists(self._folders.archived(job.name)):
             raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
         workspace.start_afresh()
         zip_path = os.path.join(workspace.package, f"{job.name}.zip")
-        with clock.time("extract"):
-            extract(zip_path, workspace.data, self._settings.extract)
+        with notes.time("extract"):
+            try:
+                encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress)
+            except UnfinishedZip as error:
+                if time.time() - os.lstat(zip_path).st_ctime < self._settings.intake.settle:
+                    raise MachineError(f"{error}; it has changed within intake.settle") from error
+                raise
+        notes.details = replace(notes.details, encoding=encoding)
+        workspace.end_progress()
         conflict = moves.first_conflict(workspace.data, workspace.package)
         if conflict is not None:
             raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
@@ -122,7 +129,7 @@ class AttemptRunner:
         log_path = self._folders.log(job.name, job.attempt)
         os.makedirs(os.path.dirname(log_path), exist_ok=True)
         package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
-        with clock.time("handle"):
+        with notes.time("handle"):
             result = self._guard.run(Call(package, log_path))
         if result.outcome is Outcome.DONE:
             result = _checked(workspace)
@@ -146,7 +153,7 @@ class AttemptRunner:
                 f"the archive has got a {shown(job.name)} meanwhile: move that one away, and this one follows by itself"
             ) from None
 
-    def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, clock: "_Clock") -> Ending:
+    def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
         error = decision.reason or ""
         try:
             workspace = self._folders.take(replace(job, condemned=True))
@@ -157,12 +164,12 @@ class AttemptRunner:
             else:
                 place = self._move_to_failed(job, workspace, decision)
         except PackageError:  # it is nowhere: the failure is recorded all the same
-            return Failed(job, outcome, error, None, clock.timings)
+            return Failed(job, outcome, error, None, notes.details)
         except (MachineError, OSError) as fault:
             words = str(fault) if isinstance(fault, MachineError) else _in_words(fault)
             delayed = decide(job, Outcome.FAULT, words, self._settings.retry_policy, jitter=random.random())
-            return PutOff(job, Outcome.FAULT, delayed, clock.timings)
-        return Failed(job, outcome, error, place, clock.timings)
+            return PutOff(job, Outcome.FAULT, delayed, notes.details)
+        return Failed(job, outcome, error, place, notes.details)
 
     def _is_in_failed(self, job: Job) -> bool:
         return job.failed_name is not None and os.path.isdir(os.path.join(self._folders.failed, job.failed_name))
@@ -190,11 +197,11 @@ class AttemptRunner:
             moves.remove_tree(Workspace.at(self._folders.work, job.id, job.attempt).data)
 
 
-class _Clock:
-    """Takes the time of the steps of one attempt."""
+class _Notes:
+    """What is recorded of one attempt."""
 
     def __init__(self) -> None:
-        self.timings = Timings()
+        self.details = Details()
         self._start = time.monotonic()
 
     @property
@@ -207,12 +214,13 @@ class _Clock:
         try:
             yield
         finally:
-            self.timings = replace(self.timings, **{step: time.monotonic() - start})
+            seconds = time.monotonic() - start
+            self.details = replace(self.details, **{step: seconds})  # type: ignore[arg-type]
 
 
 def _checked(workspace: Workspace) -> HandlerResult:
     """Hold what the handler left against what can be archived."""
-    if not os.path.isdir(workspace.data):
+    if os.path.islink(workspace.data) or not os.path.isdir(workspace.data):
         return HandlerResult(Outcome.FAILED, "the handler removed its data folder")
     conflict = moves.first_conflict(workspace.data, workspace.package)
     if conflict is not None:

@@ -48,7 +48,7 @@ class Intake:
             self._emit(found)
         return found
 
-    def watch(self, stop: Iterable[signal.Signals]) -> signal.Signals:
+    def watch(self, stop: Iterable[signal.Signals] = signals.STOP_SIGNALS) -> signal.Signals:
         """Scan until one of these signals comes (they must be blocked) and return it. Raises StoreError."""
         trouble = None
         while True:

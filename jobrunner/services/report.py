@@ -1,6 +1,7 @@
 """What people want to know: how things stand, and the story of one job. Changes nothing."""
 
 import time
+from dataclasses import replace
 
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Job
@@ -29,7 +30,10 @@ class Report:
             counts=self._jobs.counts(now),
             done_last_minute=self._jobs.done_since(now - 60),
             done_last_hour=self._jobs.done_since(now - 3600),
-            running=self._jobs.running(),
+            running=[
+                replace(running, extracted=self._folders.workspace(running.job).read_progress())
+                for running in self._jobs.running()
+            ],
             waiting=self._jobs.waiting(_MOST_WAITING),
             failed=self._jobs.failed(),
             survey=self._intake.survey(),

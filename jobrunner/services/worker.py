@@ -91,11 +91,11 @@ class Worker:
     def _record(self, ending: Ending, now: float) -> None:
         match ending:
             case Done():
-                self._jobs.complete(ending.job, ending.timings, now)
+                self._jobs.complete(ending.job, ending.details, now)
             case Failed():
-                self._jobs.fail(ending.job, ending.outcome, ending.error, ending.place, ending.timings, now)
+                self._jobs.fail(ending.job, ending.outcome, ending.error, ending.place, ending.details, now)
             case PutOff():
-                self._jobs.requeue(ending.job, ending.outcome, ending.decision, now, ending.timings)
+                self._jobs.requeue(ending.job, ending.outcome, ending.decision, now, ending.details)
 
     def _asked_to_stop(self, seconds: float = 0) -> bool:
         if not self._stop and signals.wait({signal.SIGTERM}, seconds):

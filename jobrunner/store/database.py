@@ -44,6 +44,7 @@ class Database:
         try:
             self._gate = os.open(self._gate_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            self._peewee.close()
             raise StoreError(f"the database {self.path} cannot be used: {error}") from error
 
     def close(self) -> None:

@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Attempt, Job, Outcome, State, Timings
+from jobrunner.domain.job import Attempt, Details, Job, Outcome, State
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
 from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 _BATCH = 500
-_NO_TIMINGS = Timings()
+_NO_DETAILS = Details()
 
 
 class Jobs:
@@ -45,10 +45,10 @@ class Jobs:
         )
         return job
 
-    def complete(self, job: Job, timings: Timings, now: float) -> None:
+    def complete(self, job: Job, details: Details, now: float) -> None:
         """Mark a claimed job done. Raises ClaimLost."""
         self._fenced("complete", job, {"now": now})
-        self._end_attempt(job, Outcome.DONE, None, timings, now)
+        self._end_attempt(job, Outcome.DONE, None, details, now)
 
     def condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
         """Record that a claimed job fails, and as what it will lie in the failed folder. Raises ClaimLost."""
@@ -60,21 +60,21 @@ class Jobs:
         outcome: Outcome,
         error: str,
         place: tuple[str, str] | None,
-        timings: Timings,
+        details: Details,
         now: float,
     ) -> None:
         """Mark a claimed job failed; `place`: its folder in the failed folder and our file in it. Raises ClaimLost."""
         self._fenced("fail", job, {"now": now, "error": error} | _place(*(place or (None, None))))
-        self._end_attempt(job, outcome, error, timings, now)
+        self._end_attempt(job, outcome, error, details, now)
 
     def requeue(
-        self, job: Job, outcome: Outcome, decision: Decision, now: float, timings: Timings = _NO_TIMINGS
+        self, job: Job, outcome: Outcome, decision: Decision, now: float, details: Details = _NO_DETAILS
     ) -> None:
         """Queue a claimed job again, as decided. Raises ClaimLost."""
         wait = None if decision.delay is None else now + decision.delay
         changes = {"not_before_at": wait, "condemned": decision.condemned, "to_back": decision.to_back}
         self._fenced("requeue", job, _budgets(decision) | changes)
-        self._end_attempt(job, outcome, decision.reason, timings, now)
+        self._end_attempt(job, outcome, decision.reason, details, now)
 
     def retry(self, job: Job) -> bool:
         """Queue a failed job again with its budgets anew; False where it is not failed any more."""
@@ -123,7 +123,7 @@ class Jobs:
 
     def counts(self, now: float) -> dict[str, int]:
         """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
-        row = self._database.row(self._jobs["counts"], {"now": now})
+        row = self._database.row(self._jobs["counts"], self._moment(now))
         assert row is not None
         return row
 
@@ -161,7 +161,7 @@ class Jobs:
         if self._database.execute(self._jobs[statement], changes | claim) == 0:
             raise ClaimLost(job.name)
 
-    def _end_attempt(self, job: Job, outcome: Outcome, error: str | None, timings: Timings, now: float) -> None:
+    def _end_attempt(self, job: Job, outcome: Outcome, error: str | None, details: Details, now: float) -> None:
         self._database.execute(
             self._attempts["end"],
             {
@@ -170,9 +170,10 @@ class Jobs:
                 "now": now,
                 "outcome": outcome.value,
                 "error": error,
-                "extract_seconds": timings.extract,
-                "handle_seconds": timings.handle,
-                "archive_seconds": timings.archive,
+                "extract_seconds": details.extract,
+                "handle_seconds": details.handle,
+                "archive_seconds": details.archive,
+                "encoding": details.encoding,
             },
         )
 

@@ -5,7 +5,8 @@ INSERT INTO attempts (job_id, number, worker_id, started_at) VALUES (:job_id, :n
 -- An attempt ends once: what came first stands.
 UPDATE attempts SET
     ended_at = :now, outcome = :outcome, error = :error,
-    extract_seconds = :extract_seconds, handle_seconds = :handle_seconds, archive_seconds = :archive_seconds
+    extract_seconds = :extract_seconds, handle_seconds = :handle_seconds, archive_seconds = :archive_seconds,
+    encoding = :encoding
 WHERE job_id = :job_id AND number = :number AND ended_at IS NULL;
 
 -- name: of_job

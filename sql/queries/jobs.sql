@@ -91,8 +91,9 @@ SELECT * FROM jobs WHERE state = 'failed' ORDER BY finished_at DESC, id DESC LIM
 -- A scalar each, so that each is counted on its own partial index.
 SELECT
     (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
-    + (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL AND not_before_at <= :now) AS queued,
-    (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL AND not_before_at > :now) AS waiting,
+    + (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at <= :now)
+    + (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at > :horizon) AS queued,
+    (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at > :now AND not_before_at <= :horizon) AS waiting,
     (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
     (SELECT count(*) FROM jobs WHERE state = 'done') AS done,
     (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;

@@ -1,3 +1,6 @@
+-- So that this file is never taken for another program's, nor another's for ours: "jobr".
+PRAGMA application_id = 1785684594;
+
 -- Times are seconds since 1970 (UTC). Names are BLOBs: a folder on Linux may have a name that is not UTF-8.
 
 -- A process that claims jobs. Its lock file, named by the token, says whether it lives; this row only says who it was.
@@ -60,6 +63,7 @@ CREATE TABLE attempts (
     extract_seconds REAL CHECK (extract_seconds >= 0),
     handle_seconds  REAL CHECK (handle_seconds >= 0),
     archive_seconds REAL CHECK (archive_seconds >= 0),
+    encoding        TEXT,                  -- how the names in the zip were read
     PRIMARY KEY (job_id, number),
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK ((error IS NULL) = (outcome IS NULL OR outcome = 'done'))

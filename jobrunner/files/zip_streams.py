@@ -1,0 +1,144 @@
+"""The content of a zip's member, decompressed in pieces: never more than a piece is held, whatever the zip claims."""
+
+import bz2
+import lzma
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+from jobrunner.domain.errors import PackageError
+from jobrunner.files.zip_directory import Entry
+
+fast_zlib: Any
+try:
+    from isal import isal_zlib as fast_zlib
+except ImportError:  # not built for this processor: the same, slower
+    fast_zlib = zlib
+try:
+    zstd: Any = import_module("compression.zstd")  # from Python 3.14 on
+except ImportError:
+    zstd = None
+
+PIECE = 1 << 18
+STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
+_MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
+_LZMA_END_MARKED = 1 << 1
+
+crc32: Callable[[bytes, int], int] = fast_zlib.crc32
+
+
+def content(descriptor: int, entry: Entry) -> Iterator[bytes]:
+    """Yield the member's content in pieces of at most PIECE bytes. Size and checksum are for the caller to check.
+
+    Raises PackageError where the stream is damaged, cut short or followed by other bytes, OSError.
+    """
+    source = _read(descriptor, entry.data_offset, entry.compressed_size)
+    try:
+        yield from _STREAMS[entry.method](source, entry)
+    except _CORRUPT as error:
+        raise _damaged(entry, str(error)) from error
+    except OSError as error:
+        if error.errno is None:  # bz2's word for damaged data
+            raise _damaged(entry, str(error)) from error
+        raise
+    if next(source, b""):
+        raise _damaged(entry, "other bytes follow the compressed data")
+
+
+def _read(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
+    while length > 0:
+        piece = os.pread(descriptor, min(length, PIECE), offset)
+        if not piece:
+            raise PackageError("its zip ends in the middle: it is cut short")
+        yield piece
+        offset += len(piece)
+        length -= len(piece)
+
+
+def _stored(source: Iterator[bytes], _entry: Entry) -> Iterator[bytes]:
+    return source
+
+
+def _deflated(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    decoder = fast_zlib.decompressobj(-zlib.MAX_WBITS)
+    waiting = b""
+    while not decoder.eof:
+        feed = waiting or next(source, b"")
+        output = decoder.decompress(feed, PIECE)
+        waiting = decoder.unconsumed_tail
+        if output:
+            yield output
+        elif not decoder.eof and len(waiting) == len(feed):  # isal may hold output back when all input is taken
+            raise _damaged(entry, "its data ends too early")
+    if waiting or decoder.unused_data:
+        raise _damaged(entry, "other bytes follow the compressed data")
+
+
+def _bzip2(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    return _drained(bz2.BZ2Decompressor(), source, entry, marked=True)
+
+
+def _lzma(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    first = next(source, b"")
+    if len(first) < 9 or first[2:4] != b"\5\0":
+        raise _damaged(entry, "its LZMA header is not valid")
+    properties, dictionary = struct.unpack_from("<BL", first, 4)
+    window = min(dictionary, max(entry.size, 4096))  # more than there is to remember is never used
+    if window > 1 << _MAX_WINDOW_LOG:
+        raise PackageError(
+            f"the zip's member {entry.label} wants an LZMA dictionary of {dictionary:,} bytes, "
+            f"over {1 << _MAX_WINDOW_LOG:,}: use deflate"
+        )
+    settings = {"id": lzma.FILTER_LZMA1, "dict_size": max(window, 4096)}
+    settings |= {"lc": properties % 9, "lp": properties // 9 % 5, "pb": properties // 45}
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings])
+    marked = bool(entry.flags & _LZMA_END_MARKED)
+    return _drained(decoder, _chained(first[9:], source), entry, marked=marked)
+
+
+def _zstd(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    options = {zstd.DecompressionParameter.window_log_max: _MAX_WINDOW_LOG}
+    return _drained(zstd.ZstdDecompressor(options=options), source, entry, marked=True)
+
+
+def _drained(decoder: Any, source: Iterator[bytes], entry: Entry, *, marked: bool) -> Iterator[bytes]:
+    """Yield what a decoder that keeps its own input gives; `marked`: the stream says itself where it ends."""
+    while not decoder.eof:
+        feed = next(source, b"") if decoder.needs_input else b""
+        if decoder.needs_input and not feed:
+            if marked:
+                raise _damaged(entry, "its data ends too early")
+            return
+        output = decoder.decompress(feed, PIECE)
+        if output:
+            yield output
+    if decoder.unused_data:
+        raise _damaged(entry, "other bytes follow the compressed data")
+
+
+def _chained(first: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from source
+
+
+def _damaged(entry: Entry, detail: str) -> PackageError:
+    return PackageError(f"the zip's member {entry.label} is damaged: {detail}; it has to be delivered again")
+
+
+_STREAMS: dict[int, Callable[[Iterator[bytes], Entry], Iterator[bytes]]] = {
+    STORED: _stored,
+    DEFLATED: _deflated,
+    BZIP2: _bzip2,
+    LZMA: _lzma,
+}
+_CORRUPT: tuple[type[Exception], ...] = (zlib.error, fast_zlib.error, lzma.LZMAError, EOFError, ValueError)
+if zstd is not None:
+    _STREAMS[ZSTD] = _zstd
+    _CORRUPT += (zstd.ZstdError,)
+
+#: The compression methods that can be read here.
+METHODS = frozenset(_STREAMS)

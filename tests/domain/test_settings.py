@@ -1,0 +1,175 @@
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.retry import RetryPolicy
+from jobrunner.domain.settings import SECTIONS, Settings, build, template
+
+HOME = Path("/srv/home")
+
+# Every key: what is written in TOML, what in the environment, and the value of each.
+KEYS: dict[str, tuple[object, object, str, object]] = {
+    "folders.inbox": ("in", HOME / "in", "/mnt/in", Path("/mnt/in")),
+    "folders.work": ("w", HOME / "w", "/mnt/w", Path("/mnt/w")),
+    "folders.archive": ("a", HOME / "a", "/mnt/a", Path("/mnt/a")),
+    "folders.failed": ("f", HOME / "f", "/mnt/f", Path("/mnt/f")),
+    "folders.logs": ("l", HOME / "l", "/mnt/l", Path("/mnt/l")),
+    "database.url": ("sqlite:///t.db", "sqlite:///t.db", "sqlite:////e.db", "sqlite:////e.db"),
+    "intake.incomplete_suffix": (".part", ".part", ".tmp", ".tmp"),
+    "intake.settle": ("5s", 5.0, "2m", 120.0),
+    "extract.max_size": ("1 MiB", 2**20, "2 MiB", 2**21),
+    "extract.max_entries": (7, 7, "8", 8),
+    "extract.max_ratio": (9, 9, "10", 10),
+    "extract.encoding": ("gbk", "gbk", "cp932", "cp932"),
+    "extract.keep_free": ("3 B", 3, "4 B", 4),
+    "process.command": (["run", "it"], ("run", "it"), "run 'that one'", ("run", "that one")),
+    "process.callable": ("a:f", "a:f", "b.c:g", "b.c:g"),
+    "process.timeout": ("3h", 10800.0, "4s", 4.0),
+    "retry.max_attempts": (5, 5, "6", 6),
+    "retry.backoff": ("7s", 7.0, "8s", 8.0),
+    "retry.max_backoff": ("2d", 172800.0, "1d", 86400.0),
+    "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
+}
+
+
+def settings(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
+    return build(HOME, toml or {}, environment or {}, source="jobrunner.toml")
+
+
+def problem(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(toml, environment)
+    return str(caught.value)
+
+
+def value_of(built: Settings, key: str) -> object:
+    section, name = key.split(".")
+    return getattr(getattr(built, section), name)
+
+
+def in_toml(key: str, value: object) -> dict[str, Any]:
+    section, name = key.split(".")
+    return {section: {name: value}}
+
+
+def variable(key: str) -> str:
+    return "JOBRUNNER_" + key.upper().replace(".", "_")
+
+
+def test_the_table_of_this_file_has_every_key() -> None:
+    assert set(KEYS) == {f"{section}.{spec.name}" for section, kind in SECTIONS.items() for spec in fields(kind)}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_can_be_set_in_toml(key: str) -> None:
+    written, value, *_ = KEYS[key]
+    assert value_of(settings(), key) != value
+    assert value_of(settings(in_toml(key, written)), key) == value
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_can_be_set_by_its_variable_which_goes_before_toml(key: str) -> None:
+    in_file, _, in_environment, value = KEYS[key]
+    assert value_of(settings({}, {variable(key): in_environment}), key) == value
+    assert value_of(settings(in_toml(key, in_file), {variable(key): in_environment}), key) == value
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_bad_value_is_named_with_its_place_in_toml_and_in_the_environment(key: str) -> None:
+    assert f"jobrunner.toml: {key} is -1.5, but must be " in problem(in_toml(key, -1.5))
+    assert f"{variable(key)} is '', but must be " in problem({}, {variable(key): ""})
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    built = settings()
+    assert {key: value_of(built, key) for key in KEYS} == {
+        "folders.inbox": HOME / "inbox",
+        "folders.work": HOME / "work",
+        "folders.archive": HOME / "archive",
+        "folders.failed": HOME / "failed",
+        "folders.logs": HOME / "logs",
+        "database.url": "sqlite:///jobrunner.db",
+        "intake.incomplete_suffix": "-downloading",
+        "intake.settle": 0.0,
+        "extract.max_size": 50 * 2**30,
+        "extract.max_entries": 200_000,
+        "extract.max_ratio": 200,
+        "extract.encoding": "auto",
+        "extract.keep_free": 2**30,
+        "process.command": None,
+        "process.callable": None,
+        "process.timeout": 3600.0,
+        "retry.max_attempts": 3,
+        "retry.backoff": 10.0,
+        "retry.max_backoff": 3600.0,
+        "work.shutdown_grace": 30.0,
+    }
+    assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("sqlite:///sub/j.db", HOME / "sub/j.db"), ("sqlite:////var/j.db", Path("/var/j.db"))],
+)
+def test_three_slashes_lead_into_the_home_and_four_elsewhere(url: str, path: Path) -> None:
+    assert settings({"database": {"url": url}}).database_path == path
+
+
+@pytest.mark.parametrize(
+    ("toml", "environment", "words"),
+    [
+        ({"folder": {}}, {}, "jobrunner.toml: unknown section [folder] (did you mean folders?)"),
+        ({"retry": {"max_atempts": 1}}, {}, "unknown key retry.max_atempts (did you mean max_attempts?)"),
+        ({"zzz": {}}, {}, "unknown section [zzz] (known are: folders, database, intake, "),
+        ({"work": {"zzz": 1}}, {}, "unknown key work.zzz (known are: shutdown_grace)"),
+        ({}, {"JOBRUNNER_FOLDERS_INBOKS": "x"}, "JOBRUNNER_FOLDERS_INBOKS (did you mean JOBRUNNER_FOLDERS_INBOX?)"),
+        ({"retry": 3}, {}, "jobrunner.toml: retry must be a section, [retry]"),
+        ({"inbox": "in"}, {}, "jobrunner.toml: unknown section [inbox]"),
+    ],
+)
+def test_what_is_unknown_is_named_with_what_is_nearest(
+    toml: dict[str, Any], environment: dict[str, str], words: str
+) -> None:
+    assert words in problem(toml, environment)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    message = problem(
+        {"fodlers": {}, "retry": {"backof": "1s", "max_attempts": 0}, "process": {"command": "a", "callable": "b:c"}},
+        {"JOBRUNNER_EXTRACT_MAX_SIZE": "lots", "JOBRUNNER_WORK_GRACE": "1s"},
+    )
+    for words in (
+        "[fodlers]",
+        "retry.backof ",
+        "retry.max_attempts is 0",
+        "process.command and process.callable are both set",
+        "JOBRUNNER_EXTRACT_MAX_SIZE is 'lots'",
+        "JOBRUNNER_WORK_GRACE",
+    ):
+        assert words in message
+    assert len(message.split("; ")) == 6
+    assert "\n" not in message
+
+
+def test_what_a_handler_finds_in_its_environment_is_no_setting() -> None:
+    names = ("HOME", "WORKER", "PACKAGE", "DATA", "ZIP", "ATTEMPT")
+    assert settings({}, {f"JOBRUNNER_{name}": "x" for name in names} | {"PATH": "/bin"}) == settings()
+
+
+def test_a_new_file_changes_nothing() -> None:
+    assert settings(tomllib.loads(template())) == settings()
+
+
+def test_a_new_file_shows_every_key_with_its_default() -> None:
+    first, *lines = template().splitlines()
+    assert first.startswith("# ")
+    uncommented = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
+    assert {f"{section}.{name}" for section, table in uncommented.items() for name in table} == set(KEYS)
+    examples = {name: uncommented["process"].pop(name) for name in ("command", "callable")}
+    assert settings(uncommented) == settings()
+    for name, value in examples.items():
+        assert getattr(settings({"process": {name: value}}).process, name) is not None

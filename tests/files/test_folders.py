@@ -1,0 +1,325 @@
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobrunner.domain.errors import ConfigurationError, PackageError
+from jobrunner.domain.job import Job, State
+from jobrunner.domain.settings import FolderSettings
+from jobrunner.files import moves
+from jobrunner.files.folders import BOOT_ID, Folders, Stage, Workspace
+from tests.files.test_moves import grow, listing
+
+NAMES = ("inbox", "work", "archive", "failed", "logs")
+
+
+def settings(home: Path, **others: Path) -> FolderSettings:
+    return FolderSettings(**{name: home / name for name in NAMES} | others)
+
+
+def job(attempt: int = 1, **fields: Any) -> Job:
+    values: dict[str, Any] = dict.fromkeys(("not_before_at", "error", "failed_name", "error_name"))
+    values |= dict.fromkeys(("failures", "delays", "crashes", "interruptions"), 0)
+    values |= {"id": 7, "name": "p", "state": State.RUNNING, "worker_id": 1, "condemned": False}
+    return Job(attempt=attempt, created_at=0.0, finished_at=None, **values | fields)
+
+
+class Home:
+    def __init__(self, path: Path, **others: Path) -> None:
+        self.path = path
+        (others.get("inbox") or path / "inbox").mkdir(parents=True, exist_ok=True)
+        self.folders = Folders(settings(path, **others))
+        self.folders.prepare(path)
+
+    def deliver(self, place: str = "inbox/p", *more: str) -> Path:
+        return grow(self.path / place, "p.zip", *more)
+
+    def workspace(self, attempt: int = 1) -> Workspace:
+        return Workspace.at(self.folders.work, 7, attempt)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    (tmp_path / "home").mkdir()
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another filesystem than the temporary folder."""
+    if not os.path.isdir("/dev/shm") or moves.same_filesystem("/dev/shm", str(tmp_path)):
+        pytest.skip("there is no second filesystem here: /dev/shm is the temporary folder's own, or is missing")
+    made = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    yield made
+    shutil.rmtree(made)
+
+
+def test_folders_in_the_home_are_made_and_making_them_twice_is_harmless(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    folders = Folders(settings(tmp_path, logs=tmp_path / "deep/er/logs"))
+    for _ in range(2):
+        folders.prepare(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "deep", "failed", "inbox", "work"]
+    assert (tmp_path / "deep/er/logs").is_dir()
+
+
+def test_an_inbox_is_never_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"the inbox .*/inbox does not exist: create it, or set folders.inbox"):
+        Folders(settings(tmp_path)).prepare(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_folder_outside_of_the_home_is_never_made(tmp_path: Path, name: str) -> None:
+    home = grow(tmp_path / "home", "inbox/")
+    outside = tmp_path / "mnt"
+    with pytest.raises(ConfigurationError, match=rf"the {name} folder .*/mnt does not exist: .* set folders.{name}"):
+        Folders(settings(home, **{name: outside})).prepare(home)
+    assert not outside.exists()
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, name: str) -> None:
+    home = grow(tmp_path, "inbox/", name)
+    with pytest.raises(ConfigurationError, match=f"the {name} folder cannot be made: "):
+        Folders(settings(home)).prepare(home)
+
+
+@pytest.mark.parametrize("name", ["archive", "failed"])
+def test_folders_that_no_rename_can_reach_are_refused(tmp_path: Path, elsewhere: Path, name: str) -> None:
+    home = grow(tmp_path, "inbox/")
+    with pytest.raises(ConfigurationError, match=rf"and {name} \(.*\) are on different filesystems"):
+        Folders(settings(home, **{name: elsewhere})).prepare(home)
+
+
+def test_a_package_is_taken_from_the_inbox(home: Home) -> None:
+    home.deliver("inbox/p", "notes/n")
+    workspace = home.folders.take(job())
+    assert workspace == home.workspace()
+    assert listing(Path(workspace.package)) == {"p.zip": "x", "notes": None, "notes/n": "x"}
+    assert list((home.path / "inbox").iterdir()) == []
+    assert workspace.stage() is Stage.TAKEN
+
+
+def test_a_package_is_taken_from_an_earlier_attempt_whose_paths_lead_nowhere_then(home: Home) -> None:
+    home.deliver("work/7-1/package")
+    grow(home.path / "work/7-1/data", "half")
+    workspace = home.folders.take(job(attempt=3))
+    assert sorted(os.listdir(home.folders.work)) == ["7-3"]
+    assert listing(Path(workspace.path)) == {"package": None, "package/p.zip": "x", "data": None, "data/half": "x"}
+
+
+def test_an_attempt_that_is_taken_up_again_finds_its_own_folder(home: Home) -> None:
+    home.deliver()
+    assert home.folders.take(job()) == home.folders.take(job())
+    assert listing(Path(home.workspace().package)) == {"p.zip": "x"}
+
+
+def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) -> None:
+    home.deliver("failed/p~1", "error.txt", "error~1.txt")
+    home.deliver("inbox/p", "a new delivery")
+    workspace = home.folders.take(job(attempt=2, failed_name="p~1", error_name="error~1.txt"))
+    assert listing(Path(workspace.package)) == {"p.zip": "x", "error.txt": "x"}
+    assert (home.path / "inbox/p/a new delivery").exists()
+    assert list((home.path / "failed").iterdir()) == []
+
+
+def test_a_condemned_package_that_is_in_the_failed_folder_is_left_there(home: Home) -> None:
+    home.deliver("failed/p", "error.txt")
+    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"))
+    assert os.listdir(workspace.path) == []
+    assert listing(home.path / "failed/p") == {"p.zip": "x", "error.txt": "x"}
+
+
+def test_a_condemned_package_that_has_not_been_moved_is_taken_along(home: Home) -> None:
+    home.deliver("work/7-1/package", "error.txt")
+    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"))
+    assert listing(Path(workspace.package)) == {"p.zip": "x"}
+
+
+def test_a_package_that_has_been_archived_is_not_looked_for(home: Home) -> None:
+    home.deliver("archive/p")
+    home.deliver("inbox/p", "a new delivery")
+    grow(home.path / "work", "7-1/flushed/")
+    assert home.folders.take(job(attempt=2)).stage() is Stage.MOVED
+    assert (home.path / "inbox/p/a new delivery").exists()
+
+
+def test_a_package_that_is_nowhere_is_the_senders_affair(home: Home) -> None:
+    with pytest.raises(PackageError, match="not in the inbox any more: deliver it again"):
+        home.folders.take(job())
+
+
+def test_an_inbox_that_is_gone_is_the_machines_affair(home: Home) -> None:
+    (home.path / "inbox").rmdir()
+    with pytest.raises(FileNotFoundError):
+        home.folders.take(job())
+
+
+def test_another_jobs_folder_is_not_taken(home: Home) -> None:
+    home.deliver("work/17-1/package")
+    home.deliver("work/70-1/package")
+    with pytest.raises(PackageError):
+        home.folders.take(job(attempt=2))
+    assert home.folders.taken_jobs() == {17, 70}
+
+
+class Across:
+    """A home whose inbox is on another filesystem."""
+
+    def __init__(self, home: Path, inbox: Path) -> None:
+        self.inbox = inbox
+        self.home = Home(home, inbox=inbox)
+        self.work = home / "work"
+
+    def take(self, attempt: int) -> dict[str, str | None]:
+        return listing(Path(self.home.folders.take(job(attempt)).path))
+
+
+PACKAGE: dict[str, str | None] = {"package": None, "package/p.zip": "x", "package/notes": None, "package/notes/n": "x"}
+OURS = ("p.zip", "notes/n")
+
+
+@pytest.fixture
+def across(tmp_path: Path, elsewhere: Path) -> Across:
+    return Across(grow(tmp_path / "home"), elsewhere)
+
+
+def test_a_package_is_taken_from_an_inbox_on_another_filesystem(across: Across) -> None:
+    grow(across.inbox / "p", *OURS)
+    assert across.take(1) == PACKAGE
+    assert list(across.inbox.iterdir()) == []
+
+
+def test_half_a_copy_is_thrown_away(across: Across) -> None:
+    grow(across.inbox / "p", *OURS)
+    grow(across.work, "7-1/copying/p.zip", content="half")
+    assert across.take(2) == PACKAGE
+    assert list(across.inbox.iterdir()) == []
+
+
+def test_a_whole_copy_is_not_made_again_and_the_senders_folder_removed(across: Across) -> None:
+    grow(across.inbox / "p", "p.zip", content="as it was")
+    grow(across.work, "7-1/copied/p.zip", "7-1/copied/notes/n")
+    assert across.take(2) == PACKAGE
+    assert list(across.inbox.iterdir()) == []
+
+
+def test_after_the_senders_folder_was_put_out_of_sight_a_folder_of_its_name_is_a_new_delivery(across: Across) -> None:
+    grow(across.inbox / ".jobrunner-taken-7", *OURS)
+    grow(across.inbox / "p", "p.zip", content="new")
+    grow(across.work, "7-1/copied/p.zip", "7-1/copied/notes/n")
+    assert across.take(2) == PACKAGE
+    assert listing(across.inbox) == {"p": None, "p/p.zip": "new"}
+
+
+def test_what_was_put_out_of_sight_is_removed_once_the_package_is_taken(across: Across) -> None:
+    grow(across.inbox / ".jobrunner-taken-7", *OURS)
+    grow(across.inbox / ".jobrunner-taken-8", *OURS)
+    grow(across.work, "7-1/package/p.zip", "7-1/package/notes/n")
+    assert across.take(2) == PACKAGE
+    assert os.listdir(across.inbox) == [".jobrunner-taken-8"]
+
+
+def test_a_package_that_is_nowhere_on_another_filesystem_is_the_senders_affair(across: Across) -> None:
+    with pytest.raises(PackageError, match="deliver it again"):
+        across.take(1)
+
+
+@pytest.mark.parametrize(
+    ("content", "stage"),
+    [
+        (("package/",), Stage.TAKEN),
+        (("package/", "data/"), Stage.TAKEN),
+        (("package/", f"handled-{BOOT_ID}/"), Stage.HANDLED),
+        (("package/", "handled-of-an-earlier-boot/"), Stage.TAKEN),
+        (("package/", "flushed/"), Stage.FLUSHED),
+        (("flushed/",), Stage.MOVED),
+        (("copying/",), Stage.TAKEN),
+    ],
+)
+def test_the_content_of_a_work_folder_says_how_far_its_attempt_came(
+    home: Home, content: tuple[str, ...], stage: Stage
+) -> None:
+    grow(home.path / "work/7-1", *content)
+    assert home.workspace().stage() is stage
+
+
+def test_an_attempt_goes_through_its_stages(home: Home) -> None:
+    home.deliver("work/7-1/package")
+    workspace = home.workspace()
+    workspace.start_afresh()
+    grow(Path(workspace.data), "result")
+    assert workspace.stage() is Stage.TAKEN
+    workspace.record_success()
+    assert workspace.stage() is Stage.HANDLED
+    workspace.flush(workspace.handled)
+    assert workspace.stage() is Stage.FLUSHED
+    assert listing(Path(workspace.flushed)) == {"result": "x"}
+
+
+@pytest.mark.parametrize(
+    "leftover", ["data/half", "handled-of-an-earlier-boot/r", "copying/p.zip", "a-file-of-a-handler"]
+)
+def test_what_an_earlier_attempt_left_is_removed_before_the_next(home: Home, leftover: str) -> None:
+    home.deliver("work/7-1/package")
+    grow(home.path / "work/7-1", leftover)
+    home.workspace().start_afresh()
+    assert listing(home.path / "work/7-1") == {"package": None, "package/p.zip": "x", "data": None}
+
+
+@pytest.mark.parametrize("kept", ["package/p.zip", "copied/p.zip"])
+def test_a_sweep_removes_what_is_left_of_a_job_but_never_a_package(home: Home, kept: str) -> None:
+    grow(home.path / "work/7-1", "data/half")
+    grow(home.path / "work/7-2", "flushed/")
+    grow(home.path / "work/7-3", kept)
+    grow(home.path / "work/8-1", "data/")
+    for _ in range(2):
+        home.folders.sweep(7)
+    assert sorted(os.listdir(home.folders.work)) == ["7-3", "8-1"]
+
+
+def test_only_work_folders_are_listed(home: Home) -> None:
+    grow(home.path / "work", "7-1/package/p.zip", "7-2/data/", "8-1/", ".workers/token", "notes/", "x7-1/", "7-/")
+    found = {job_id: sorted(map(os.path.basename, paths)) for job_id, paths in home.folders.workspaces().items()}
+    assert found == {7: ["7-1", "7-2"], 8: ["8-1"]}
+    assert home.folders.taken_jobs() == {7}
+
+
+@pytest.mark.parametrize("place", ["work/7-2/package", "work/7-1/package", "failed/p~1", "archive/p", "inbox/p", None])
+def test_a_package_is_found_wherever_it_lies(home: Home, place: str | None) -> None:
+    if place:
+        (home.path / place).mkdir(parents=True)
+    wanted = str(home.path / place) if place else None
+    assert home.folders.whereabouts(job(attempt=2, failed_name="p~1", error_name="e")) == wanted
+
+
+def test_logs_are_those_that_exist(home: Home) -> None:
+    grow(home.path / "logs/p", "1.log", "3.log", "9.log")
+    logs = home.path / "logs/p"
+    assert home.folders.logs_of(job(attempt=4)) == {1: str(logs / "1.log"), 3: str(logs / "3.log")}
+
+
+def test_a_failed_package_is_put_aside_for_a_new_delivery(home: Home) -> None:
+    home.deliver("failed/p", "mine")
+    grow(home.path / "failed/p~1", "older")
+    for _ in range(2):  # the second time there is nothing to put aside
+        home.folders.put_aside("p")
+    assert listing(home.path / "failed") == {
+        "p~1": None,
+        "p~1/older": "x",
+        "p~2": None,
+        "p~2/p.zip": "x",
+        "p~2/mine": "x",
+    }
+
+
+def test_the_newest_work_folder_is_the_jobs(home: Home) -> None:
+    grow(home.path / "work", "7-1/", "7-3/")
+    assert home.folders.workspace(job(attempt=4)).path.endswith("/7-3")
+    assert home.folders.workspace(job(attempt=2)).path.endswith("/7-1")
+    assert home.folders.workspace(job(attempt=4, id=9)).path.endswith("/9-4")

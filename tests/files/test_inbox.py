@@ -1,0 +1,130 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobrunner.domain.settings import IntakeSettings
+from jobrunner.domain.status import Delivery
+from jobrunner.files.inbox import Inbox
+from tests.files.test_moves import NOBODY, without_privileges
+
+SETTINGS = IntakeSettings()
+NOW = 2e9  # after anything that a test writes
+
+
+def deliver(inbox: Path, name: str, arrived_at: float = 1000.0) -> Path:
+    package = inbox / name
+    package.mkdir()
+    (package / f"{name}.zip").write_bytes(b"")
+    os.utime(package / f"{name}.zip", (arrived_at, arrived_at))
+    return package
+
+
+def look(inbox: Path, settings: IntakeSettings = SETTINGS, now: float = NOW) -> list[Delivery]:
+    reader = Inbox(str(inbox), settings)
+    return reader.look_at(reader.names(), now)
+
+
+def lacking(inbox: Path, name: str, settings: IntakeSettings = SETTINGS, now: float = NOW) -> str | None:
+    (delivery,) = Inbox(str(inbox), settings).look_at([name], now)
+    assert delivery.name == name
+    return delivery.lacking
+
+
+def test_deliveries_come_in_the_order_of_their_zips(tmp_path: Path) -> None:
+    for name, arrived_at in (("late", 3000.0), ("b", 2000.0), ("a", 2000.0), ("early", 1000.0)):
+        deliver(tmp_path, name, arrived_at)
+    assert look(tmp_path) == [
+        Delivery("early", None, 1000.0),
+        Delivery("a", None, 2000.0),
+        Delivery("b", None, 2000.0),
+        Delivery("late", None, 3000.0),
+    ]
+
+
+def test_hidden_names_are_not_looked_at(tmp_path: Path) -> None:
+    deliver(tmp_path, ".hidden")
+    deliver(tmp_path, "...")
+    (tmp_path / ".DS_Store").write_text("")
+    assert look(tmp_path) == []
+
+
+def test_what_has_gone_meanwhile_is_left_out(tmp_path: Path) -> None:
+    deliver(tmp_path, "p")
+    assert [one.name for one in Inbox(str(tmp_path), SETTINGS).look_at(["gone", "p"], NOW)] == ["p"]
+
+
+def test_each_incomplete_delivery_says_what_it_waits_for(tmp_path: Path) -> None:
+    deliver(tmp_path, "p-downloading")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/OTHER.zip").write_bytes(b"")
+    (tmp_path / "file.zip").write_bytes(b"")
+    (tmp_path / "link").symlink_to(deliver(tmp_path, "p"))
+    (tmp_path / ("n" * 252)).mkdir()
+    expected = {
+        "p-downloading": "still being received",
+        "empty": "its zip is not there: it must be named like the folder",
+        "other": "its zip is not there: it must be named like the folder",
+        "file.zip": "not a folder: a package is a folder NAME with NAME.zip in it",
+        "link": "not a folder: a package is a folder NAME with NAME.zip in it",
+        "n" * 252: "its name has over 251 bytes: no zip in it can be named like it",
+        "p": None,
+    }
+    assert {one.name: one.lacking for one in look(tmp_path)} == expected
+
+
+@pytest.mark.parametrize("name", ["n" * 251, "é" * 125, os.fsdecode(b"\xff\xfe"), "new\nline", " ", "-x"])
+def test_any_name_that_linux_can_hold_is_a_name(tmp_path: Path, name: str) -> None:
+    deliver(tmp_path, name)
+    assert look(tmp_path) == [Delivery(name, None, 1000.0)]
+
+
+def test_another_suffix_can_mark_what_is_being_received(tmp_path: Path) -> None:
+    deliver(tmp_path, "p.part")
+    deliver(tmp_path, "p-downloading")
+    settings = replace(SETTINGS, incomplete_suffix=".part")
+    assert lacking(tmp_path, "p.part", settings) == "still being received"
+    assert lacking(tmp_path, "p-downloading", settings) is None
+
+
+@pytest.mark.parametrize("change", ["p.zip", "deep/er/file", "deep/er/"])
+def test_a_package_has_to_be_still_for_as_long_as_settle_says(tmp_path: Path, change: str) -> None:
+    package = deliver(tmp_path, "p")
+    (package / "deep/er").mkdir(parents=True)
+    (package / "deep/er/file").write_text("")
+    changed = package / change
+    for path in (package, *package.rglob("*"), changed):  # what a sender says of its times does not count
+        os.utime(path, (0, 0))
+    changed_at = os.lstat(changed).st_ctime
+    settings = replace(SETTINGS, settle=60.0)
+    expected = "changed 59 s ago: it must be still for intake.settle"
+    assert lacking(tmp_path, "p", settings, changed_at + 59) == expected
+    assert lacking(tmp_path, "p", settings, changed_at + 61) is None
+
+
+def test_a_change_in_the_future_counts_as_just_now(tmp_path: Path) -> None:
+    deliver(tmp_path, "p")
+    words = lacking(tmp_path, "p", replace(SETTINGS, settle=60.0), now=1000.0)
+    assert words == "changed 0 s ago: it must be still for intake.settle"
+
+
+def test_an_inbox_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Inbox(str(tmp_path / "nothing"), SETTINGS).names()
+
+
+@pytest.mark.parametrize("settle", [0.0, 1.0])
+def test_a_delivery_that_may_not_be_read_does_not_hold_up_the_others(tmp_path: Path, settle: float) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    deliver(inbox, "p")
+    os.chmod(deliver(inbox, "locked"), 0o000)
+    if os.getuid() == 0:
+        os.chown(inbox / "locked", NOBODY, -1)
+    os.chmod(inbox, 0o755)
+    os.chdir(inbox)  # conftest brings us back; the way to tmp_path is root's only
+    with without_privileges():
+        deliveries = Inbox(".", replace(SETTINGS, settle=settle)).look_at(["locked", "p"], NOW)
+    assert {one.name: one.lacking is None for one in deliveries} == {"p": True, "locked": False}

@@ -1,0 +1,308 @@
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jobrunner.domain.errors import MachineError
+from jobrunner.files import moves
+
+NOBODY = 65534
+
+
+def grow(root: Path, *files: str, content: str = "x") -> Path:
+    """Make files, and folders where a path ends with a slash."""
+    root.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        path = root / file
+        (path if file.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not file.endswith("/"):
+            path.write_text(content)
+    return root
+
+
+def listing(root: Path) -> dict[str, str | None]:
+    """Every path below root, with the content of files."""
+    return {
+        str(path.relative_to(root)): path.read_text() if path.is_file() else None
+        for path in root.rglob("*")
+        if not path.is_symlink()
+    }
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Root may do everything: what is not permitted shows only as somebody else."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def move(function: str, source: Path, target: Path) -> None:
+    getattr(moves, function)(str(source), str(target))
+
+
+@pytest.mark.parametrize("function", ["rename_new", "publish"])
+@pytest.mark.parametrize("target", ["empty/", "full/", "file", "link"])
+def test_a_rename_never_replaces_anything(tmp_path: Path, function: str, target: str) -> None:
+    source = grow(tmp_path / "source", "a")
+    there = tmp_path / "there"
+    match target:
+        case "empty/":
+            there.mkdir()
+        case "full/":
+            grow(there, "b")
+        case "file":
+            there.write_text("theirs")
+        case "link":
+            there.symlink_to("nowhere")
+    before = (os.lstat(there).st_ino, listing(tmp_path))
+    with pytest.raises(FileExistsError) as caught:
+        move(function, source, there)
+    assert caught.value.filename == str(there)
+    assert (os.lstat(there).st_ino, listing(tmp_path)) == before
+
+
+@pytest.mark.parametrize("function", ["rename_new", "publish"])
+def test_a_rename_moves_all_of_a_folder_under_any_name(tmp_path: Path, function: str) -> None:
+    source = grow(tmp_path / os.fsdecode(b"s\xff\n"), "a", "b/c")
+    move(function, source, tmp_path / os.fsdecode(b"t\xfe"))
+    assert not source.exists()
+    assert listing(tmp_path / os.fsdecode(b"t\xfe")) == {"a": "x", "b": None, "b/c": "x"}
+
+
+def test_a_rename_of_nothing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        move("rename_new", tmp_path / "nothing", tmp_path / "there")
+
+
+def test_a_folder_is_on_the_filesystem_of_its_parent_and_not_on_that_of_proc(tmp_path: Path) -> None:
+    assert moves.same_filesystem(str(tmp_path), str(tmp_path.parent))
+    assert not moves.same_filesystem(str(tmp_path), "/proc")
+
+
+@pytest.mark.parametrize(
+    ("there", "stem", "suffix", "free"),
+    [
+        ((), "p", "", "p"),
+        (("p",), "p", "", "p~1"),
+        (("p", "p~1", "p~3"), "p", "", "p~2"),
+        (("p~1",), "p", "", "p"),
+        (("error.txt",), "error", ".txt", "error~1.txt"),
+        (("p/",), "p", "", "p~1"),
+    ],
+)
+def test_the_first_free_name_is_found(
+    tmp_path: Path, there: tuple[str, ...], stem: str, suffix: str, free: str
+) -> None:
+    grow(tmp_path, *there)
+    assert moves.free_name(str(tmp_path), stem, suffix) == free
+
+
+def test_a_dangling_link_takes_a_name(tmp_path: Path) -> None:
+    (tmp_path / "p").symlink_to("nowhere")
+    assert moves.free_name(str(tmp_path), "p") == "p~1"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "conflict"),
+    [
+        (("a", "b/c"), ("d", "b/e"), None),
+        (("a",), ("a",), "a"),
+        (("a/b",), ("a",), "a"),
+        (("a",), ("a/b",), "a"),
+        (("a/b/c", "a/b/d"), ("a/b/d", "a/x"), "a/b/d"),
+        (("a/", "b/c/"), ("a/", "b/c/"), None),
+        (("z", "a/z"), ("z", "a/z"), "a/z"),
+        ((), ("a",), None),
+    ],
+)
+def test_the_first_conflict_is_told_and_is_what_a_merge_would_refuse(
+    tmp_path: Path, ours: tuple[str, ...], theirs: tuple[str, ...], conflict: str | None
+) -> None:
+    source, target = grow(tmp_path / "s", *ours), grow(tmp_path / "t", *theirs, content="theirs")
+    before = listing(target)
+    assert moves.first_conflict(str(source), str(target)) == conflict
+    assert listing(target) == before
+    if conflict is None:
+        expected = before | listing(source)
+        moves.merge(str(source), str(target))
+        assert (listing(target), listing(source)) == (expected, {})
+    else:
+        with pytest.raises(FileExistsError):
+            moves.merge(str(source), str(target))
+        assert all(listing(target)[path] == content for path, content in before.items())
+
+
+def test_a_link_to_a_folder_is_not_merged_into(tmp_path: Path) -> None:
+    source, target = grow(tmp_path / "s", "a/b"), grow(tmp_path / "t")
+    elsewhere = grow(tmp_path / "elsewhere")
+    (target / "a").symlink_to(elsewhere)
+    assert moves.first_conflict(str(source), str(target)) == "a"
+    with pytest.raises(FileExistsError):
+        moves.merge(str(source), str(target))
+    assert listing(elsewhere) == {}
+
+
+def test_a_merge_that_was_cut_short_goes_on(tmp_path: Path) -> None:
+    source, target = grow(tmp_path / "s", "a", "b/c", "b/d/e", "f/"), grow(tmp_path / "t", "b/d/own", "p.zip")
+    whole = listing(source) | listing(target)
+    (source / "a").rename(target / "a")
+    (source / "b/d/e").rename(target / "b/d/e")
+    (source / "b/d").rmdir()
+    for _ in range(2):
+        moves.merge(str(source), str(target))
+        assert (listing(target), listing(source)) == (whole, {})
+
+
+def make_chain(root: Path, levels: int) -> None:
+    """Make a folder in a folder in a folder, deeper than any path may be long."""
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here))
+    os.close(here)
+
+
+def test_a_tree_of_3000_levels_is_removed(tmp_path: Path) -> None:
+    tree = grow(tmp_path / "tree", "a/b/c", ".0/kept", ".1")
+    make_chain(tree, 3000)
+    make_chain(tree / "a", 100)
+    moves.remove_tree(str(tree))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_there_is_removed_already(tmp_path: Path) -> None:
+    moves.remove_tree(str(tmp_path / "nothing"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_in_a_tree_are_removed_and_not_followed(tmp_path: Path) -> None:
+    elsewhere = grow(tmp_path / "elsewhere", "precious")
+    tree = grow(tmp_path / "tree", "a/b")
+    (tree / "link").symlink_to(elsewhere)
+    (tree / "a/link").symlink_to(elsewhere)
+    (tree / "a/dangling").symlink_to("nowhere")
+    os.mkfifo(tree / "a/fifo")
+    moves.remove_tree(str(tree))
+    assert not tree.exists()
+    assert listing(elsewhere) == {"precious": "x"}
+
+
+def test_a_link_in_the_place_of_a_tree_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = grow(tmp_path / "elsewhere", "precious", "folder/too")
+    (tmp_path / "tree").symlink_to(elsewhere)
+    moves.remove_tree(str(tmp_path / "tree"))
+    assert listing(elsewhere) == {"precious": "x", "folder": None, "folder/too": "x"}
+    assert not os.path.lexists(tmp_path / "tree")
+
+
+def test_a_file_in_the_place_of_a_tree_is_removed(tmp_path: Path) -> None:
+    grow(tmp_path, "tree")
+    moves.remove_tree(str(tmp_path / "tree"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("locked", ["", "a", "a/b", "a/b/c"])
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o300])
+def test_folders_without_permissions_are_removed(tmp_path: Path, locked: str, mode: int) -> None:
+    place = grow(tmp_path / "place")
+    tree = grow(place / "tree", "a/b/c/d", "a/e")
+    if os.getuid() == 0:
+        for path in (place, tree, *tree.rglob("*")):
+            os.chown(path, NOBODY, -1)
+    os.chmod(tree / locked, mode)
+    os.chdir(place)  # conftest brings us back; the way to tmp_path is root's only
+    with without_privileges():
+        moves.remove_tree("tree")
+    assert not tree.exists()
+
+
+def rich_tree(root: Path) -> Path:
+    grow(root, "a", "b/c", "b/empty/", "run.sh", "data/big")
+    (root / "data/big").write_bytes(os.urandom(3_000_000))
+    (root / os.fsdecode(b"odd\xff\n")).write_text("odd")
+    (root / "link").symlink_to("../elsewhere")
+    (root / "b/link").symlink_to("empty")
+    os.chmod(root / "run.sh", 0o751)
+    os.chmod(root / "a", 0o400)
+    os.chmod(root / "b", 0o555)
+    for number, path in enumerate(sorted(root.rglob("*"), reverse=True)):
+        if not path.is_symlink():
+            os.utime(path, ns=(10**9 * number, 10**18 + number))
+    return root
+
+
+def facts(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
+    found: dict[str, tuple[int, int, bytes | str | None]] = {}
+    for path in (root, *root.rglob("*")):
+        status = path.lstat()
+        if path.is_symlink():
+            found[str(path.relative_to(root))] = (stat.S_IFLNK, 0, os.readlink(path))
+        else:
+            content = path.read_bytes() if path.is_file() else None
+            found[str(path.relative_to(root))] = (status.st_mode, status.st_mtime_ns, content)
+    return found
+
+
+def test_a_copy_is_true_in_content_modes_times_and_links(tmp_path: Path) -> None:
+    source = rich_tree(tmp_path / "source")
+    os.utime(source, ns=(0, 10**18))
+    before = facts(source)
+    moves.copy_tree(str(source), str(tmp_path / "copy"))
+    assert facts(tmp_path / "copy") == before
+    assert facts(source) == before
+
+
+def test_a_fifo_is_copied_as_one_and_not_read(tmp_path: Path) -> None:
+    source = grow(tmp_path / "source")
+    os.mkfifo(source / "fifo", 0o600)
+    moves.copy_tree(str(source), str(tmp_path / "copy"))
+    assert os.lstat(tmp_path / "copy/fifo").st_mode == stat.S_IFIFO | 0o600
+
+
+def test_a_copy_into_what_exists_is_refused(tmp_path: Path) -> None:
+    source, target = grow(tmp_path / "source", "a"), grow(tmp_path / "copy")
+    with pytest.raises(FileExistsError):
+        moves.copy_tree(str(source), str(target))
+    assert listing(target) == {}
+
+
+def test_a_file_that_is_still_being_written_is_not_copied(tmp_path: Path) -> None:
+    source = grow(tmp_path / "source", "a")
+    os.truncate(source / "a", 1 << 26)
+    begun, over = threading.Event(), threading.Event()
+
+    def write_on() -> None:
+        with open(source / "a", "ab", buffering=0) as file:
+            while not over.is_set():
+                file.write(b"more")
+                begun.set()
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        assert begun.wait(30)
+        with pytest.raises(MachineError, match=r"source/a changed while it was copied: is it still being written\?"):
+            moves.copy_tree(str(source), str(tmp_path / "copy"))
+    finally:
+        over.set()
+        writer.join()
+
+
+def test_folders_and_filesystems_can_be_flushed(tmp_path: Path) -> None:
+    for flush in (moves.flush_filesystem, moves.flush_directory):
+        flush(str(tmp_path))
+        with pytest.raises(FileNotFoundError):
+            flush(str(tmp_path / "nothing"))

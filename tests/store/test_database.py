@@ -1,0 +1,141 @@
+import fcntl
+from pathlib import Path
+
+import apsw
+import peewee
+import pytest
+
+from jobrunner.domain.errors import ConfigurationError, StoreError
+from jobrunner.store import database as database_module
+from jobrunner.store.database import Database
+
+INSERT = "INSERT INTO workers (token, supervisor, pid, started_at) VALUES (:token, 's', 1, 0)"
+
+
+def tokens(database: Database) -> list[str]:
+    return [row["token"] for row in database.rows("SELECT token FROM workers ORDER BY id")]
+
+
+def gate_is_free(database: Database) -> bool:
+    with open(f"{database.path}-writers", "rb") as gate:
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture
+def second(database: Database) -> Database:
+    """Another connection to the same file."""
+    made = Database(database.path)
+    made.open()
+    return made
+
+
+@pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)])
+def test_each_connection_is_durable_and_strict(database: Database, pragma: str, value: object) -> None:
+    assert database.rows(f"PRAGMA {pragma}") == [{pragma: value}]
+    database.close()
+    database.open()
+    assert database.rows(f"PRAGMA {pragma}") == [{pragma: value}]
+
+
+def test_a_write_is_seen_by_others_when_it_is_over(database: Database, second: Database) -> None:
+    with database.write():
+        assert database.execute(INSERT, {"token": "a"}) == 1
+        assert database.execute(INSERT, {"token": "b"}) == 1
+        assert tokens(second) == []
+    assert tokens(second) == ["a", "b"]
+
+
+def test_a_write_that_raises_leaves_nothing_behind(database: Database, second: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write():
+        raise ZeroDivisionError(database.execute(INSERT, {"token": "a"}))
+    assert tokens(database) == tokens(second) == []
+    with second.write():
+        second.execute(INSERT, {"token": "b"})
+    assert tokens(database) == ["b"]
+
+
+def test_only_one_writer_passes_the_gate(database: Database) -> None:
+    assert gate_is_free(database)
+    with database.write():
+        assert not gate_is_free(database)
+    assert gate_is_free(database)
+    with pytest.raises(ZeroDivisionError), database.write():
+        raise ZeroDivisionError
+    assert gate_is_free(database)
+
+
+def test_a_wrong_state_is_our_bug_and_not_a_trouble_of_the_store(database: Database) -> None:
+    with pytest.raises(peewee.IntegrityError), database.write():
+        database.execute("INSERT INTO workers (token, supervisor, pid, started_at) VALUES (NULL, 's', 1, 0)")
+    assert tokens(database) == []
+
+
+def test_how_many_rows_changed_is_returned(database: Database) -> None:
+    with database.write():
+        for token in "abc":
+            database.execute(INSERT, {"token": token})
+        assert database.execute("UPDATE workers SET pid = 2 WHERE token <> 'a'") == 2
+        assert database.execute("UPDATE workers SET pid = 3 WHERE token = 'z'") == 0
+
+
+def test_a_row_that_is_not_there_is_none(database: Database) -> None:
+    assert database.row("SELECT * FROM workers") is None
+    assert database.rows("SELECT * FROM workers") == []
+
+
+def test_a_closed_database_opens_again_where_it_was(database: Database) -> None:
+    with database.write():
+        database.execute(INSERT, {"token": "a"})
+    database.close()
+    database.close()
+    database.open()
+    assert tokens(database) == ["a"]
+
+
+def unusable(tmp_path: Path, what: str) -> Path:
+    path = tmp_path / "jobrunner.db"
+    match what:
+        case "in a folder that is missing":
+            return tmp_path / "missing" / "jobrunner.db"
+        case "a folder":
+            path.mkdir()
+        case "not a database":
+            path.write_text("<html>" * 1000)
+        case "gate is a folder":
+            Path(f"{path}-writers").mkdir()
+    return path
+
+
+@pytest.mark.parametrize("what", ["in a folder that is missing", "a folder", "not a database", "gate is a folder"])
+def test_a_path_that_cannot_be_used_is_told_in_words(tmp_path: Path, what: str) -> None:
+    path = unusable(tmp_path, what)
+    with pytest.raises(StoreError) as caught:
+        Database(path).open()
+    message = str(caught.value)
+    assert message.startswith(f"the database {path} cannot be used: ")
+    assert len(message.rpartition(": ")[2]) > 10
+    assert "\n" not in message
+
+
+def test_a_statement_that_fails_is_a_store_error(database: Database) -> None:
+    with pytest.raises(StoreError, match="no such table: songs"):
+        database.rows("SELECT * FROM songs")
+    with pytest.raises(StoreError, match="no such table: songs"), database.write():
+        database.execute("DELETE FROM songs")
+
+
+@pytest.mark.parametrize("version", ["3.51.2", "3.50.4", "3.9.9", "2.99.99"])
+def test_an_sqlite_that_can_corrupt_the_database_is_refused(version: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"SQLite {version} can corrupt .* 3\.51\.3 or newer"):
+        database_module._refuse_affected_sqlite(version)
+
+
+@pytest.mark.parametrize("version", ["3.51.3", "3.52.0", "3.100.0", apsw.sqlite_lib_version()])
+def test_a_sound_sqlite_is_taken(version: str) -> None:
+    database_module._refuse_affected_sqlite(version)
+    with pytest.raises(ConfigurationError):  # and the same call does refuse
+        database_module._refuse_affected_sqlite("3.51.2")

@@ -1,0 +1,53 @@
+import re
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+import jobrunner.store
+from jobrunner.store.database import Database
+from jobrunner.store.statements import statements, without_comments
+from tests.store.conftest import SqlFolder
+
+STORE = Path(jobrunner.store.__file__).parent
+TABLES = sorted(
+    file.name.removesuffix(".sql") for file in resources.files("jobrunner.sql").joinpath("queries").iterdir()
+)
+USERS = {"attempts": "jobs", "jobs": "jobs", "workers": "workers"}
+
+
+def test_every_file_of_statements_has_a_user() -> None:
+    assert set(TABLES) == set(USERS)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_statement_is_used_and_every_statement_that_is_used_exists(table: str) -> None:
+    source = (STORE / f"{USERS[table]}.py").read_text("utf-8")
+    used = set(re.findall(rf'self\._(?:{table}|statements)\["(\w+)"\]', source))
+    if table == "jobs":
+        used |= set(re.findall(r'self\._fenced\("(\w+)"', source))
+    assert used == set(statements(table))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_statement_is_one_that_the_schema_understands(table: str, database: Database) -> None:
+    for sql in statements(table).values():
+        assert "--" not in sql
+        assert not sql.endswith(";")
+        database.rows(f"EXPLAIN {sql}", dict.fromkeys(re.findall(r":(\w+)", sql)))
+
+
+def test_comments_and_the_last_semicolon_are_left_out(sql_folder: SqlFolder) -> None:
+    text = "-- of the file\n\n-- name: one\n-- why\nSELECT 1  -- here\n\nFROM a;\n\n-- name: two\nSELECT 2;\n"
+    sql_folder.install({"queries/few.sql": text})
+    assert statements("few") == {"one": "SELECT 1\nFROM a", "two": "SELECT 2"}
+
+
+def test_a_name_that_is_given_twice_is_refused(sql_folder: SqlFolder) -> None:
+    sql_folder.install({"queries/twice.sql": "-- name: a\nSELECT 1;\n-- name: b\nSELECT 2;\n-- name: a\nSELECT 3;\n"})
+    with pytest.raises(ValueError, match=r"twice\.sql names a twice"):
+        statements("twice")
+
+
+def test_sql_without_comments_keeps_its_lines() -> None:
+    assert without_comments("-- a\nSELECT 1, -- b\n       2\n\n") == "SELECT 1,\n       2"

@@ -1,0 +1,36 @@
+import peewee
+import pytest
+
+from jobrunner.store.database import Database
+from jobrunner.store.workers import WorkerRecord, Workers
+
+
+@pytest.fixture
+def workers(database: Database) -> Workers:
+    return Workers(database)
+
+
+def test_a_worker_is_alive_to_the_store_until_its_end_is_recorded(database: Database, workers: Workers) -> None:
+    with database.write():
+        first = workers.register("one", "boss", 11, 100.0)
+        second = workers.register("two", "boss", 12, 101.0)
+    assert workers.not_ended() == [WorkerRecord(first, "one", "boss", 11), WorkerRecord(second, "two", "boss", 12)]
+    with database.write():
+        assert workers.end(first, 102.0)
+    assert workers.not_ended() == [WorkerRecord(second, "two", "boss", 12)]
+
+
+def test_an_end_is_recorded_once(database: Database, workers: Workers) -> None:
+    with database.write():
+        worker = workers.register("one", "boss", 11, 100.0)
+        assert workers.end(worker, 102.0)
+        assert not workers.end(worker, 200.0)
+        assert not workers.end(worker + 1, 200.0)
+    assert database.row("SELECT started_at, ended_at FROM workers") == {"started_at": 100.0, "ended_at": 102.0}
+
+
+def test_a_token_names_one_worker_even_after_its_end(database: Database, workers: Workers) -> None:
+    with database.write():
+        workers.end(workers.register("one", "boss", 11, 100.0), 101.0)
+    with pytest.raises(peewee.IntegrityError), database.write():
+        workers.register("one", "boss", 12, 102.0)

@@ -1,0 +1,116 @@
+"""Holds what ARCHITECTURE.md says of the tree."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "jobrunner").rglob("*.py"))
+EDGES = {"store", "files", "process"}
+
+# What each layer may import of ours, besides itself.
+ARROWS = {
+    "domain": set(),
+    **{edge: {"domain"} for edge in EDGES},
+    "services": {"domain"} | EDGES,
+    "wiring": {"domain", "services"} | EDGES,
+    "demo": {"domain"},
+    "cli": {"wiring", "demo", "domain"},
+    "__init__": {"domain"},
+    "__main__": {"cli"},
+}
+
+
+def layer(module: str) -> str:
+    """Return the layer of a dotted name below jobrunner; what stands in jobrunner itself is a layer of its own."""
+    return [*module.split("."), "__init__"][1]
+
+
+def layer_of_file(path: Path) -> str:
+    return path.relative_to(ROOT / "jobrunner").parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the full names of what is imported of ours, also within functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "jobrunner")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            if node.module == "jobrunner":
+                yield from (f"jobrunner.{alias.name}" for alias in node.names)
+            elif node.module and node.module.startswith("jobrunner."):
+                yield node.module
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def test_every_layer_has_its_arrows() -> None:
+    assert {layer_of_file(path) for path in MODULES} == set(ARROWS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    ours = layer_of_file(path)
+    wrong = {name for name in imports(parsed(path)) if layer(name) not in ARROWS[ours] | {ours}}
+    assert not wrong, f"{ours} may import {sorted(ARROWS[ours]) or 'nothing of ours'}"
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from jobrunner.store.jobs import Jobs", ["jobrunner.store.jobs"]),
+        ("from jobrunner import wiring", ["jobrunner.wiring"]),
+        ("import jobrunner.files.moves as m", ["jobrunner.files.moves"]),
+        ("def f():\n    from jobrunner.cli import main", ["jobrunner.cli"]),
+        ("import jobrunners, os\nfrom json import loads", []),
+    ],
+)
+def test_an_import_is_found_wherever_it_stands(source: str, names: list[str]) -> None:
+    assert list(imports(ast.parse(source))) == names
+
+
+def test_no_cycle_of_modules_is_hidden() -> None:
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES}
+    graph = {module: set[str]() for module in modules}
+    for path in MODULES:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+                graph[module] |= (names or {node.module} & modules) - {module}
+    while free := {module for module, uses in graph.items() if not uses & graph.keys()}:
+        graph = {module: uses for module, uses in graph.items() if module not in free}
+    assert not graph, f"in a cycle or above one: {sorted(graph)}"
+
+
+def test_nothing_is_imported_for_the_type_checker_only() -> None:
+    assert [path for path in MODULES if "TYPE_CHECKING" in path.read_text("utf-8")] == []
+
+
+def test_no_file_holds_two_nouns() -> None:
+    files = [*MODULES, *(ROOT / "sql").rglob("*.sql")]
+    long = {str(path.relative_to(ROOT)) for path in files if len(path.read_text("utf-8").splitlines()) >= 300}
+    assert not long
+
+
+def test_the_tree_in_the_architecture_names_every_module() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    block = re.search(r"^## The tree\n+```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert block
+    lines = dict(re.findall(r"^jobrunner/(\w+)(?:/|\.py)\s+(.*)$", block[1], re.MULTILINE))
+    assert set(ARROWS) - {"__init__", "__main__"} == set(lines)
+    layers = EDGES | {"services"}  # of the domain and the command line, the tree names the kinds of things
+    unnamed = {
+        f"{layer_of_file(path)}/{path.stem}"
+        for path in MODULES
+        if layer_of_file(path) in layers
+        and path.stem != "__init__"
+        and not re.search(rf"\b{path.stem}\b", lines[layer_of_file(path)])
+    }
+    assert not unnamed
