@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobrunner.domain import settings as settings_module
-from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.files.folders import Folders
@@ -37,8 +37,12 @@ def load_settings(home: Path) -> Settings:
     file = home / SETTINGS_FILE
     try:
         toml = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"the settings cannot be read: {in_words(error)}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
     settings = settings_module.build(home, toml, os.environ, source=str(file))
     if not any(path.exists() for path in (file, settings.database_path, settings.folders.inbox)):
         raise ConfigurationError(
@@ -82,6 +86,10 @@ def prepare_folders(settings: Settings) -> Folders:
 def open_home(settings: Settings, emit: Emit) -> Home:
     """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError."""
     folders = prepare_folders(settings)
+    if not settings.database_path.parent.is_dir():
+        raise ConfigurationError(
+            f"the folder {settings.database_path.parent} of the database does not exist: create it, or set database.url"
+        )
     database = Database(settings.database_path)
     database.open()
     migrate(database)
@@ -90,7 +98,7 @@ def open_home(settings: Settings, emit: Emit) -> Home:
     intake = Intake(database, jobs, folders, Inbox(folders.inbox, settings.intake), emit)
     recovery = Recovery(database, jobs, Workers(database), folders, presence, settings.retry_policy, emit)
     report = Report(jobs, folders, intake)
-    return Home(settings, database, intake, report, Retrying(database, jobs), presence, recovery, jobs)
+    return Home(settings, database, intake, report, Retrying(database, jobs, folders), presence, recovery, jobs)
 
 
 def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Callable[[str], None]:

@@ -136,7 +136,8 @@ class TestHome:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            if process.stderr and not process.stderr.closed:
+                process.communicate()
 
 
 def processes_of(home: TestHome) -> list[int]:

@@ -28,6 +28,8 @@ def command(
     from jobrunner.demo import make_home
 
     home = directory.expanduser().resolve() if directory else Path(tempfile.mkdtemp(prefix="jobrunner-demo-"))
+    if home.exists() and not home.is_dir():
+        raise ConfigurationError(f"{home} is a file: name a folder")
     home.mkdir(parents=True, exist_ok=True)
     if any(home.iterdir()):
         raise ConfigurationError(f"{home} is not empty: name a folder that is, or one that is not there")

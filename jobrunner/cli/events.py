@@ -74,8 +74,8 @@ def _in_words(event: Event) -> tuple[str, str, str]:
         case WorkersStarted(workers, home):
             return "start", "cyan", f"{workers} worker{'' if workers == 1 else 's'} in {shown(home)}"
         case PackagesFound(new, replaced):
-            again = f", {packages(replaced)} delivered again" if replaced else ""
-            return "found", "cyan", f"{packages(new)}{again}"
+            again = [f"{packages(replaced)} delivered again"] if replaced else []
+            return "found", "cyan", ", ".join([packages(new)] * bool(new) + again)
         case JobDone(name, seconds):
             return "done", "green", f"{shown(name)}  {duration(seconds)}"
         case JobFailed(name, error):

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.domain.errors import ConfigurationError
+
 EXAMPLES = "Example:  jobrunner init /data/scans"
 
 
@@ -20,6 +22,8 @@ def command(
     from jobrunner.domain.settings import template
 
     home = (directory or context.obj).expanduser().resolve()
+    if home.exists() and not home.is_dir():
+        raise ConfigurationError(f"{home} is a file: name a folder")
     home.mkdir(parents=True, exist_ok=True)
     file = home / wiring.SETTINGS_FILE
     try:

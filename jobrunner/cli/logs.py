@@ -8,6 +8,8 @@ import typer
 
 from jobrunner.cli.events import printer
 from jobrunner.cli.show import Name
+from jobrunner.domain.job import State
+from jobrunner.domain.package import shown
 
 EXAMPLES = "Examples:  jobrunner logs scan-0017    |    jobrunner logs -f scan-0017"
 
@@ -24,7 +26,6 @@ def command(
 ) -> None:
     """Print what the handler printed, attempt after attempt."""
     from jobrunner import wiring
-    from jobrunner.domain.job import State
 
     home = wiring.open_home(wiring.load_settings(context.obj), printer())
     job = home.report.find(name)
@@ -43,4 +44,5 @@ def command(
             break
         time.sleep(_FOLLOW_SECONDS)
     if not opened:
-        print("jobrunner: nothing was printed: no handler has run on this package", file=sys.stderr)
+        why = f" ({shown(job.error)})" if job.error else ""
+        print(f"jobrunner: nothing was printed: no handler has run on this package{why}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from jobrunner.cli import demo, init, logs, retry, run, scan, show, status, work
-from jobrunner.domain.errors import ConfigurationError, JobrunnerError
+from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -60,6 +60,7 @@ for module in (init, scan, work, run, status, show, logs, retry, demo):
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 128 + a signal."""
+    _make_streams_safe()
     try:
         code = app(prog_name="jobrunner", standalone_mode=False)
     except ConfigurationError as error:
@@ -67,15 +68,26 @@ def main() -> None:
     except JobrunnerError as error:
         code = _complain(str(error), EXIT_FAILED)
     except typer.TyperException as error:
-        code = _complain(error.format_message(), EXIT_USAGE)
+        message = error.format_message()  # empty where the help was shown for want of a command
+        code = _complain(message, EXIT_USAGE) if message else EXIT_USAGE
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except OSError as error:
-        code = _complain(f"{error.strerror}: {error.filename}" if error.filename else str(error), EXIT_FAILED)
+        code = _complain(in_words(error), EXIT_FAILED)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _make_streams_safe() -> None:
+    """Any name can be printed anywhere: escaped where the encoding lacks a character, to nobody where it is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the program ends)
+        else:
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(message: str, code: int) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jobrunner.cli.events import packages, printer
+from jobrunner.domain.errors import ConfigurationError
 
 EXAMPLES = "Examples:  jobrunner retry scan-0017 scan-0018    |    jobrunner retry --all"
 
@@ -18,7 +19,7 @@ def command(
     from jobrunner import wiring
 
     if bool(names) == everything:
-        raise typer.BadParameter("name the failed packages, or say --all")
+        raise ConfigurationError("name the failed packages, or say --all")
     home = wiring.open_home(wiring.load_settings(context.obj), printer())
     if everything:
         count = home.retrying.retry_all()
@@ -26,4 +27,4 @@ def command(
         jobs = {job.id: job for job in map(home.report.find, names or [])}
         home.retrying.retry(list(jobs.values()))
         count = len(jobs)
-    print(f"{packages(count)} queued again." if count else "Nothing has failed.")
+    print(f"{packages(count)} queued again." if count else "Nothing to retry.")

@@ -1,5 +1,6 @@
 """`jobrunner show`: one job."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,7 @@ def command(
         ("next try", tables.local(job.not_before_at)),
         ("error", shown(job.error or "")),
         ("lies in", shown(story.package_path or "nowhere: it has been removed")),
+        ("logs", str(Path(max(story.log_paths.items())[1]).parent) if story.log_paths else ""),
         ("failures", str(job.failures or "")),
         ("crashes", str(job.crashes or "")),
     ]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobrunner.cli.events import colourful
 from jobrunner.domain.package import shown
 
 _UNBOUNDED = 10_000
@@ -18,7 +19,12 @@ _UNBOUNDED = 10_000
 
 def console() -> Console:
     """Return the console for stdout. Into a pipe nothing is cut or wrapped."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
+    return Console(
+        highlight=False,
+        emoji=False,
+        width=None if sys.stdout.isatty() else _UNBOUNDED,
+        color_system="auto" if colourful(1) else None,
+    )
 
 
 def print_table(

@@ -9,7 +9,16 @@ from jobrunner.cli.events import printer
 
 EXAMPLES = "Examples:  jobrunner work -n 3    |    jobrunner work -n 3 --drain"
 
-Workers = Annotated[int, typer.Option("-n", "--workers", min=1, help="How many packages at a time.", metavar="N")]
+
+def _at_least_one(workers: int) -> int:
+    if workers < 1:
+        raise typer.BadParameter("there must be one worker at least")
+    return workers
+
+
+Workers = Annotated[
+    int, typer.Option("-n", "--workers", callback=_at_least_one, metavar="N", help="How many packages at a time.")
+]
 Drain = Annotated[bool, typer.Option("--drain", metavar="", help="End when nothing is queued, waiting or running.")]
 
 

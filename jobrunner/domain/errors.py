@@ -1,5 +1,9 @@
 """What can go wrong, sorted by whose fault it is, because that decides what happens next."""
 
+import os
+
+from jobrunner.domain.package import shown
+
 
 class JobrunnerError(Exception):
     """Something the user can act on, in one plain line."""
@@ -35,3 +39,11 @@ class Reject(Exception):  # noqa: N818  (reads as a verb in a handler: raise job
 
 class RetryLater(Exception):  # noqa: N818
     """Raise it in a callable handler for "not now": tried again with backoff, without using up an attempt."""
+
+
+def in_words(error: OSError | MemoryError) -> str:
+    """Return what the system's error says, in one line with the file's name and without its number."""
+    if isinstance(error, MemoryError):
+        return "the machine has no memory left"
+    where = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
+    return f"{error.strerror or error}{where}"

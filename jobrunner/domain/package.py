@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,25 +30,26 @@ class Package:
 def shown(name: str) -> str:
     r"""Return the name as a person may safely see it: on one line, in printable characters.
 
-    Only a name that has something to escape is escaped, backslashes included, so that `unshown` finds it again.
-    Bytes that are not UTF-8 become `\xNN`.
+    Only a name that needs it is escaped, backslashes included, so that `unshown` finds it again. Bytes that are not
+    UTF-8 become `\xNN`.
     """
-    if name.isprintable():
+    if name.isprintable() and unshown(name) == name:
         return name
     return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in name)
 
 
 def unshown(text: str) -> str:
-    """Return the name that `shown` printed as `text`."""
+    """Return the name that `shown` printed as `text`; what is no escape of its stays as it is."""
 
     def character(match: re.Match[str]) -> str:
-        code = match[1]
         for char, escape in _ESCAPES.items():
-            if escape[1:] == code:
+            if escape == match[0]:
                 return char
-        if code.startswith("x"):
-            return os.fsdecode(bytes.fromhex(code[1:]))
-        return chr(int(code[1:], 16))
+        if match[1].startswith("x"):
+            return os.fsdecode(bytes.fromhex(match[1][1:]))
+        code = int(match[1][1:], 16)
+        is_character = code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF
+        return chr(code) if is_character else match[0]
 
     return re.sub(r"\\(\\|n|t|r|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})", character, text)
 

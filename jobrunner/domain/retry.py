@@ -58,7 +58,7 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
         case Outcome.CRASHED:
             crashes = job.crashes + 1
             if crashes >= MAX_CRASHES:
-                reason = f"its worker died {crashes} times while it ran ({error})"
+                reason = f"its worker died {crashes} times while it ran: see what the last attempt printed"
                 return replace(now, crashes=crashes, condemned=True, reason=reason)
             return replace(now, crashes=crashes)
         case Outcome.INTERRUPTED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from jobrunner.domain.errors import ConfigurationError, PackageError
+from jobrunner.domain.errors import ConfigurationError, PackageError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import moves
@@ -113,23 +113,27 @@ class Folders:
         """
         if not os.path.isdir(self.inbox):
             raise ConfigurationError(f"the inbox {self.inbox} does not exist: create it, or set folders.inbox")
-        for name in ("work", "archive", "failed", "logs"):
-            folder = getattr(self, name)
+        ours = {name: getattr(self, name) for name in ("work", "archive", "failed", "logs")}
+        missing = []
+        for name, folder in ours.items():
             if os.path.isdir(folder):
                 continue
+            if os.path.lexists(folder):
+                raise ConfigurationError(f"folders.{name} is {folder}, which is not a folder: set it to one")
             if not Path(folder).is_relative_to(home):
                 raise ConfigurationError(f"the {name} folder {folder} does not exist: create it, or set folders.{name}")
+            missing.append(folder)
+        for name in ("archive", "failed"):
+            if not moves.same_filesystem(_existing(self.work), _existing(ours[name])):
+                raise ConfigurationError(
+                    f"work ({self.work}) and {name} ({ours[name]}) are on different filesystems: a package could not "
+                    f"be moved in one step; set folders.work to a folder beside {name}"
+                )
+        for folder in missing:
             try:
                 os.makedirs(folder, exist_ok=True)
             except OSError as error:
-                raise ConfigurationError(f"the {name} folder cannot be made: {error}") from error
-        for name in ("archive", "failed"):
-            folder = getattr(self, name)
-            if not moves.same_filesystem(self.work, folder):
-                raise ConfigurationError(
-                    f"work ({self.work}) and {name} ({folder}) are on different filesystems: a package could not be "
-                    f"moved in one step; set folders.work to a folder beside {name}"
-                )
+                raise ConfigurationError(f"a folder cannot be made: {in_words(error)}") from error
 
     def archived(self, name: str) -> str:
         """Return where a processed package lies."""
@@ -194,7 +198,7 @@ class Folders:
             self._fetch(job, workspace)
         if job.attempt > 1:
             moves.remove_tree(self._taken(job))
-        if job.error_name is not None:
+        if job.error_name is not None and workspace.stage() is Stage.TAKEN:  # later it may be the handler's
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(workspace.package, job.error_name))
         return workspace
@@ -256,8 +260,17 @@ class Folders:
     def _taken(self, job: Job) -> str:
         return os.path.join(self.inbox, f".jobrunner-taken-{job.id}")
 
+    def has_failed(self, job: Job) -> bool:
+        """Say whether the failed folder holds the job's package."""
+        return job.failed_name is not None and os.path.isdir(os.path.join(self.failed, job.failed_name))
+
     def put_aside(self, failed_name: str) -> None:
         """Give a package in the failed folder the next free name: a new delivery of it has come."""
         source = os.path.join(self.failed, failed_name)
         if os.path.lexists(source):
             moves.publish(source, os.path.join(self.failed, moves.free_name(self.failed, failed_name)))
+
+
+def _existing(folder: str) -> str:
+    """Return the folder, or the nearest one above it that exists: it will be made there."""
+    return folder if os.path.isdir(folder) else _existing(os.path.dirname(folder))

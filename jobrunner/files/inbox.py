@@ -49,7 +49,8 @@ class Inbox:
         if self._settings.settle:
             still = now - _newest_change(folder)
             if still < self._settings.settle:
-                return Delivery(name, f"changed {max(still, 0):.0f} s ago: it must be still for intake.settle")
+                seconds = f"{max(still, 0):.0f} s"
+                return Delivery(name, f"changed {seconds} ago: still for {self._settings.settle:g} s, it is complete")
         return Delivery(name, None, zip_status.st_mtime)
 
 

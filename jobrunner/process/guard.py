@@ -95,7 +95,7 @@ class _Server:
         _end_children(spare=self._handler.keeps)
         return result
 
-    def _end(self, ended: int) -> None:
+    def _end(self, ended: tuple[int, ...]) -> None:
         process = self._handler.process
         assert process is not None
         with suppress(ProcessLookupError):
@@ -106,10 +106,11 @@ class _Server:
         process.wait()
         self._handler.finish()
 
-    def _wait(self, ended: int, seconds: float) -> bool:
+    def _wait(self, ended: tuple[int, ...], seconds: float) -> bool:
         """Wait for the handler's end; False when the time is over. Raises _WorkerGone."""
         poll = select.poll()
-        poll.register(ended, select.POLLIN)
+        for descriptor in ended:
+            poll.register(descriptor, select.POLLIN)
         poll.register(self._worker.fileno(), select.POLLIN)
         deadline = time.monotonic() + seconds
         while True:
@@ -117,7 +118,7 @@ class _Server:
             ready = {descriptor for descriptor, _ in poll.poll(min(max(left, 0), _LONGEST_POLL) * 1000)}
             if self._worker.fileno() in ready:  # it sends nothing while we run: this is its end
                 raise _WorkerGone
-            if ended in ready:
+            if ready:
                 return True
             if left <= 0:
                 return False

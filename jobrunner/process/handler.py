@@ -31,12 +31,12 @@ class Call:
 
 
 class Handler(Protocol):
-    """A way to run the handler, as the guard drives it: begin, wait until `ended_descriptor` is readable, finish."""
+    """A way to run the handler, as the guard drives it: begin, wait until a descriptor is readable, finish."""
 
     process: subprocess.Popen[bytes] | None
 
-    def begin(self, call: Call) -> int:
-        """Start, and return the descriptor that becomes readable at the end. Raises OSError."""
+    def begin(self, call: Call) -> tuple[int, ...]:
+        """Start, and return the descriptors of which one becomes readable at the end. Raises OSError."""
 
     def finish(self) -> HandlerResult:
         """Return how it ended."""
@@ -58,14 +58,14 @@ class CommandHandler:
         self._pidfd = -1
         self.process: subprocess.Popen[bytes] | None = None
 
-    def begin(self, call: Call) -> int:
+    def begin(self, call: Call) -> tuple[int, ...]:
         """Start the command; its pidfd is readable when it has ended."""
         words = command_line(self._words, call.package)
         environment = self._environment | package_environment(call.package)
         with open(call.log_path, "ab") as log:
             self.process = _start(words, self._home, environment, log.fileno())
         self._pidfd = os.pidfd_open(self.process.pid)
-        return self._pidfd
+        return (self._pidfd,)
 
     def finish(self) -> HandlerResult:
         """Return what the exit status means."""
@@ -84,6 +84,7 @@ class CallableHandler:
         self._home = home
         self._environment = environment
         self._connection: Connection | None = None
+        self._pidfd = -1
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,27 +92,48 @@ class CallableHandler:
         """The host process, while it lives."""
         return self.process.pid if self.process else None
 
-    def begin(self, call: Call) -> int:
-        """Send the package to the host, starting it where there is none; the answer makes it readable."""
-        if self.process is None or self.process.poll() is not None:
-            self._start_host(call.log_path)
-        assert self._connection is not None
-        self._connection.send(call)
-        return self._connection.fileno()
+    def begin(self, call: Call) -> tuple[int, ...]:
+        """Send the package to the host, starting it where there is none; it answers, or it dies."""
+        try:
+            return self._send(call)
+        except OSError:  # it has ended since the last package
+            self._end_host()
+            return self._send(call)
 
     def finish(self) -> HandlerResult:
-        """Return the host's answer, or what its death means."""
+        """Return the host's answer, or what its death means.
+
+        What did not succeed may have left threads and children behind: the next package gets a new host.
+        """
         assert self.process is not None
         assert self._connection is not None
         try:
-            result: HandlerResult = self._connection.recv()
-        except (EOFError, ConnectionResetError):
+            # a fork of the host may hold its end open: without an answer it is dead all the same
+            result: HandlerResult | None = self._connection.recv() if self._connection.poll(0) else None
+        except (EOFError, OSError):
+            result = None
+        if result is None:
             code = self.process.wait()
-            self.process = None
-            if code >= 0:
-                return HandlerResult(Outcome.FAILED, f"the handler ended its own process with exit status {code}")
-            return result_of_exit(code)
+            words = f"the handler ended its own process with exit status {code}"
+            result = HandlerResult(Outcome.FAILED, words) if code >= 0 else result_of_exit(code)
+        if result.outcome not in {Outcome.DONE, Outcome.REJECTED}:
+            self._end_host()
         return result
+
+    def _send(self, call: Call) -> tuple[int, ...]:
+        if self.process is None:
+            self._start_host(call.log_path)
+        assert self._connection is not None
+        self._connection.send(call)
+        return self._connection.fileno(), self._pidfd
+
+    def _end_host(self) -> None:
+        if self.process is not None and self._connection is not None:
+            self.process.kill()
+            self.process.wait()
+            self._connection.close()
+            os.close(self._pidfd)
+        self.process = self._connection = None
 
     def _start_host(self, log_path: str) -> None:
         import socket  # noqa: PLC0415  (only callables need it)
@@ -128,6 +150,7 @@ class CallableHandler:
             )
             self.process = _start(words, self._home, self._environment, log.fileno(), keep=theirs.fileno())
         self._connection = Connection(ours.detach())
+        self._pidfd = os.pidfd_open(self.process.pid)
 
 
 def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
@@ -144,7 +167,8 @@ def check(settings: ProcessSettings, home: Path) -> None:
     """Raise ConfigurationError where the handler is certain not to start."""
     if settings.command is not None:
         program = settings.command[0]
-        found = os.access(home / program, os.X_OK) if "/" in program else shutil.which(program)
+        # shutil.which looks at a path as it stands: from the home, where the command is started
+        found = shutil.which(str(home / program) if "/" in program else program)
         if not found:
             raise ConfigurationError(f"process.command: the program {program} is not found, or not executable")
     if settings.callable is not None:

@@ -21,7 +21,8 @@ def main(descriptor: int, name: str) -> None:
     """Answer calls until the guard closes the connection."""
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
-    sys.path.insert(0, os.getcwd())
+    home = os.getcwd()
+    sys.path.insert(0, home)
     function: Callable[[Package], object] | None = None
     while True:
         try:
@@ -29,10 +30,11 @@ def main(descriptor: int, name: str) -> None:
         except EOFError:
             return
         _print_to(call.log_path)
+        os.chdir(home)
         os.environ.update(package_environment(call.package))
         try:
             function = function or _load(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             traceback.print_exc()
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
             connection.send(HandlerResult(Outcome.FAULT, reason))

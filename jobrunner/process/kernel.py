@@ -1,12 +1,17 @@
-"""What Linux offers and Python has no call for (prctl(2))."""
+"""What Linux offers and Python has no call for, or not a sound one."""
 
 import ctypes
+import errno
 import os
 import signal
+import time
+from collections.abc import Iterable
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+
+_SIGSET_BYTES = 128
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -26,6 +31,29 @@ def adopt_orphans() -> None:
 def set_name(name: str) -> None:
     """Set what ps and top show as this process's command name, at most 15 bytes."""
     _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode("ascii")))
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
+    """Return the first of these blocked signals that comes within `seconds`, None if none does (sigtimedwait(2)).
+
+    Python's own signal.sigtimedwait returns garbage when the process was stopped and goes on after its time.
+    """
+    signals = ctypes.create_string_buffer(_SIGSET_BYTES)
+    _libc.sigemptyset(signals)
+    for number in numbers:
+        _libc.sigaddset(signals, number)
+    deadline = time.monotonic() + seconds
+    while True:
+        whole, part = divmod(max(deadline - time.monotonic(), 0), 1)
+        caught: int = _libc.sigtimedwait(signals, None, ctypes.byref(_Timespec(int(whole), int(part * 1e9))))
+        if caught > 0:
+            return caught
+        if ctypes.get_errno() != errno.EINTR:
+            return None
 
 
 def _prctl(option: int, argument: object) -> None:

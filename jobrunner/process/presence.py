@@ -20,10 +20,18 @@ class Presence:
     def appear(self) -> "Present":
         """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives."""
         self._folder.mkdir(exist_ok=True)
-        token = secrets.token_hex(8)
-        descriptor = os.open(self._path(token), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return Present(token, descriptor, self._path(token))
+        while True:
+            token = secrets.token_hex(8)
+            path = self._path(token)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if path.exists():
+                return Present(token, descriptor, path)
+            os.close(descriptor)  # swept away before it was locked
+
+    def tokens(self) -> set[str]:
+        """Return the tokens of all lock files."""
+        return set(os.listdir(self._folder)) if self._folder.exists() else set()
 
     def is_alive(self, token: str) -> bool:
         """Say whether somebody holds this token's lock."""

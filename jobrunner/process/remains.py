@@ -4,7 +4,8 @@ import os
 import select
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from jobrunner.process.handler import WORKER_VARIABLE
 
@@ -15,39 +16,41 @@ def kill_handlers_of(worker: str) -> None:
     """Kill every process that the handlers of a worker (its token) started, and wait until it is gone.
 
     A process's environment stays what it was when its program started, whoever its parent is by now; a pid is read and
-    killed through the same handle, so it cannot have become somebody else's.
+    killed through the same handle, so it cannot have become somebody else's. A process may fork just before it is
+    killed, and one may be starting a program just now: the search goes on until it has twice found nothing.
     """
     marker = f"{WORKER_VARIABLE}={worker}".encode("ascii")
-    while True:
-        found = False
-        for descriptor in _processes_with(marker):
-            found = True
-            try:
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                poll = select.poll()
-                poll.register(descriptor, select.POLLIN)
-                poll.poll(_GONE_MILLISECONDS)
-            finally:
-                os.close(descriptor)
-        if not found:  # a process may have forked just before it was killed: look again until there is none
-            return
+    passes = 0
+    while passes < 2:
+        passes += 1
+        for pid in [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]:
+            with suppress(OSError), _handle_of(pid) as handle:  # OSError: it is gone, or another user's
+                environment = Path(f"/proc/{pid}/environ").read_bytes()
+                if marker in environment.split(b"\0"):
+                    passes = 0
+                    _kill(handle)
+                elif not environment and _is_starting_a_program(pid):
+                    passes = 0
 
 
-def _processes_with(marker: bytes) -> Iterator[int]:
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            descriptor = os.pidfd_open(int(name))
-        except OSError:  # gone meanwhile
-            continue
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                belongs = marker in file.read().split(b"\0")
-        except OSError:  # gone meanwhile, or another user's
-            belongs = False
-        if belongs:
-            yield descriptor
-        else:
-            os.close(descriptor)
+@contextmanager
+def _handle_of(pid: int) -> Iterator[int]:
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _kill(handle: int) -> None:
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.poll(_GONE_MILLISECONDS)
+
+
+def _is_starting_a_program(pid: int) -> bool:
+    """Say whether a process is in the middle of an exec: it has memory by then, but no environment yet (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    state, memory, environment_end = fields[0], int(fields[20]), int(fields[48])
+    return state != b"Z" and memory > 0 and environment_end == 0

@@ -3,6 +3,8 @@
 import signal
 from collections.abc import Iterable
 
+from jobrunner.process import kernel
+
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _ALL = STOP_SIGNALS | {signal.SIGCHLD}
 
@@ -19,5 +21,5 @@ def unblock() -> None:
 
 def wait(signals: Iterable[signal.Signals], seconds: float) -> signal.Signals | None:
     """Sleep until one of the blocked signals comes and return it, or None when the time is over."""
-    info = signal.sigtimedwait(signals, max(seconds, 0))
-    return None if info is None else signal.Signals(info.si_signo)
+    caught = kernel.wait_for_signal(signals, max(seconds, 0))
+    return None if caught is None else signal.Signals(caught)

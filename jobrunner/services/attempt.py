@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
+from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip, in_words
 from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
@@ -104,7 +104,7 @@ class AttemptRunner:
         except MachineError as error:
             return HandlerResult(Outcome.FAULT, str(error))
         except (OSError, MemoryError) as error:
-            return HandlerResult(Outcome.FAULT, _in_words(error))
+            return HandlerResult(Outcome.FAULT, in_words(error))
         return HandlerResult(Outcome.DONE)
 
     def _extract_and_handle(self, job: Job, workspace: Workspace, notes: "_Notes") -> HandlerResult:
@@ -157,22 +157,21 @@ class AttemptRunner:
         error = decision.reason or ""
         try:
             workspace = self._folders.take(replace(job, condemned=True))
-            if not os.path.lexists(workspace.package) and self._is_in_failed(job):
+            if os.path.lexists(workspace.package):
+                place = self._move_to_failed(job, workspace, decision)
+            else:  # moved by an attempt that was cut short; or never taken from there after a retry
                 assert job.failed_name is not None
                 assert job.error_name is not None
                 place = job.failed_name, job.error_name
-            else:
-                place = self._move_to_failed(job, workspace, decision)
+                _write_error(os.path.join(self._folders.failed, *place), error)
+                moves.flush_directory(self._folders.failed)
         except PackageError:  # it is nowhere: the failure is recorded all the same
             return Failed(job, outcome, error, None, notes.details)
         except (MachineError, OSError) as fault:
-            words = str(fault) if isinstance(fault, MachineError) else _in_words(fault)
+            words = str(fault) if isinstance(fault, MachineError) else in_words(fault)
             delayed = decide(job, Outcome.FAULT, words, self._settings.retry_policy, jitter=random.random())
             return PutOff(job, Outcome.FAULT, delayed, notes.details)
         return Failed(job, outcome, error, place, notes.details)
-
-    def _is_in_failed(self, job: Job) -> bool:
-        return job.failed_name is not None and os.path.isdir(os.path.join(self._folders.failed, job.failed_name))
 
     def _move_to_failed(self, job: Job, workspace: Workspace, decision: Decision) -> tuple[str, str]:
         """Say in the database where the package will lie, then move it there: a crash between the two is found out."""
@@ -181,8 +180,7 @@ class AttemptRunner:
             error_name = moves.free_name(workspace.package, "error", ".txt")
             with self._database.write():
                 self._jobs.condemn(job, decision, failed_name, error_name)
-            with open(os.path.join(workspace.package, error_name), "x", encoding="utf-8") as file:
-                file.write(f"{decision.reason}\n")
+            _write_error(os.path.join(workspace.package, error_name), decision.reason or "")
             moves.flush_filesystem(workspace.path)
             try:
                 moves.publish(workspace.package, os.path.join(self._folders.failed, failed_name))
@@ -230,12 +228,12 @@ def _checked(workspace: Workspace) -> HandlerResult:
     return HandlerResult(Outcome.DONE)
 
 
+def _write_error(path: str, reason: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{reason}\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _as_it_stands(job: Job) -> Decision:
     return Decision(job.failures, job.delays, job.crashes, job.interruptions, condemned=True, reason=job.error)
-
-
-def _in_words(error: OSError | MemoryError) -> str:
-    if isinstance(error, MemoryError):
-        return "the machine has no memory left"
-    where = f": {shown(os.fsdecode(error.filename))}" if error.filename else ""
-    return f"{error.strerror}{where}"

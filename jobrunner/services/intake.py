@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 
+from jobrunner.domain.errors import in_words
 from jobrunner.domain.events import Emit, PackagesFound, Trouble
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.status import Survey
@@ -56,8 +57,8 @@ class Intake:
                 self.scan()
                 trouble = None
             except OSError as error:
-                if str(error) != trouble:  # said once, not every second
-                    trouble = str(error)
+                if in_words(error) != trouble:  # said once, not every second
+                    trouble = in_words(error)
                     self._emit(Trouble(f"the inbox cannot be scanned: {trouble}"))
             caught = signals.wait(stop, SCAN_INTERVAL)
             if caught:

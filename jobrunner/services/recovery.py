@@ -50,7 +50,12 @@ class Recovery:
         return alive
 
     def sweep(self) -> None:
-        """Remove what is left in the work folder of jobs that have ended. Raises StoreError, OSError."""
+        """Remove what is left of jobs that have ended, and locks of nobody. Raises StoreError, OSError."""
+        registered = {token for worker in self._workers.not_ended() for token in (worker.token, worker.supervisor)}
+        for token in self._presence.tokens() - registered:
+            with self._presence.of_the_dead(token) as dead:
+                if dead:
+                    self._presence.forget(token)
         for job_id in self._folders.workspaces():
             job = self._jobs.get(job_id)
             if job and job.state in {State.DONE, State.FAILED}:
@@ -78,5 +83,6 @@ class Recovery:
 
     def _decide(self, job: Job, outcome: Outcome, error: str) -> Decision:
         decision = decide(job, outcome, error, self._policy, jitter=0)
-        handled = self._folders.workspace(job).stage() >= Stage.HANDLED
-        return replace(decision, condemned=False) if handled else decision  # what succeeded does not fail any more
+        if self._folders.workspace(job).stage() < Stage.HANDLED:
+            return decision
+        return replace(decision, condemned=False, crashes=job.crashes)  # what succeeded does not fail any more

@@ -28,8 +28,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         _refuse_affected_sqlite(apsw.sqlite_lib_version())
         self.path = path
-        self._gate_path = f"{path}-writers"
-        self._gate: int | None = None
+        self._gates: list[int] = []
         self._peewee = APSWDatabase(
             str(path),
             pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1},
@@ -42,31 +41,34 @@ class Database:
         with _store_errors(self.path):
             self._peewee.connect()
         try:
-            self._gate = os.open(self._gate_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            for name in ("next", "writer"):
+                self._gates.append(os.open(f"{self.path}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except OSError as error:
-            self._peewee.close()
+            self.close()
             raise StoreError(f"the database {self.path} cannot be used: {error}") from error
 
     def close(self) -> None:
         """Let go of the file; `open` connects again."""
         self._peewee.close()
-        if self._gate is not None:
-            os.close(self._gate)
-            self._gate = None
+        while self._gates:
+            os.close(self._gates.pop())
 
     @contextmanager
     def write(self) -> Iterator[None]:
         """Hold the only write transaction: all that is executed within is committed together, or nothing.
 
-        SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. A blocking flock is a queue.
+        SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. So writers queue at a
+        turnstile of two file locks: one writes, one is next, and who has just written cannot pass the one that waits.
         """
-        assert self._gate is not None, "open the database first"
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        following, writer = self._gates
+        fcntl.flock(following, fcntl.LOCK_EX)
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        fcntl.flock(following, fcntl.LOCK_UN)
         try:
             with _store_errors(self.path), self._peewee.transaction("IMMEDIATE"):
                 yield
         finally:
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            fcntl.flock(writer, fcntl.LOCK_UN)
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a statement and return how many rows it changed."""

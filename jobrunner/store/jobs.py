@@ -65,7 +65,7 @@ class Jobs:
     ) -> None:
         """Mark a claimed job failed; `place`: its folder in the failed folder and our file in it. Raises ClaimLost."""
         self._fenced("fail", job, {"now": now, "error": error} | _place(*(place or (None, None))))
-        self._end_attempt(job, outcome, error, details, now)
+        self._end_attempt(job, outcome, error, details, now, is_final=True)
 
     def requeue(
         self, job: Job, outcome: Outcome, decision: Decision, now: float, details: Details = _NO_DETAILS
@@ -161,7 +161,9 @@ class Jobs:
         if self._database.execute(self._jobs[statement], changes | claim) == 0:
             raise ClaimLost(job.name)
 
-    def _end_attempt(self, job: Job, outcome: Outcome, error: str | None, details: Details, now: float) -> None:
+    def _end_attempt(
+        self, job: Job, outcome: Outcome, error: str | None, details: Details, now: float, *, is_final: bool = False
+    ) -> None:
         self._database.execute(
             self._attempts["end"],
             {
@@ -170,6 +172,7 @@ class Jobs:
                 "now": now,
                 "outcome": outcome.value,
                 "error": error,
+                "is_final": is_final,
                 "extract_seconds": details.extract,
                 "handle_seconds": details.handle,
                 "archive_seconds": details.archive,

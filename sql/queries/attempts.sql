@@ -4,7 +4,7 @@ INSERT INTO attempts (job_id, number, worker_id, started_at) VALUES (:job_id, :n
 -- name: end
 -- An attempt ends once: what came first stands.
 UPDATE attempts SET
-    ended_at = :now, outcome = :outcome, error = :error,
+    ended_at = :now, outcome = :outcome, error = :error, is_final = :is_final,
     extract_seconds = :extract_seconds, handle_seconds = :handle_seconds, archive_seconds = :archive_seconds,
     encoding = :encoding
 WHERE job_id = :job_id AND number = :number AND ended_at IS NULL;
@@ -16,10 +16,8 @@ WHERE job_id = :job_id
 ORDER BY number;
 
 -- name: failed_under
--- Did a job end failed under this supervisor? Its newest attempt says by whom.
+-- Did a worker of this supervisor end a job as failed, whatever has become of the job since?
 SELECT EXISTS (
-    SELECT 1 FROM jobs
-    JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
-    JOIN workers ON workers.id = attempts.worker_id
-    WHERE jobs.state = 'failed' AND workers.supervisor = :supervisor
+    SELECT 1 FROM workers JOIN attempts ON attempts.worker_id = workers.id
+    WHERE workers.supervisor = :supervisor AND attempts.is_final
 ) AS failed;

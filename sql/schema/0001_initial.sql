@@ -60,6 +60,7 @@ CREATE TABLE attempts (
         outcome IN ('done', 'failed', 'rejected', 'later', 'fault', 'crashed', 'interrupted')
     ),
     error           TEXT,
+    is_final        INTEGER NOT NULL DEFAULT 0 CHECK (is_final IN (0, 1)),  -- it ended the job as failed
     extract_seconds REAL CHECK (extract_seconds >= 0),
     handle_seconds  REAL CHECK (handle_seconds >= 0),
     archive_seconds REAL CHECK (archive_seconds >= 0),
@@ -68,3 +69,5 @@ CREATE TABLE attempts (
     CHECK ((ended_at IS NULL) = (outcome IS NULL)),
     CHECK ((error IS NULL) = (outcome IS NULL OR outcome = 'done'))
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX attempts_final ON attempts (worker_id) WHERE is_final;

@@ -85,7 +85,7 @@ def test_a_folder_outside_of_the_home_is_never_made(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, name: str) -> None:
     home = grow(tmp_path, "inbox/", name)
-    with pytest.raises(ConfigurationError, match=f"the {name} folder cannot be made: "):
+    with pytest.raises(ConfigurationError, match=f"folders.{name} is .*, which is not a folder"):
         Folders(settings(home)).prepare(home)
 
 

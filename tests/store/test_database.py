@@ -17,7 +17,7 @@ def tokens(database: Database) -> list[str]:
 
 
 def gate_is_free(database: Database) -> bool:
-    with open(f"{database.path}-writers", "rb") as gate:
+    with open(f"{database.path}-writer", "rb") as gate:
         try:
             fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -106,7 +106,7 @@ def unusable(tmp_path: Path, what: str) -> Path:
         case "not a database":
             path.write_text("<html>" * 1000)
         case "gate is a folder":
-            Path(f"{path}-writers").mkdir()
+            Path(f"{path}-writer").mkdir()
     return path
 
 

@@ -43,6 +43,7 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "jobs_running",
         "jobs_failed",
         "jobs_done",
+        "attempts_final",
     }
     assert version(empty) == max(migrations())
 

@@ -1,0 +1,196 @@
+"""The extraction engine beside zipfile, unzip, bsdtar and 7z, in alternating rounds of one run, on tmpfs and on a disk.
+
+Three archives: one text of 300 MB (deflates 3:1), 5,000 files of 8 KB, 300 MB stored. Each repetition writes to a fresh
+folder; small files are deleted at the end only, since ext4 creates files slowly where many were just deleted. The
+tools' starting up is in their figures; jobrunner and zipfile run in this process. The floor is creating the same files
+and writing known bytes from a hot buffer. Inflate is measured on the text, beside isal's own loop on the same stream.
+"""
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from jobrunner.domain.settings import ExtractSettings
+from jobrunner.files.extraction import extract
+from jobrunner.files.zip_directory import read_directory
+from jobrunner.files.zip_streams import PIECE, content, crc32, fast_zlib
+
+MB = 10**6
+TMPFS = Path("/dev/shm")
+OURS = "jobrunner"
+NOTHING_WRITTEN, OWN_LOOP = "jobrunner, nothing written", "isal, own loop in memory"
+
+
+@dataclass(frozen=True)
+class Archive:
+    path: Path
+    names: list[str]
+    file_size: int
+
+    @property
+    def size(self) -> int:
+        return len(self.names) * self.file_size
+
+
+Side = Callable[[Archive, Path], None]
+
+#: The archives: number of files, size of each, compression.
+ARCHIVES = {
+    "text": (1, 300 * MB, zipfile.ZIP_DEFLATED),
+    "small": (5000, 8000, zipfile.ZIP_DEFLATED),
+    "stored": (1, 300 * MB, zipfile.ZIP_STORED),
+}
+
+
+def make_archive(path: Path, count: int, size: int, compression: int) -> Archive:
+    """Write files of words and numbers that repeat only after 4 MB, which is farther than deflate looks back."""
+    draw = random.Random(1)
+    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 10))) for _ in range(2000)]
+    usual = [1 / (rank + 1) for rank in range(len(words))]
+    lines = [f"{' '.join(draw.choices(words, usual, k=6))} {draw.gauss(20, 3):.3f}\n" for _ in range(100_000)]
+    text = "".join(lines).encode("ascii")
+    twice = memoryview(text + text)
+    names = [f"reading-{number:05}.txt" for number in range(count)]
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for number, name in enumerate(names):
+            start = number * size % len(text)
+            with archive.open(name, "w") as member:
+                for place in range(0, size, len(text)):
+                    member.write(twice[start : start + min(len(text), size - place)])
+    return Archive(path, names, size)
+
+
+def ours(archive: Archive, target: Path) -> None:
+    extract(str(archive.path), str(target), ExtractSettings(), lambda _done, _total: None)
+
+
+def python_zipfile(archive: Archive, target: Path) -> None:
+    with zipfile.ZipFile(archive.path) as opened:
+        opened.extractall(target)
+
+
+def floor(archive: Archive, target: Path) -> None:
+    piece = bytes(min(PIECE, archive.file_size))
+    for name in archive.names:
+        file = os.open(target / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        for start in range(0, archive.file_size, len(piece)):
+            os.write(file, piece[: archive.file_size - start])
+        os.close(file)
+
+
+def tool(*command: str) -> Side:
+    def run(archive: Archive, target: Path) -> None:
+        words = [word.format(zip=archive.path, target=target) for word in command]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    return run
+
+
+def available_sides() -> dict[str, Side]:
+    """Return what extracts: jobrunner, zipfile and the tools that are installed. Prints which are not."""
+    sides: dict[str, Side] = {OURS: ours, "zipfile": python_zipfile}
+    tools = {
+        "unzip": ("unzip", ["unzip"], ["-q", "{zip}", "-d", "{target}"]),
+        "bsdtar": ("libarchive-tools", ["bsdtar"], ["-xf", "{zip}", "-C", "{target}"]),
+        "7z": ("7zip", ["7z", "7zz"], ["x", "-bd", "-y", "-o{target}", "{zip}"]),
+    }
+    for name, (package, programs, arguments) in tools.items():
+        program = next(filter(None, map(shutil.which, programs)), None)
+        if program is None:
+            print(f"{name} is not installed and left out: apt install {package}")
+        else:
+            sides[name] = tool(program, *arguments)
+    return sides | {"floor": floor}
+
+
+def inflating_sides(archive: Archive) -> dict[str, Side]:
+    """Return what only inflates: the engine without its writing, and isal's own loop on the stream in memory."""
+    with archive.path.open("rb") as file:
+        entry = read_directory(file.fileno(), archive.path.stat().st_size)[0]
+        stream = os.pread(file.fileno(), entry.compressed_size, entry.data_offset)
+
+    def engine(archive: Archive, _target: Path) -> None:
+        checksum = 0
+        with archive.path.open("rb") as file:
+            for piece in content(file.fileno(), entry):
+                checksum = crc32(piece, checksum)
+
+    def isal(_archive: Archive, _target: Path) -> None:
+        decoder = fast_zlib.decompressobj(-zlib.MAX_WBITS)
+        for start in range(0, len(stream), PIECE):
+            decoder.decompress(stream[start : start + PIECE])
+
+    return {NOTHING_WRITTEN: engine, OWN_LOOP: isal}
+
+
+def measure(side: Side, archive: Archive, base: Path, *, writes: bool) -> float:
+    """Return the seconds of one repetition in a fresh folder."""
+    target = Path(tempfile.mkdtemp(dir=base))
+    os.sync()  # what others have written is not to be waited for in our time
+    start = time.perf_counter()
+    side(archive, target)
+    seconds = time.perf_counter() - start
+    if writes and sum(file.stat().st_size for file in target.iterdir()) != archive.size:
+        raise SystemExit(f"not all of {archive.path.name} is in {target}")
+    if len(archive.names) == 1:
+        shutil.rmtree(target)  # a file that is written and gone at once costs the later rounds nothing
+    return seconds
+
+
+def compare(name: str, archive: Archive, base: Path, rounds: int, extracting: dict[str, Side]) -> None:
+    """Measure one archive in one place, and print its table."""
+    inflating = inflating_sides(archive) if name == "text" else {}
+    sides = extracting | inflating
+    times: dict[str, list[float]] = {side: [] for side in sides}
+    for number in range(rounds):
+        for side in list(sides) if number % 2 == 0 else reversed(sides):
+            times[side].append(measure(sides[side], archive, base, writes=side in extracting))
+    print(f"\n{name}, {base.parent} ({file_system(base)}): {archive.size // MB} MB in {len(archive.names):,} files")
+    print(f"{'':28} {'MB/s':>6}  {'time over ours':>14}  least and most")
+    for side, seconds in times.items():
+        ratios = [theirs / own for theirs, own in zip(seconds, times[OURS], strict=True)]
+        speed = archive.size / MB / statistics.median(seconds)
+        print(f"{side:28} {speed:6.0f}  {statistics.median(ratios):14.2f}  {min(ratios):.2f} to {max(ratios):.2f}")
+    for side in (OURS, NOTHING_WRITTEN) if inflating else ():
+        share = statistics.median(raw / own for raw, own in zip(times[OWN_LOOP], times[side], strict=True))
+        print(f"{side} inflates at {share:.0%} of isal's own speed")
+
+
+def file_system(path: Path) -> str:
+    return subprocess.run(["stat", "-fc", "%T", path], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dir", type=Path, help="a folder on the disk to measure (else: the temporary folder)")
+    parser.add_argument("--only", choices=ARCHIVES, help="one archive only")
+    options = parser.parse_args()
+    isal = f"isal {metadata.version('isal')}" if fast_zlib is not zlib else "no isal"
+    print(f"{options.rounds} rounds; Python {platform.python_version()}, {isal}, zlib {zlib.ZLIB_RUNTIME_VERSION}")
+    print("durability: none on any side, nobody flushes to the disk; all zips are in the page cache")
+    extracting = available_sides()
+    for place in (TMPFS, options.dir or Path(tempfile.gettempdir())):
+        base = Path(tempfile.mkdtemp(prefix="jobrunner-bench-", dir=place))
+        try:
+            for name in [options.only] if options.only else ARCHIVES:
+                archive = make_archive(base / f"{name}.zip", *ARCHIVES[name])
+                compare(name, archive, base, options.rounds, extracting)
+        finally:
+            shutil.rmtree(base)
+
+
+if __name__ == "__main__":
+    main()

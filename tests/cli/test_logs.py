@@ -1,0 +1,104 @@
+"""`jobrunner logs`: what the handler printed, byte for byte."""
+
+import os
+import signal
+import subprocess
+
+from tests.messages import complaint
+from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
+
+GATED = """\
+import os, sys
+print("begun", os.environ["JOBRUNNER_ATTEMPT"], flush=True)
+open("gate").read()
+print("ended", file=sys.stderr)
+raise SystemExit(os.environ["JOBRUNNER_ATTEMPT"] == "1")
+"""
+
+
+def follow(home: TestHome, name: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*JOBRUNNER, "--home", str(home.path), "logs", "-f", name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        process_group=0,
+    )
+    home.started.append(process)
+    return process
+
+
+def test_each_attempt_is_printed_in_order_and_told_apart_on_stderr(home: TestHome) -> None:
+    home.handler(
+        "import os, sys\nprint('out', os.environ['JOBRUNNER_ATTEMPT'], flush=True)\n"
+        "os.write(2, b'\\xff\\0\\n')\nraise SystemExit(1)",
+        retry='max_attempts = 2\nbackoff = "1s"\nmax_backoff = "1s"',
+    )
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    result = home.jobrunner("logs", "p")
+    assert result.returncode == 0
+    assert result.stdout == "out 1\n\udcff\0\nout 2\n\udcff\0\n"
+    assert result.stderr == "--- attempt 2 ---\n"
+
+
+def test_following_goes_on_over_attempts_until_the_end(home: TestHome) -> None:
+    home.handler(GATED)
+    os.mkfifo(home.path / "gate")
+    home.package("p")
+    home.start("run", "-n", "1")
+    wait_until((home.logs / "p" / "1.log").exists)
+    process = follow(home, "p")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun 1\n"
+    (home.path / "gate").write_text("go")
+    assert process.stdout.readline() == "ended\n"
+    assert process.stdout.readline() == "begun 2\n"
+    assert process.poll() is None
+    (home.path / "gate").write_text("go")
+    rest, said = process.communicate(timeout=20)
+    assert (rest, said, process.returncode) == ("ended\n", "--- attempt 2 ---\n", 0)
+
+
+def test_following_is_stopped_by_ctrl_c_without_a_word(home: TestHome) -> None:
+    home.handler(GATED)
+    os.mkfifo(home.path / "gate")
+    home.package("p")
+    home.start("run", "-n", "1")
+    wait_until((home.logs / "p" / "1.log").exists)
+    process = follow(home, "p")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun 1\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert (process.returncode, said.strip()) == (130, "")
+
+
+def test_following_what_is_done_already_ends_at_once(home: TestHome) -> None:
+    home.handler("print('hello')")
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    result = home.jobrunner("logs", "-f", "p")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "hello\n", "")
+
+
+def test_where_no_handler_has_run_it_says_so(home: TestHome) -> None:
+    home.package("p")
+    home.jobrunner("scan")
+    result = home.jobrunner("logs", "p")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "no handler has run" in result.stderr
+
+
+def test_a_handler_that_printed_nothing_is_not_said_not_to_have_run(home: TestHome) -> None:
+    home.handler("")
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    result = home.jobrunner("logs", "p")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "no handler has run" not in result.stderr
+
+
+def test_an_unknown_name_is_one_plain_line(home: TestHome) -> None:
+    assert "unheard-of" in complaint(home.jobrunner("logs", "unheard-of"), code=1)

@@ -1,0 +1,250 @@
+"""The command line as a whole: help, refusals, which home is meant, colour, pipes."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jobrunner.cli.main import app
+from tests.messages import complaint, tree
+from tests.support import JOBRUNNER, TestHome, clean_environment
+
+COMMANDS = [command.name or "" for command in app.registered_commands]
+#: What a command needs so that only the home can be wrong.
+WORDS = {
+    "work": ["--drain"],
+    "run": ["--drain"],
+    "show": ["x"],
+    "logs": ["x"],
+    "retry": ["--all"],
+    "cancel": ["x"],
+    "prune": ["--older-than", "30d"],
+}
+ELSEWHERE = [name for name in COMMANDS if name not in {"init", "demo"}]
+
+
+def jobrunner(
+    *words: str, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without --home."""
+    return subprocess.run(
+        [*JOBRUNNER, *words],
+        cwd=cwd,
+        env=clean_environment() | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def on_a_terminal(home: TestHome, *words: str, **environment: str) -> str:
+    """Run a command on a terminal and return all that it printed there."""
+    ours, theirs = pty.openpty()
+    settings = {name: value for name, value in clean_environment().items() if name != "NO_COLOR"}
+    process = subprocess.Popen(
+        [*JOBRUNNER, "--home", str(home.path), *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=settings | {"TERM": "xterm-256color"} | environment,
+    )
+    os.close(theirs)
+    printed = b""
+    while True:
+        try:
+            piece = os.read(ours, 1 << 16)
+        except OSError:  # how a terminal says that nobody writes to it any more
+            break
+        if not piece:
+            break
+        printed += piece
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    return printed.decode()
+
+
+def one_failed(home: TestHome) -> None:
+    home.handler("raise SystemExit(65)")
+    home.package("bad")
+    assert home.jobrunner("run", "--drain").returncode == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_has_an_example(name: str, tmp_path: Path) -> None:
+    result = jobrunner(name, "--help")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert f"jobrunner {name}" in result.stdout.partition("Example")[2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_every_command_with_a_sentence() -> None:
+    result = jobrunner("-h")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    for name in COMMANDS:
+        assert f"│ {name} " in result.stdout
+
+
+def test_without_a_command_there_is_help_and_no_empty_complaint() -> None:
+    result = jobrunner()
+    assert result.returncode == 2
+    assert "Usage: jobrunner" in result.stdout + result.stderr
+    assert "jobrunner:" not in [line.strip() for line in result.stderr.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "'status'"),
+        (["nonsense"], "'nonsense'"),
+        (["--nonsense", "status"], "--nonsense"),
+        (["status", "--nonsense"], "--nonsense"),
+        (["work", "-n", "0"], "'-n'"),
+        (["run", "-n", "-3"], "'-n'"),
+        (["run", "-n", "many"], "'-n'"),
+        (["work", "-n"], "'-n'"),
+        (["show"], "NAME"),
+        (["logs"], "NAME"),
+        (["retry"], "--all"),
+        (["retry", "a", "--all"], "--all"),
+        (["status", "too-much"], "too-much"),
+        (["--home"], "--home"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_on_stderr(words: list[str], said: str, tmp_path: Path) -> None:
+    assert said in complaint(jobrunner(*words))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_is_no_home_is_said_and_left_as_it_is(name: str, tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    before = tree(tmp_path)
+    said = complaint(jobrunner(name, *WORDS.get(name, [])))
+    assert str(tmp_path) in said
+    assert "jobrunner init" in said
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "nowhere/deeper", "notes.txt"])
+def test_a_home_that_is_not_there_is_not_made(missing: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert missing in complaint(jobrunner("--home", missing, "status"))
+    assert tree(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_a_home_of_a_user_that_is_not_there_is_one_plain_line() -> None:
+    assert "~no-such-user" in complaint(jobrunner("--home", "~no-such-user/home", "status"))
+
+
+def test_an_inbox_or_a_database_alone_makes_a_home(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    assert jobrunner("status").returncode == 0
+    assert (tmp_path / "jobrunner.db").is_file()
+
+
+def test_the_home_is_the_option_else_the_variable_else_the_current_folder(tmp_path: Path) -> None:
+    for place in ("option", "variable", "current"):
+        TestHome(tmp_path / place).package(f"of-{place}")
+
+    def new(*words: str, **environment: str) -> list[str]:
+        result = jobrunner(*words, "status", "--json", cwd=tmp_path / "current", environment=environment)
+        return [delivery["name"] for delivery in json.loads(result.stdout)["new"]]
+
+    variable = str(tmp_path / "variable")
+    assert new("--home", "../option", JOBRUNNER_HOME=variable) == ["of-option"]
+    assert new(JOBRUNNER_HOME=variable) == ["of-variable"]
+    assert new() == ["of-current"]
+
+
+def test_the_version_is_one_line() -> None:
+    result = jobrunner("--version")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == ["jobrunner 0.1.0"]
+
+
+def test_into_a_pipe_no_escape_codes_are_written(home: TestHome) -> None:
+    one_failed(home)
+    home.package("bad-again")
+    for words in (["status"], ["show", "bad"], ["run", "--drain"], ["retry", "bad"], ["--help"], ["nonsense"]):
+        result = home.jobrunner(*words, environment={"NO_COLOR": "", "TERM": "xterm-256color"})
+        assert "\x1b" not in result.stdout + result.stderr
+        assert result.stdout + result.stderr
+
+
+def test_on_a_terminal_there_is_colour_unless_no_color_is_set(home: TestHome) -> None:
+    one_failed(home)
+    assert "\x1b[" in on_a_terminal(home, "status")
+    plain = on_a_terminal(home, "status", NO_COLOR="1")
+    assert "bad" in plain
+    assert "\x1b" not in plain
+    home.handler("")
+    home.jobrunner("retry", "--all")
+    assert "\x1b" not in on_a_terminal(home, "run", "--drain", NO_COLOR="1")
+
+
+def test_a_reader_who_has_enough_gets_no_complaint(home: TestHome) -> None:
+    home.handler("print('x' * 1_000_000)\nraise SystemExit(65)")
+    home.package("bad")
+    home.jobrunner("run", "--drain")
+    for words in (["status"], ["status", "--json"], ["show", "bad"], ["logs", "bad"], ["--help"]):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        result = subprocess.run(
+            [*JOBRUNNER, "--home", str(home.path), *words],
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            check=False,
+        )
+        os.close(theirs)
+        assert (result.returncode, result.stderr) == (1, ""), words
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["--version"]])
+def test_output_that_cannot_be_written_is_one_plain_line(home: TestHome, words: list[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        result = subprocess.run(
+            [*JOBRUNNER, "--home", str(home.path), *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            check=False,
+        )
+    assert result.returncode == 1, result.stderr
+    assert "No space left" in result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+
+
+def test_a_name_that_the_terminal_cannot_write_is_escaped(home: TestHome) -> None:
+    home.package("🚀")
+    home.jobrunner("scan")
+    home.package("late 🚀")
+    for words in (["status"], ["status", "--json"], ["show", "🚀"]):
+        result = home.jobrunner(*words, environment={"PYTHONIOENCODING": "gbk"})
+        assert "Traceback" not in result.stderr, result.stderr
+        assert result.returncode == 0
+        assert r"\U0001f680" in result.stdout or r"\ud83d\ude80" in result.stdout
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["init"]])
+def test_without_a_standard_output_there_is_no_traceback(home: TestHome, words: list[str]) -> None:
+    line = 'exec "$@" >&-'
+    result = subprocess.run(
+        ["sh", "-c", line, "sh", *JOBRUNNER, "--home", str(home.path), *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        check=False,
+    )
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 1

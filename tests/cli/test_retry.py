@@ -1,0 +1,95 @@
+"""`jobrunner retry`: failed jobs are queued again, or nothing is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.messages import complaint
+from tests.support import TestHome
+
+#: Fails for good until there is a file named "good" in the home.
+HANDLER = "import os\nraise SystemExit(0 if os.path.exists('good') else 65)\n"
+
+
+@pytest.fixture
+def failed(home: TestHome) -> TestHome:
+    """A home with a, b and c failed; c's sender has an error.txt."""
+    home.handler(HANDLER)
+    home.package("a")
+    home.package("b")
+    home.package("c", beside={"error.txt": b"the sender's own\n"})
+    assert home.jobrunner("run", "-n", "2", "--drain").returncode == 1
+    assert home.counts()["failed"] == 3
+    return home
+
+
+def test_named_jobs_are_queued_again_and_the_others_left(failed: TestHome) -> None:
+    result = failed.jobrunner("retry", "a", "c", "a")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "2 packages queued again.\n", "")
+    assert failed.counts() == {"queued": 2, "waiting": 0, "running": 0, "done": 0, "failed": 1}
+
+
+def test_retried_to_the_end_only_our_error_file_is_gone(failed: TestHome) -> None:
+    assert "65" in (failed.failed / "a" / "error.txt").read_text()
+    assert (failed.failed / "c" / "error.txt").read_bytes() == b"the sender's own\n"
+    assert "65" in (failed.failed / "c" / "error~1.txt").read_text()
+    (failed.path / "good").touch()
+    assert failed.jobrunner("retry", "--all").stdout == "3 packages queued again.\n"
+    assert failed.jobrunner("work", "--drain").returncode == 0
+    assert sorted(os.listdir(failed.archive / "a")) == ["a.zip", "data.txt"]
+    assert sorted(os.listdir(failed.archive / "c")) == ["c.zip", "data.txt", "error.txt"]
+    assert (failed.archive / "c" / "error.txt").read_bytes() == b"the sender's own\n"
+    assert os.listdir(failed.failed) == []
+    assert failed.show("a")["error"] is None
+
+
+def test_what_has_not_failed_is_said_and_nothing_is_queued(failed: TestHome) -> None:
+    (failed.path / "good").touch()
+    failed.package("fine")
+    failed.jobrunner("run", "--drain")
+    before = failed.counts()
+    said = complaint(failed.jobrunner("retry", "a", "fine"), code=1)
+    assert "fine is done, not failed" in said
+    assert failed.counts() == before
+    assert before["failed"] == 3
+
+
+def test_an_unknown_name_is_said_and_nothing_is_queued(failed: TestHome) -> None:
+    assert "unheard-of" in complaint(failed.jobrunner("retry", "a", "unheard-of"), code=1)
+    assert failed.counts()["failed"] == 3
+
+
+def test_a_second_time_it_is_not_failed_any_more(failed: TestHome) -> None:
+    failed.jobrunner("retry", "a")
+    assert "a is queued, not failed" in complaint(failed.jobrunner("retry", "a"), code=1)
+
+
+def test_all_where_nothing_failed_says_so(home: TestHome) -> None:
+    result = home.jobrunner("retry", "--all")
+    assert (result.returncode, result.stdout) == (0, "Nothing has failed.\n")
+
+
+def test_the_attempts_are_counted_anew_and_numbered_on(home: TestHome) -> None:
+    home.handler("raise SystemExit(1)", retry='max_attempts = 2\nbackoff = "1s"\nmax_backoff = "1s"')
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    assert home.show("p")["failures"] == 2
+    home.jobrunner("retry", "p")
+    retried = home.show("p")
+    assert (retried["state"], retried["failures"], retried["crashes"]) == ("queued", 0, 0)
+    assert home.jobrunner("work", "--drain").returncode == 1
+    story = home.show("p")
+    assert [attempt["number"] for attempt in story["attempts"]] == [1, 2, 3, 4]
+    assert story["failures"] == 2
+    assert sorted(os.listdir(home.logs / "p")) == ["1.log", "2.log", "3.log", "4.log"]
+
+
+def test_a_package_taken_out_of_the_failed_folder_fails_again_in_plain_words(failed: TestHome, tmp_path: Path) -> None:
+    (failed.failed / "a").rename(tmp_path / "taken")
+    failed.jobrunner("retry", "a")
+    assert failed.jobrunner("work", "--drain").returncode == 1
+    story = failed.show("a")
+    assert story["state"] == "failed"
+    assert story["package_path"] is None
+    assert "deliver it again" in story["error"]

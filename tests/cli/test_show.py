@@ -1,0 +1,94 @@
+"""`jobrunner show`: the story of one job."""
+
+import json
+import os
+
+from tests.messages import complaint
+from tests.support import TestHome
+
+FAILS_FIRST = """\
+import os
+print("attempt", os.environ["JOBRUNNER_ATTEMPT"])
+raise SystemExit(os.environ["JOBRUNNER_ATTEMPT"] == "1")
+"""
+
+
+def test_a_job_done_at_its_second_attempt(home: TestHome) -> None:
+    home.handler(FAILS_FIRST)
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    story = home.show("p")
+    assert (story["name"], story["state"], story["error"]) == ("p", "done", None)
+    assert story["package_path"] == str(home.archive / "p")
+    assert story["created_at"] < story["finished_at"]
+    first, second = story["attempts"]
+    assert (first["number"], first["outcome"], second["number"], second["outcome"]) == (1, "failed", 2, "done")
+    assert "exit status 1" in first["error"]
+    assert second["error"] is None
+    assert first["started_at"] < first["ended_at"] < second["started_at"] < second["ended_at"]
+    assert all(second[f"{step}_seconds"] >= 0 for step in ("extract", "handle", "archive"))
+    assert first["archive_seconds"] is None
+    for attempt in (first, second):
+        with open(attempt["log_path"], encoding="utf-8") as log:
+            assert log.read() == f"attempt {attempt['number']}\n"
+    result = home.jobrunner("show", "p")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert str(home.archive / "p") in result.stdout
+    assert "exit status 1" in result.stdout
+    assert "jobrunner logs" in result.stdout or str(home.logs / "p") in result.stdout, "where are the logs?"
+
+
+def test_a_job_that_no_worker_has_touched_yet(home: TestHome) -> None:
+    home.package("p")
+    home.jobrunner("scan")
+    story = home.show("p")
+    assert (story["state"], story["attempts"]) == ("queued", [])
+    assert story["package_path"] == str(home.inbox / "p")
+    text = home.jobrunner("show", "p").stdout
+    assert "queued" in text
+    assert str(home.inbox / "p") in text
+
+
+def test_a_failed_job_says_why_and_where(home: TestHome) -> None:
+    home.package("p", beside={"p.zip": b"no zip"})
+    home.jobrunner("run", "--drain")
+    story = home.show("p")
+    assert (story["state"], story["package_path"]) == ("failed", str(home.failed / "p"))
+    reason = story["error"]
+    assert (home.failed / "p" / "error.txt").read_text() == reason + "\n"
+    text = home.jobrunner("show", "p").stdout
+    assert reason in text
+    assert str(home.failed / "p") in text
+
+
+def test_a_package_that_was_taken_out_of_the_archive_is_said_to_be_nowhere(home: TestHome) -> None:
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    (home.archive / "p").rename(home.path / "elsewhere")
+    assert home.show("p")["package_path"] is None
+    assert "removed" in home.jobrunner("show", "p").stdout
+
+
+def test_an_unknown_name_is_one_plain_line(home: TestHome) -> None:
+    assert "unheard-of" in complaint(home.jobrunner("show", "unheard-of"), code=1)
+    assert "unheard-of" in complaint(home.jobrunner("show", "unheard-of", "--json"), code=1)
+
+
+def test_a_name_that_looks_like_an_escape_and_is_none_is_one_plain_line(home: TestHome) -> None:
+    for name in (r"\Uffffffff", r"\ud800", r"\x00", "\\"):
+        complaint(home.jobrunner("show", name), code=1)
+
+
+def test_the_json_is_one_document_and_nothing_else(home: TestHome) -> None:
+    home.package("p")
+    home.jobrunner("scan")
+    result = home.jobrunner("show", "p", "--json")
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["name"] == "p"
+
+
+def test_what_lies_in_the_inbox_unscanned_is_said_to_be_so(home: TestHome) -> None:
+    home.package("p")
+    said = complaint(home.jobrunner("show", "p"), code=1)
+    assert "p" in said
+    assert os.listdir(home.inbox) == ["p"]

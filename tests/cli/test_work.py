@@ -1,0 +1,80 @@
+"""`jobrunner work`: what is queued is processed; nothing is scanned."""
+
+import os
+import signal
+
+import pytest
+
+from tests.messages import complaint
+from tests.support import TestHome, wait_until
+
+GATED = "import os\nprint('begun', flush=True)\nopen('gate').read()\nprint('ended', flush=True)\n"
+
+
+def test_draining_it_processes_what_is_queued_and_leaves_the_inbox_alone(home: TestHome) -> None:
+    home.package("queued")
+    home.jobrunner("scan")
+    home.package("new")
+    result = home.jobrunner("work", "-n", "2", "--drain")
+    assert result.returncode == 0, result.stderr
+    assert os.listdir(home.archive) == ["queued"]
+    assert os.listdir(home.inbox) == ["new"]
+    assert result.stdout == ""
+
+
+def test_draining_nothing_ends_at_once(home: TestHome) -> None:
+    assert home.jobrunner("work", "--drain").returncode == 0
+
+
+def test_draining_it_waits_for_what_waits(home: TestHome) -> None:
+    source = "import os\nraise SystemExit(75 if os.environ['JOBRUNNER_ATTEMPT'] == '1' else 0)\n"
+    home.handler(source, retry='backoff = "1s"\nmax_backoff = "1s"')
+    home.package("p")
+    home.jobrunner("scan")
+    result = home.jobrunner("work", "--drain")
+    assert result.returncode == 0
+    assert home.counts()["done"] == 1
+    assert "waiting" in result.stderr
+
+
+def test_the_exit_status_counts_only_what_failed_in_this_run(home: TestHome) -> None:
+    home.handler("raise SystemExit(65)")
+    home.package("bad")
+    home.jobrunner("scan")
+    assert home.jobrunner("work", "--drain").returncode == 1
+    assert home.jobrunner("work", "--drain").returncode == 0
+
+
+def test_a_program_that_is_not_there_is_said_before_anything_is_claimed(home: TestHome) -> None:
+    home.configure('[process]\ncommand = ["no-such-program"]\n')
+    home.package("p")
+    home.jobrunner("scan")
+    assert "no-such-program" in complaint(home.jobrunner("work", "--drain"))
+    assert home.counts()["queued"] == 1
+
+
+def test_a_module_that_is_not_there_is_said_before_anything_is_claimed(home: TestHome) -> None:
+    home.configure('[process]\ncallable = "no_such_module:process"\n')
+    home.package("p")
+    home.jobrunner("scan")
+    assert "no_such_module" in complaint(home.jobrunner("work", "--drain"))
+    assert home.counts()["queued"] == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_stopped_it_lets_the_running_job_finish(home: TestHome, number: signal.Signals, code: int) -> None:
+    home.handler(GATED)
+    os.mkfifo(home.path / "gate")
+    home.package("a")
+    home.package("b")
+    home.jobrunner("scan")
+    process = home.start("work", "-n", "1")
+    wait_until(lambda: (home.logs / "a" / "1.log").exists() or (home.logs / "b" / "1.log").exists())
+    process.send_signal(number)
+    assert process.stderr is not None
+    wait_until(lambda: "may end within" in (process.stderr.readline() if process.stderr else ""))
+    (home.path / "gate").write_text("go")
+    process.communicate(timeout=10)
+    assert process.returncode == code
+    counts = home.counts()
+    assert (counts["done"], counts["queued"], counts["failed"]) == (1, 1, 0)

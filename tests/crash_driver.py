@@ -1,0 +1,133 @@
+"""Runs the real command line with edges wrapped, so that the process that passes one is killed there (SIGKILL).
+
+Started by tests/test_crash_table.py as `python crash_driver.py KILLS MARKS WORD...`. Production code has no hooks for
+this. MARKS is a folder in which each death leaves a file.
+"""
+
+import importlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+#: What the statements return when they changed nothing: such a call is no step.
+_NOTHING = {"claim": None, "enqueue": 0, "retry": False, "replace": False}
+_TOP = os.getpid()
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One place to die at.
+
+    `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Jobs. Its calls
+    count whose arguments match `matching` (and that succeed, for "after"); the process dies at the `call`-th of its
+    calls, and in all no more than `times` processes die. With `alone`, only this process dies, else the whole tree.
+    """
+
+    edge: str
+    when: Literal["before", "after"] = "after"
+    matching: str = ""
+    call: int = 1
+    times: int = 1
+    alone: bool = False
+
+
+def encoded(kills: tuple[Kill, ...]) -> str:
+    return json.dumps([asdict(kill) for kill in kills])
+
+
+def main(kills: str, marks: str, *words: str) -> None:
+    for number, kill in enumerate(json.loads(kills)):
+        _arm(Kill(**kill), Path(marks), number)
+    sys.argv = ["jobrunner", *words]
+    from jobrunner.cli.main import main as jobrunner
+
+    jobrunner()
+
+
+def _arm(kill: Kill, marks: Path, number: int) -> None:
+    calls = count(1)
+
+    def die_if_it_is_time() -> None:
+        if next(calls) == kill.call and any(_mark(marks / f"{number}-{time}") for time in range(kill.times)):
+            if not kill.alone:
+                os.kill(_TOP, signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if kill.edge.startswith("commit of "):
+        _wrap_commit(kill.edge.removeprefix("commit of "), kill.when, die_if_it_is_time)
+    else:
+        _wrap_function(kill, die_if_it_is_time)
+
+
+def _mark(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _wrap_function(kill: Kill, die_if_it_is_time: Callable[[], None]) -> None:
+    owner, name = _resolved(kill.edge)
+    original = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        matches = re.search(kill.matching, " ".join(map(str, arguments)))
+        if matches and kill.when == "before":
+            die_if_it_is_time()
+        result = original(*arguments, **options)
+        if matches and kill.when == "after":
+            die_if_it_is_time()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) -> None:
+    """Die when the step is executed but not committed ("before"), or as soon as it is ("after")."""
+    from jobrunner.store.database import Database
+    from jobrunner.store.jobs import Jobs
+
+    taken: list[str] = []
+    original, write = getattr(Jobs, step), Database.write
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        result = original(*arguments, **options)
+        if step not in _NOTHING or result != _NOTHING[step]:
+            taken.append(step)
+            if when == "before":
+                die_if_it_is_time()
+        return result
+
+    @contextmanager
+    def wrapped_write(database: Database) -> Iterator[None]:
+        taken.clear()
+        with write(database):
+            yield
+        if taken and when == "after":
+            die_if_it_is_time()
+
+    setattr(Jobs, step, wrapped)
+    setattr(Database, "write", wrapped_write)  # noqa: B010  (an assignment to a method)
+
+
+def _resolved(edge: str) -> tuple[Any, str]:
+    """Return the module or class that has the function, and the function's name."""
+    owner, _, name = edge.rpartition(".")
+    try:
+        return importlib.import_module(owner), name
+    except ModuleNotFoundError:
+        module, _, class_name = owner.rpartition(".")
+        return getattr(importlib.import_module(module), class_name), name
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,280 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.outcome import HandlerResult
+from jobrunner.domain.package import Package
+from jobrunner.process import guard as guard_module
+from jobrunner.process.guard import Guard
+from jobrunner.process.handler import Call, CallableHandler, CommandHandler, Handler
+from tests.scripts import PRELUDE, journal, lives, parent_of
+from tests.support import children_of, clean_environment, kill, wait_until
+
+DEAF = "for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)\n"
+
+MakeGuard = Callable[..., Guard]
+
+
+@pytest.fixture
+def make_guard() -> Iterator[MakeGuard]:
+    """Makes guards, each ended with the test."""
+    made: list[Guard] = []
+
+    def make(handler: Handler, timeout: float = 60.0) -> Guard:
+        made.append(Guard(handler, timeout=timeout))
+        return made[-1]
+
+    yield make
+    for guard in made:
+        with suppress(ChildProcessError, OSError):
+            guard.close()
+
+
+def _command(home: Path, source: str, *words: str) -> CommandHandler:
+    (home / "handler.py").write_text(PRELUDE + source)
+    return CommandHandler((*words, sys.executable, "handler.py"), home, clean_environment())
+
+
+def _call(home: Path, name: str = "p", attempt: int = 1) -> Call:
+    return Call(Package(name, home, home / f"{name}.zip", attempt, home), str(home / f"{name}-{attempt}.log"))
+
+
+def _pid(home: Path, word: str) -> int:
+    return journal(home, word)[-1].pid
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        ("pass", Outcome.DONE),
+        ("sys.exit(1)", Outcome.FAILED),
+        ("sys.exit(65)", Outcome.REJECTED),
+        ("sys.exit(75)", Outcome.LATER),
+        ("os.kill(os.getpid(), signal.SIGKILL)", Outcome.FAILED),
+    ],
+)
+def test_whatever_the_handlers_end_what_it_left_running_is_gone(
+    tmp_path: Path, make_guard: MakeGuard, end: str, outcome: Outcome
+) -> None:
+    guard = make_guard(_command(tmp_path, f"note('escaped', escape())\n{end}"))
+    assert guard.run(_call(tmp_path)).outcome is outcome
+    assert not lives(_pid(tmp_path, "escaped"))
+
+
+def test_at_the_timeout_the_handler_and_what_escaped_from_it_are_gone(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(_command(tmp_path, "note('start'); note('escaped', escape()); signal.pause()"), timeout=0.5)
+    assert guard.run(_call(tmp_path)) == HandlerResult(
+        Outcome.FAILED, "the handler was ended after its timeout of 0.5 s"
+    )
+    assert not lives(_pid(tmp_path, "start"))
+    assert not lives(_pid(tmp_path, "escaped"))
+
+
+def test_a_handler_has_time_to_clean_up_after_sigterm(
+    tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_module, "TERM_SECONDS", 30.0)
+    source = "signal.signal(signal.SIGTERM, lambda *_: (note('cleaned'), sys.exit(0)))\nnote('start')\nsignal.pause()"
+    guard = make_guard(_command(tmp_path, source), timeout=0.5)
+    start = time.monotonic()
+    result = guard.run(_call(tmp_path))
+    assert (result.outcome, result.error) == (Outcome.FAILED, "the handler was ended after its timeout of 0.5 s")
+    assert [note.word for note in journal(tmp_path)] == ["start", "cleaned"]
+    assert time.monotonic() - start < 10
+
+
+def test_a_handler_that_ignores_sigterm_is_killed(
+    tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_module, "TERM_SECONDS", 0.3)
+    source = DEAF + "note('start')\nif os.fork() == 0: note('child')\nwhile True: signal.pause()"
+    guard = make_guard(_command(tmp_path, source), timeout=0.4)
+    start = time.monotonic()
+    assert "timeout of 0.4 s" in guard.run(_call(tmp_path)).error
+    assert 0.7 <= time.monotonic() - start < 5
+    assert not lives(_pid(tmp_path, "start"))
+    assert not lives(_pid(tmp_path, "child"))
+
+
+def test_the_whole_process_group_gets_sigterm(tmp_path: Path, make_guard: MakeGuard) -> None:
+    source = """
+child = os.fork()
+def end(*_):
+    if child:
+        os.waitpid(child, 0)
+    note("parent" if child else "child")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+note("ready")
+signal.pause()
+"""
+    guard = make_guard(_command(tmp_path, source), timeout=0.6)
+    guard.run(_call(tmp_path))
+    assert [note.word for note in journal(tmp_path)] == ["ready", "ready", "child", "parent"]
+
+
+def test_one_guard_serves_one_package_after_another(tmp_path: Path, make_guard: MakeGuard) -> None:
+    source = "note('start')\nif NAME == 'slow': signal.pause()\nsys.exit(int(NAME.startswith('bad')))"
+    guard = make_guard(_command(tmp_path, source), timeout=0.5)
+    results = [guard.run(_call(tmp_path, name)).outcome for name in ("good", "bad", "slow", "good2")]
+    assert results == [Outcome.DONE, Outcome.FAILED, Outcome.FAILED, Outcome.DONE]
+    assert [note.package for note in journal(tmp_path)] == ["good", "bad", "slow", "good2"]
+
+
+def test_a_program_that_does_not_start_is_the_machines_fault_and_the_guard_goes_on(
+    tmp_path: Path, make_guard: MakeGuard
+) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/no/such/interpreter\n")
+    tool.chmod(0o755)
+    guard = make_guard(CommandHandler((str(tool),), tmp_path, clean_environment()))
+    result = guard.run(_call(tmp_path))
+    assert result.outcome is Outcome.FAULT
+    assert "cannot be started: " in result.error
+    tool.write_text("#!/bin/sh\n")
+    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+
+
+def test_a_handler_starts_with_nothing_of_ours(tmp_path: Path, make_guard: MakeGuard) -> None:
+    source = """
+word = f"{sorted(os.listdir('/proc/self/fd'))}|{os.readlink('/proc/self/fd/0')}|{os.getcwd() == str(HOME)}|"
+word += f"{os.getpgid(0) == os.getpid()}|{signal.pthread_sigmask(signal.SIG_BLOCK, [])}|"
+word += f"{signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGHUP) == signal.SIG_DFL}"
+note(word.replace(" ", ""))
+"""
+    handler = _command(tmp_path, source)
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    try:
+        make_guard(handler).run(_call(tmp_path))
+    finally:
+        os.close(read)
+        os.close(write)
+    assert [note.word for note in journal(tmp_path)] == ["['0','1','2','3']|/dev/null|True|True|set()|True"]
+
+
+def test_the_guard_bears_the_signals_of_a_terminal(tmp_path: Path, make_guard: MakeGuard) -> None:
+    source = "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): os.kill(os.getppid(), number)"
+    guard = make_guard(_command(tmp_path, source))
+    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+
+
+def test_close_ends_the_guard_and_the_host_of_a_callable(tmp_path: Path, make_guard: MakeGuard) -> None:
+    (tmp_path / "analysis.py").write_text(PRELUDE + "def process(package): note('start')")
+    guard = make_guard(CallableHandler("analysis:process", tmp_path, clean_environment()))
+    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+    host = _pid(tmp_path, "start")
+    assert lives(host)
+    pid = guard._pid
+    guard.close()
+    assert not lives(host)
+    assert not lives(pid)
+
+
+def test_who_asks_a_guard_that_was_killed_gets_no_answer(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(_command(tmp_path, "note('start'); os.kill(int(DATA.name), signal.SIGKILL)"))
+    with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
+        guard.run(Call(Package("p", tmp_path / str(guard._pid), tmp_path, 1, tmp_path), str(tmp_path / "log")))
+    handler = _pid(tmp_path, "start")
+    wait_until(lambda: not lives(handler))
+
+
+# A worker: forks its guard, and asks it to run the handler. Its command line: the home, and what to run.
+WORKER = """
+import sys
+from pathlib import Path
+from jobrunner.domain.package import Package
+from jobrunner.process.guard import Guard
+from jobrunner.process.handler import Call, CallableHandler, CommandHandler
+import os
+home = Path(sys.argv[1])
+if sys.argv[2] == "callable":
+    handler = CallableHandler("handler:process", home, dict(os.environ))
+else:
+    handler = CommandHandler((sys.executable, "handler.py"), home, dict(os.environ))
+guard = Guard(handler, timeout=600)
+print("ready", flush=True)
+if sys.argv[3] == "busy":
+    guard.run(Call(Package("p", home, home / "p.zip", 1, home), str(home / "log")))
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a process with a guard; killed at the end of the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(kind: str = "command", does: str = "busy") -> subprocess.Popen[str]:
+        words = [sys.executable, "-c", WORKER, str(tmp_path), kind, does]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=clean_environment())
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("kind", ["command", "callable"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_when_the_worker_dies_in_mid_handler_everything_is_ended(
+    tmp_path: Path, worker: Callable[..., subprocess.Popen[str]], kind: str, number: signal.Signals
+) -> None:
+    body = f"{DEAF}note('start')\nnote('escaped', escape())\nwhile True: signal.pause()\n"
+    if kind == "callable":
+        body = "def process(package):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    (tmp_path / "handler.py").write_text(PRELUDE + body)
+    process = worker(kind)
+    wait_until(lambda: journal(tmp_path, "escaped"))
+    handler, escaped = _pid(tmp_path, "start"), _pid(tmp_path, "escaped")
+    (guard,) = children_of(process.pid)
+    assert Path(f"/proc/{guard}/comm").read_text() == "jobrunner-guard\n"
+    assert parent_of(handler) == parent_of(escaped) == guard
+    process.send_signal(number)
+    wait_until(lambda: not any(lives(pid) for pid in (process.pid, guard, handler, escaped)), patience=2)
+
+
+def test_when_an_idle_worker_dies_its_guard_ends(worker: Callable[..., subprocess.Popen[str]]) -> None:
+    process = worker(does="idle")
+    (guard,) = children_of(process.pid)
+    process.kill()
+    wait_until(lambda: not lives(guard), patience=2)
+
+
+def test_when_guard_and_worker_die_together_the_handler_dies_too(
+    tmp_path: Path, worker: Callable[..., subprocess.Popen[str]]
+) -> None:
+    (tmp_path / "handler.py").write_text(PRELUDE + DEAF + "note('start')\nwhile True: signal.pause()")
+    process = worker()
+    wait_until(lambda: journal(tmp_path, "start"))
+    handler = _pid(tmp_path, "start")
+    (guard,) = children_of(process.pid)
+    for pid in (process.pid, guard):
+        os.kill(pid, signal.SIGSTOP)
+    for pid in (guard, process.pid):
+        kill(pid)
+    wait_until(lambda: not lives(handler), patience=2)
+
+
+def test_what_a_stopped_handler_leaves_is_ended_at_the_timeout(
+    tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_module, "TERM_SECONDS", 0.2)
+    guard = make_guard(_command(tmp_path, "note('start'); os.kill(os.getpid(), signal.SIGSTOP)"), timeout=0.4)
+    assert "timeout" in guard.run(_call(tmp_path)).error
+    assert not lives(_pid(tmp_path, "start"))

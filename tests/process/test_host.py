@@ -1,0 +1,188 @@
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.outcome import HandlerResult
+from jobrunner.domain.package import Package
+from jobrunner.process.handler import Call
+from tests.scripts import lives
+from tests.support import clean_environment, kill
+
+
+class Host:
+    """The process that holds a callable, as the guard drives it."""
+
+    def __init__(self, home: Path, function: str) -> None:
+        self.home = home
+        self.connection, theirs = Pipe()
+        words = [sys.executable, "-P", "-m", "jobrunner.process.host", str(theirs.fileno()), function]
+        self.process = subprocess.Popen(
+            words, cwd=home, env=clean_environment(), stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
+        )
+        theirs.close()
+
+    def run(self, name: str = "p", attempt: int = 1) -> HandlerResult:
+        package = Package(name, self.home / "data", self.home / f"{name}.zip", attempt, self.home)
+        self.connection.send(Call(package, str(self.log(name, attempt))))
+        result: HandlerResult = self.connection.recv()
+        return result
+
+    def log(self, name: str = "p", attempt: int = 1) -> Path:
+        return self.home / f"{name}-{attempt}.log"
+
+
+StartHost = Callable[..., Host]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[StartHost]:
+    """Writes analysis.py and starts a host for its function `process`; killed at the end of the test."""
+    started: list[Host] = []
+
+    def start(source: str, function: str = "analysis:process") -> Host:
+        (tmp_path / "analysis.py").write_text(source)
+        started.append(Host(tmp_path, function))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+        one.connection.close()
+
+
+def _function(body: str) -> str:
+    return "import jobrunner, os, sys, subprocess\ndef process(package):\n    " + body
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "error"),
+    [
+        ("pass", Outcome.DONE, ""),
+        ("return 1", Outcome.DONE, ""),
+        ("raise jobrunner.Reject('no sensor 3')", Outcome.REJECTED, "the handler rejected the data: no sensor 3"),
+        ("raise jobrunner.RetryLater('busy')", Outcome.LATER, "the handler asked to be run later: busy"),
+        ("raise ValueError('two\\n lines')", Outcome.FAILED, "ValueError: two lines"),
+        ("raise KeyboardInterrupt", Outcome.FAILED, "KeyboardInterrupt: "),
+        ("sys.exit()", Outcome.DONE, ""),
+        ("sys.exit(0)", Outcome.DONE, ""),
+        ("sys.exit(3)", Outcome.FAILED, "the handler ended with exit status 3"),
+        ("sys.exit('in words')", Outcome.FAILED, "the handler ended with exit status 1"),
+        ("sys.exit(65)", Outcome.REJECTED, "the handler rejected the data (exit status 65)"),
+        ("sys.exit(75)", Outcome.LATER, "the handler asked to be run later (exit status 75)"),
+    ],
+)
+def test_what_the_function_does_is_the_result_and_the_host_stays(
+    host: StartHost, body: str, outcome: Outcome, error: str
+) -> None:
+    one = host(_function(body))
+    assert one.run() == HandlerResult(outcome, error.strip())
+    assert one.run("q").outcome is outcome
+    assert one.process.poll() is None
+
+
+def test_the_module_is_imported_once_and_the_function_called_with_each_package(host: StartHost) -> None:
+    source = "print('first of all')\ndef process(package):\n    print(package)\n"
+    one = host(source)
+    one.run("p", 1)
+    one.run("p", 2)
+    one.run("q", 1)
+    package = Package("p", one.home / "data", one.home / "p.zip", 1, one.home)
+    assert one.log("p", 1).read_text() == f"first of all\n{package}\n"
+    assert "first of all" not in one.log("p", 2).read_text() + one.log("q", 1).read_text()
+    assert "name='q'" in one.log("q", 1).read_text()
+
+
+def test_each_packages_output_is_in_its_own_log_also_that_of_programs(host: StartHost) -> None:
+    one = host(_function("print(package.name); print('err', file=sys.stderr); subprocess.run(['echo', 'program'])"))
+    one.run("p")
+    one.run("q")
+    for name in ("p", "q"):
+        assert sorted(one.log(name).read_text().split()) == sorted([name, "err", "program"])
+
+
+def test_an_exceptions_traceback_is_in_the_log(host: StartHost) -> None:
+    one = host(_function("raise ValueError('deep')"))
+    one.run()
+    log = one.log().read_text()
+    assert log.startswith("Traceback")
+    assert log.endswith("ValueError: deep\n")
+    assert "analysis.py" in log
+
+
+def test_the_environment_is_that_of_the_package(host: StartHost) -> None:
+    variables = "('PACKAGE', 'ATTEMPT', 'DATA', 'ZIP', 'HOME')"
+    one = host(_function(f"print(*[os.environ['JOBRUNNER_' + name] for name in {variables}], sep='|')"))
+    one.run("p")
+    one.run("q", 2)
+    home = one.home
+    assert one.log("p").read_text() == f"p|1|{home}/data|{home}/p.zip|{home}\n"
+    assert one.log("q", 2).read_text() == f"q|2|{home}/data|{home}/q.zip|{home}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "error"),
+    [
+        ("import no_such_thing", "analysis:process", "ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("x = 1", "analysis:process", "AttributeError: "),
+        ("def process(:", "analysis:process", "SyntaxError: "),
+        ("x = 1", "no_such_module:process", "ModuleNotFoundError: No module named 'no_such_module'"),
+    ],
+)
+def test_a_function_that_cannot_be_loaded_is_a_fault_and_ends_the_host(
+    host: StartHost, source: str, function: str, error: str
+) -> None:
+    one = host(source, function)
+    result = one.run()
+    assert result.outcome is Outcome.FAULT
+    assert f"the callable {function} cannot be loaded: {error}" in result.error
+    assert "\n" not in result.error
+    assert one.process.wait(30) == 0
+    assert "Traceback" in one.log().read_text()
+
+
+def test_a_module_that_exits_while_it_is_imported_is_no_success(host: StartHost) -> None:
+    one = host("import sys\nsys.exit(0)")
+    try:
+        outcome = one.run().outcome
+    except EOFError:  # it ended without an answer, which the guard takes for a failure
+        return
+    assert outcome is not Outcome.DONE
+
+
+def test_a_function_in_a_package_below_the_home_is_found(host: StartHost, tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/inner.py").write_text("def process(package): print('inner')")
+    one = host("", "pack.inner:process")
+    assert one.run().outcome is Outcome.DONE
+    assert one.log().read_text() == "inner\n"
+
+
+def test_a_module_in_the_home_does_not_hide_one_that_the_host_needs(host: StartHost, tmp_path: Path) -> None:
+    (tmp_path / "traceback.py").write_text("raise SystemError('not this one')")
+    assert host(_function("pass")).run().outcome is Outcome.DONE
+
+
+def test_programs_of_the_function_do_not_get_the_connection(host: StartHost) -> None:
+    one = host(_function("print(subprocess.Popen(['sleep', '600']).pid, flush=True); os._exit(3)"))
+    try:
+        with pytest.raises(EOFError):
+            one.run()
+        assert one.process.wait(30) == 3
+        assert lives(int(one.log().read_text()))
+    finally:
+        kill(int(one.log().read_text()))
+
+
+def test_the_host_ends_when_the_connection_is_closed(host: StartHost) -> None:
+    one = host(_function("pass"))
+    one.run()
+    connection: Connection = one.connection
+    connection.close()
+    assert one.process.wait(30) == 0

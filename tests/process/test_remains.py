@@ -1,0 +1,118 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from jobrunner.process.handler import WORKER_VARIABLE
+from jobrunner.process.remains import kill_handlers_of
+from tests.scripts import PRELUDE, journal, lives, parent_of
+from tests.support import clean_environment, kill, wait_until
+
+TOKEN = "00112233445566ff"
+
+
+@pytest.fixture
+def started() -> Iterator[list[int]]:
+    """The pids of what a test starts: killed at its end."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            kill(pid)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def _start(started: list[int], tmp_path: Path, source: str, variables: dict[str, str]) -> subprocess.Popen[str]:
+    package = {"JOBRUNNER_HOME": str(tmp_path), "JOBRUNNER_PACKAGE": "p", "JOBRUNNER_ATTEMPT": "1"}
+    environment = clean_environment() | package | {"JOBRUNNER_DATA": str(tmp_path)} | variables
+    process = subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + source], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    started.append(process.pid)
+    return process
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    with process.stdout:
+        return process.stdout.readline()
+
+
+def test_what_has_the_workers_token_in_its_environment_is_killed_and_nothing_else(
+    started: list[int], tmp_path: Path
+) -> None:
+    source = "print(1, flush=True); signal.pause()"
+    ours = _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN})
+    others = [
+        _start(started, tmp_path, source, {WORKER_VARIABLE: "ffeeddccbbaa9988"}),
+        _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN + "0"}),
+        _start(started, tmp_path, source, {"X" + WORKER_VARIABLE: TOKEN}),
+        _start(started, tmp_path, source, {"OTHER": f"{WORKER_VARIABLE}={TOKEN}"}),
+    ]
+    for process in (ours, *others):
+        assert _line(process) == "1\n"
+    kill_handlers_of(TOKEN)
+    assert not lives(ours.pid)
+    assert ours.wait() == -signal.SIGKILL
+    assert all(lives(process.pid) for process in others)
+
+
+def test_a_re_parented_process_in_its_own_session_is_found(started: list[int], tmp_path: Path) -> None:
+    process = _start(started, tmp_path, "print(escape(), flush=True)", {WORKER_VARIABLE: TOKEN})
+    escaped = int(_line(process))
+    started.append(escaped)
+    assert process.wait() == 0
+    wait_until(lambda: parent_of(escaped) != process.pid)
+    assert lives(escaped)
+    kill_handlers_of(TOKEN)
+    assert not lives(escaped)
+
+
+def test_a_program_that_a_handler_started_is_found_too(started: list[int], tmp_path: Path) -> None:
+    source = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True); signal.pause()"
+    process = _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN})
+    program = int(_line(process))
+    started.append(program)
+    kill_handlers_of(TOKEN)
+    assert not lives(program)
+    assert not lives(process.pid)
+
+
+def test_a_process_that_starts_others_without_end_is_caught_with_all_of_them(
+    started: list[int], tmp_path: Path
+) -> None:
+    source = """
+print(1, flush=True)
+while True:
+    note("escaped", escape())
+    threading.Event().wait(0.002)
+"""
+    process = _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN})
+    assert _line(process) == "1\n"
+    wait_until(lambda: len(journal(tmp_path)) > 10)
+    kill_handlers_of(TOKEN)
+    escaped = [note.pid for note in journal(tmp_path)]
+    started.extend(escaped)
+    assert not [pid for pid in (process.pid, *escaped) if lives(pid)]
+
+
+def test_a_process_that_is_just_starting_a_program_is_found(started: list[int], tmp_path: Path) -> None:
+    """While the kernel replaces a program, the process has no environment for an instant."""
+    (tmp_path / "again").write_text('#!/bin/sh\nexec "$0"\n')
+    (tmp_path / "again").chmod(0o755)
+    environment = clean_environment() | {WORKER_VARIABLE: TOKEN}
+    for _ in range(20):
+        process = subprocess.Popen([str(tmp_path / "again")], env=environment)
+        started.append(process.pid)
+        kill_handlers_of(TOKEN)
+        assert not lives(process.pid)
+
+
+def test_nothing_to_kill_is_no_error() -> None:
+    kill_handlers_of("not-a-token-of-anybody")

@@ -1,0 +1,162 @@
+"""Wrong settings, end to end: one plain line that says what to do, and nothing is created."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.messages import complaint, tree
+from tests.support import TestHome
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another filesystem than the home's."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="jobrunner-test-") as folder:
+        assert os.stat(folder).st_dev != os.stat(tmp_path).st_dev, "the tests need two filesystems: /tmp and /dev/shm"
+        yield Path(folder)
+
+
+def refused(home: TestHome, **environment: str) -> str:
+    """Return the complaint of `status`, which would create folders and the database if the settings were right."""
+    before = tree(home.path)
+    said = complaint(home.jobrunner("status", environment=environment))
+    assert tree(home.path) == before
+    return said
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('[folders]\ninbx = "in"', ["folders.inbx", "did you mean inbox?"]),
+        ('[proces]\ncommand = ["a"]', ["[proces]", "did you mean process?"]),
+        ("[retry]\nzzz = 1", ["retry.zzz", "max_attempts, backoff, max_backoff"]),
+        ('inbox = "in"', ["inbox", "section"]),
+        ("folders = 3", ["folders", "[folders]"]),
+        ("[folders]\ninbox = 3", ["folders.inbox is 3", "text"]),
+        ('[folders]\nwork = ""', ["folders.work", "text"]),
+        ('[folders]\ninbox = "~no-such-user/in"', ["folders.inbox", "~no-such-user"]),
+        ("[intake]\nsettle = 5", ["intake.settle is 5", '"10s"']),
+        ('[intake]\nsettle = "5 parsecs"', ["'5 parsecs'", '"10s"']),
+        ('[intake]\nincomplete_suffix = ""', ["intake.incomplete_suffix"]),
+        ('[intake]\nincomplete_suffix = "a/b"', ["intake.incomplete_suffix", "-downloading"]),
+        ('[extract]\nmax_size = "10 GB"', ["'10 GB'", '"10 GiB"']),
+        ("[extract]\nmax_entries = 0", ["extract.max_entries is 0", "whole number"]),
+        ("[extract]\nmax_entries = true", ["extract.max_entries", "whole number"]),
+        ('[extract]\nencoding = "klingon"', ["'klingon'", "gbk"]),
+        ("[process]\ncommand = []", ["process.command", "list of words"]),
+        ('[process]\ncommand = ["a", 3]', ["process.command", "list of words"]),
+        ('[process]\ncallable = "analysis"', ["process.callable", "analysis:process"]),
+        ('[process]\ncommand = ["true"]\ncallable = "a:b"', ["process.command", "process.callable", "remove one"]),
+        ("[retry]\nmax_attempts = 0", ["retry.max_attempts is 0", "whole number"]),
+        ("[retry]\nmax_attempts = 1.5", ["retry.max_attempts is 1.5", "whole number"]),
+        ('[database]\nurl = "postgresql://host/db"', ["database.url", "sqlite:///"]),
+        ('[database]\nurl = "sqlite:///nowhere/jobs.db"', ["nowhere", "database.url"]),
+        ("[folders", ["jobrunner.toml", "line 1"]),
+        ('[folders]\ninbox = "a"\ninbox = "b"', ["jobrunner.toml", "line 3"]),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_what_it_must_be(home: TestHome, toml: str, words: list[str]) -> None:
+    home.configure(f"{toml}\n")
+    said = refused(home)
+    assert all(word in said for word in ["jobrunner.toml", *words]), said
+
+
+def test_every_wrong_key_is_named_at_once(home: TestHome) -> None:
+    home.configure('[folders]\ninbx = "in"\n[retry]\nmax_attempts = 0\n')
+    said = refused(home, JOBRUNNER_WORK_SHUTDOWN_GRACE="soon")
+    assert all(word in said for word in ("folders.inbx", "retry.max_attempts", "JOBRUNNER_WORK_SHUTDOWN_GRACE"))
+
+
+def test_settings_that_are_not_text_are_said_plainly(home: TestHome) -> None:
+    (home.path / "jobrunner.toml").write_bytes("# 中文".encode("gbk"))
+    said = refused(home)
+    assert "jobrunner.toml" in said
+    assert "UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("JOBRUNNER_FOLDERS_INBX", "in", ["JOBRUNNER_FOLDERS_INBX", "did you mean JOBRUNNER_FOLDERS_INBOX?"]),
+        ("JOBRUNNER_RETRY_MAX_ATTEMPTS", "many", ["JOBRUNNER_RETRY_MAX_ATTEMPTS is 'many'", "whole number"]),
+        ("JOBRUNNER_PROCESS_COMMAND", 'python "x', ["JOBRUNNER_PROCESS_COMMAND", "quot"]),
+        ("JOBRUNNER_PROCESS_COMMAND", "", ["JOBRUNNER_PROCESS_COMMAND", "list of words"]),
+    ],
+)
+def test_a_wrong_variable_is_named(home: TestHome, variable: str, value: str, words: list[str]) -> None:
+    said = refused(home, **{variable: value})
+    assert all(word in said for word in words), said
+    assert "must be No" not in said
+
+
+def test_a_missing_inbox_is_never_made(home: TestHome) -> None:
+    home.configure("")
+    home.inbox.rmdir()
+    said = refused(home)
+    assert str(home.inbox) in said
+    assert "folders.inbox" in said
+
+
+@pytest.mark.parametrize("folder", ["inbox", "work", "archive", "failed", "logs"])
+def test_a_folder_outside_of_the_home_is_never_made(home: TestHome, folder: str, tmp_path: Path) -> None:
+    outside = tmp_path / "disk" / folder
+    home.configure(f'[folders]\n{folder} = "{outside}"\n')
+    said = refused(home)
+    assert str(outside) in said
+    assert f"folders.{folder}" in said
+    assert not outside.parent.exists()
+
+
+@pytest.mark.parametrize("folder", ["archive", "failed", "work"])
+def test_work_must_share_a_filesystem_with_archive_and_failed(home: TestHome, folder: str, elsewhere: Path) -> None:
+    home.configure(f'[folders]\n{folder} = "{elsewhere}"\n')
+    said = refused(home)
+    assert "different filesystems" in said
+    assert str(elsewhere) in said
+    assert "folders.work" in said
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["inbox", "work", "logs"])
+def test_a_file_in_the_place_of_a_folder_is_said_plainly(home: TestHome, folder: str) -> None:
+    (home.path / "file").write_text("mine")
+    home.configure(f'[folders]\n{folder} = "file"\n')
+    said = refused(home)
+    assert str(home.path / "file") in said
+    assert f"folders.{folder}" in said
+
+
+def test_folders_within_the_home_are_made_where_the_settings_say(home: TestHome) -> None:
+    home.configure('[folders]\narchive = "out/of/order"\n')
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    assert (home.path / "out/of/order/p/p.zip").is_file()
+
+
+def test_the_order_is_flag_then_variable_then_toml_then_default(home: TestHome, tmp_path: Path) -> None:
+    for name in ("inbox", "of-toml", "of-variable"):
+        (home.path / name).mkdir(exist_ok=True)
+        home.package(f"in-{name}", folder=home.path / name)
+
+    def new(**environment: str) -> list[str]:
+        result = home.jobrunner("status", environment=environment)
+        assert result.returncode == 0, result.stderr
+        return [name for name in ("in-inbox", "in-of-toml", "in-of-variable") if name in result.stdout]
+
+    assert new() == ["in-inbox"]
+    home.configure('[folders]\ninbox = "of-toml"\n')
+    assert new() == ["in-of-toml"]
+    assert new(JOBRUNNER_FOLDERS_INBOX="of-variable") == ["in-of-variable"]
+    other = TestHome(tmp_path / "other")
+    other.package("in-inbox")
+    assert new(JOBRUNNER_HOME=str(other.path)) == ["in-of-toml"]  # --home is given, too
+
+
+def test_a_variable_reaches_the_workers(home: TestHome) -> None:
+    home.package("p")
+    command = f"{os.environ.get('SHELL', '/bin/sh')} -c 'echo of the variable'"
+    assert home.jobrunner("run", "--drain", environment={"JOBRUNNER_PROCESS_COMMAND": command}).returncode == 0
+    assert (home.logs / "p" / "1.log").read_text() == "of the variable\n"
