@@ -85,11 +85,12 @@ def prepare_folders(settings: Settings) -> Folders:
 
 def open_home(settings: Settings, emit: Emit) -> Home:
     """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError."""
-    folders = prepare_folders(settings)
     if not settings.database_path.parent.is_dir():
         raise ConfigurationError(
-            f"the folder {settings.database_path.parent} of the database does not exist: create it, or set database.url"
+            f"the folder {settings.database_path.parent} of the database does not exist: "
+            f"create it, or set database.url in {SETTINGS_FILE}"
         )
+    folders = prepare_folders(settings)
     database = Database(settings.database_path)
     database.open()
     migrate(database)

@@ -4,7 +4,9 @@ from tests.support import TestHome
 
 
 def test_packages_are_extracted_handled_and_archived(home: TestHome) -> None:
-    home.handler("import sys, pathlib; d = pathlib.Path(sys.argv[1]); (d / 'out.txt').write_text((d / 'data.txt').read_text())")
+    home.handler(
+        "import sys, pathlib; d = pathlib.Path(sys.argv[1]); (d / 'out.txt').write_text((d / 'data.txt').read_text())"
+    )
     for number in range(5):
         home.package(f"p{number}", {"data.txt": f"{number}\n"}, {"notes/sender.txt": b"as it came"})
     result = home.jobrunner("run", "-n", "3", "--drain")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.package import shown
 from tests.messages import complaint
 from tests.support import TestHome
 
@@ -165,10 +166,9 @@ def test_a_name_that_only_looks_escaped_is_not_shown_like_one_that_is(home: Test
     for name in ("a\nb", r"a\nb"):
         home.package(name)
     home.jobrunner("scan")
-    shown = [home.jobrunner("show", name).stdout.split("\n")[0].removeprefix("package  ") for name in ("a\nb", r"a\nb")]
-    assert len(set(shown)) == 2, shown
-    found = [home.show(text)["name"] for text in shown]
-    assert found == ["a\nb", r"a\nb"]
+    texts = [shown(name) for name in ("a\nb", r"a\nb")]
+    assert len(set(texts)) == 2, texts
+    assert [home.show(text)["name"] for text in texts] == ["a\nb", r"a\nb"]
 
 
 def test_an_unknown_odd_name_is_complained_of_on_one_line(home: TestHome) -> None:

@@ -20,9 +20,7 @@ _FOLLOW_SECONDS = 0.2
 def command(
     context: typer.Context,
     name: Name,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", metavar="", help="Go on until the job is done or failed.")
-    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is done or failed.")] = False,
 ) -> None:
     """Print what the handler printed, attempt after attempt."""
     from jobrunner import wiring

@@ -40,9 +40,7 @@ def _home(
     ] = Path(),
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", metavar="", callback=_print_version, is_eager=True, help="Show the version and exit."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Runs your program once on each data package that is dropped into a folder, through any crash.

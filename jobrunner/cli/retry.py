@@ -13,7 +13,7 @@ EXAMPLES = "Examples:  jobrunner retry scan-0017 scan-0018    |    jobrunner ret
 def command(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Failed packages.")] = None,
-    everything: Annotated[bool, typer.Option("--all", metavar="", help="All that failed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that failed.")] = False,
 ) -> None:
     """Queue failed packages again, with their attempts counted anew."""
     from jobrunner import wiring

@@ -11,9 +11,7 @@ EXAMPLES = "Example:  jobrunner scan --watch"
 
 def command(
     context: typer.Context,
-    watch: Annotated[
-        bool, typer.Option("--watch", metavar="", help="Go on scanning, every second, until stopped.")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on scanning, every second, until stopped.")] = False,
 ) -> None:
     """Queue the packages that are new in the inbox."""
     from jobrunner import wiring

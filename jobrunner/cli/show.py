@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is
 def command(
     context: typer.Context,
     name: Name,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="One JSON document on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show one job: its attempts, times and errors, where its package and its logs are."""
     from jobrunner import wiring

@@ -18,7 +18,7 @@ _TINTS = {"queued": "cyan", "waiting": "yellow", "running": "blue", "done": "gre
 
 def command(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="One JSON document on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show counts, what runs now, what failed and why, and what lies in the inbox."""
     show_status(context.obj, as_json=as_json)

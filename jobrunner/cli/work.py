@@ -19,7 +19,7 @@ def _at_least_one(workers: int) -> int:
 Workers = Annotated[
     int, typer.Option("-n", "--workers", callback=_at_least_one, metavar="N", help="How many packages at a time.")
 ]
-Drain = Annotated[bool, typer.Option("--drain", metavar="", help="End when nothing is queued, waiting or running.")]
+Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
 
 
 def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:

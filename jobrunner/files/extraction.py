@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from jobrunner.domain.errors import MachineError, PackageError
-from jobrunner.domain.package import shown
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files.zip_directory import read_directory
+from jobrunner.files.zip_directory import named, read_directory
 from jobrunner.files.zip_names import decoded_names
 from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, content, crc32
@@ -33,14 +32,21 @@ def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Pro
         if not stat.S_ISREG(before.st_mode):
             raise PackageError("its zip is not a file")
         try:
-            return _extract(descriptor, before.st_size, target, settings, progress)
+            encoding = _extract(descriptor, before.st_size, target, settings, progress)
         except PackageError as error:
-            after = os.fstat(descriptor)
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise MachineError("its zip was changed while it was read: is it still being written?") from error
+            _hold_against_change(zip_path, before, error)
             raise
+        _hold_against_change(zip_path, before, None)
+        return encoding
     finally:
         os.close(descriptor)
+
+
+def _hold_against_change(zip_path: str, before: os.stat_result, error: PackageError | None) -> None:
+    """Raise MachineError where the zip at this path is not, or not as, the one that was opened."""
+    after = os.lstat(zip_path)
+    if any(getattr(before, key) != getattr(after, key) for key in ("st_dev", "st_ino", "st_size", "st_mtime_ns")):
+        raise MachineError("its zip was changed while it was read: is it still being written?") from error
 
 
 def _open(zip_path: str) -> int:
@@ -59,7 +65,7 @@ def _open(zip_path: str) -> int:
 
 
 def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings, progress: Progress) -> str:
-    entries = read_directory(descriptor, size)
+    entries = read_directory(descriptor, size, settings.max_entries)
     names, encoding = decoded_names(entries, settings.encoding)
     members = allowed_members(entries, names, METHODS)
     total = hold_against_limits(members, size, settings)
@@ -70,7 +76,7 @@ def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings,
     for member in members:
         if member.is_folder:
             continue
-        for written in _write(descriptor, member, os.path.join(target, member.path)):
+        for written in _write(descriptor, member, f"{target}/{member.path}"):
             done += written
             if done - reported >= _STRIDE:
                 reported = done
@@ -101,18 +107,18 @@ def _write(descriptor: int, member: Member, path: str) -> Iterator[int]:
             size += len(piece)
             if size > entry.size:
                 raise PackageError(
-                    f"the zip's member {shown(member.path)} holds more than the {entry.size:,} bytes declared"
+                    f"the zip's member {named(member.path)} holds more than the {entry.size:,} bytes declared"
                 )
             checksum = crc32(piece, checksum)
             _write_all(file, piece)
             yield len(piece)
         if size != entry.size:
             raise PackageError(
-                f"the zip's member {shown(member.path)} declares {entry.size:,} bytes and holds {size:,}"
+                f"the zip's member {named(member.path)} declares {entry.size:,} bytes and holds {size:,}"
             )
         if checksum != entry.crc:
             raise PackageError(
-                f"the zip's member {shown(member.path)} is damaged: its checksum is not the declared one"
+                f"the zip's member {named(member.path)} is damaged: its checksum is not the declared one"
             )
         changed_at = _seconds(entry.modified)
         if changed_at is not None:

@@ -4,6 +4,7 @@ The format is PKWARE's APPNOTE.TXT 6.3.10; section numbers are of that text. An 
 understand differently is refused.
 """
 
+import io
 import os
 import struct
 import zlib
@@ -20,7 +21,8 @@ _CENTRAL = struct.Struct("<4s2B5H3L5H2L")  # 4.3.12
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
 _MAX_COMMENT = 0xFFFF
 _MAX_PADDING = 0x10000  # zeros behind the end: tapes and block devices
-_MAX_DIRECTORY = 256 * 2**20
+_MAX_DIRECTORY = 64 * 2**20  # its names are all held in memory
+_LONG_NAME = 200
 _MAX16 = 0xFFFF
 _MAX32 = 0xFFFFFFFF
 _ZIP64 = 0x0001
@@ -49,45 +51,44 @@ class Entry:
     size: int
     attributes: int
     offset: int
-    extra: bytes
+    unicode_path: bytes | None
     data_offset: int = 0
 
     @property
     def label(self) -> str:
         """The raw name as a person may see it."""
-        return shown(os.fsdecode(self.raw_name))
-
-    @property
-    def unicode_path(self) -> bytes | None:
-        """The name of the Info-ZIP Unicode Path field (4.6.9), if it is valid and made for this name."""
-        field = _extra_field(self.extra, _UNICODE_PATH)
-        if field is None or len(field) < 5 or field[0] != 1:
-            return None
-        return field[5:] if int.from_bytes(field[1:5], "little") == zlib.crc32(self.raw_name) else None
+        return named(os.fsdecode(self.raw_name))
 
 
-def read_directory(descriptor: int, size: int) -> list[Entry]:
+def named(name: str) -> str:
+    """Return a member's name as a message has it: as a person may see it, and not endless."""
+    return shown(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…")
+
+
+def read_directory(descriptor: int, size: int, max_entries: int = _MAX32) -> list[Entry]:
     """Return the members of the zip of `size` bytes in an open file, each one once, ordered as in the directory.
 
-    Raises PackageError where the file is no zip or is ambiguous, OSError.
+    Raises PackageError where the file is no zip, is ambiguous or has too many members, OSError.
     """
     end, values = _end_record(descriptor, size)
     start, length, count, shift, exact = _directory_place(descriptor, end, values)
     if length > _MAX_DIRECTORY:
         raise PackageError(f"its zip has a directory of {length:,} bytes, over {_MAX_DIRECTORY:,}: it is no honest zip")
-    directory = read_exactly(descriptor, start, length)
-    entries = []
-    seen: set[bytes] = set()
+    if shift and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
+        raise PackageError("its zip begins before what it lists: it is damaged, or two zips in one file")
+    entries: dict[int, Entry] = {}
     found = 0
-    for entry, record in _records(directory, shift):
+    for entry in _records(descriptor, start, length, shift):
         found += 1
-        if record not in seen:  # some tools write one record twice
-            seen.add(record)
-            entries.append(entry)
+        if entries.setdefault(entry.offset, entry) != entry:  # some tools write one record twice
+            raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
+        if len(entries) > max_entries:  # said before the rest of them is held in memory
+            raise PackageError(f"the zip has more members than extract.max_entries ({max_entries:,})")
     if found != count if exact else found & _MAX16 != count & _MAX16:
         raise PackageError(f"its zip declares {count:,} members and lists {found:,}: it is damaged")
-    _hold_against_local_records(descriptor, entries, start)
-    return entries
+    members = list(entries.values())
+    _hold_against_local_records(descriptor, members, start)
+    return members
 
 
 def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
@@ -102,7 +103,10 @@ def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
 
 
 def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
-    """Find the end record: the only one whose comment reaches to the end of the file, or to zeros."""
+    """Find the end record: the only one whose comment reaches to the end of the file, or to zeros.
+
+    Without one the zip may still be on its way, whatever it begins with: a prefix, nothing yet, a zip within it.
+    """
     length = min(size, _END.size + _MAX_COMMENT + _MAX_PADDING)
     tail = read_exactly(descriptor, size - length, length)
     content_end = len(tail.rstrip(b"\0"))
@@ -117,10 +121,10 @@ def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
         position = tail.rfind(b"PK\5\6", 0, position)
     if not fitting:
         if b"PK\5\6" in tail:
-            raise PackageError("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
+            raise UnfinishedZip("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
         if size >= 4 and os.pread(descriptor, 4, 0) == b"PK\3\4":
             raise UnfinishedZip("its zip has no end: it was cut short on its way, or is not complete")
-        raise PackageError(f"its zip is not a zip ({size:,} bytes without an end record)")
+        raise UnfinishedZip(f"its zip is not a zip ({size:,} bytes without an end record)")
     if len(fitting) > 1:
         raise PackageError("its zip has two ends that both fit: what it holds depends on who reads it")
     return fitting[0]
@@ -162,30 +166,31 @@ def _directory_place(descriptor: int, end: int, values: tuple[int, ...]) -> tupl
     return start, length, count, start - offset, exact
 
 
-def _records(directory: bytes, shift: int) -> Iterator[tuple[Entry, bytes]]:
-    position = 0
-    while position < len(directory):
-        if len(directory) - position < _CENTRAL.size or directory[position : position + 4] != b"PK\1\2":
+def _records(descriptor: int, start: int, length: int, shift: int) -> Iterator[Entry]:
+    file = io.BufferedReader(io.FileIO(descriptor, closefd=False), 1 << 18)
+    file.seek(start)
+    while length:
+        head = file.read(_CENTRAL.size)
+        if length < _CENTRAL.size or len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
             raise PackageError("its zip's directory is damaged: something in it is not a record")
-        fields = _CENTRAL.unpack_from(directory, position)
+        fields = _CENTRAL.unpack(head)
         _, _, system, _, flags, method, time, date, crc, compressed, size = fields[:11]
         name_length, extra_length, comment_length, disk, _, attributes, offset = fields[11:]
-        name_start = position + _CENTRAL.size
-        extra_start = name_start + name_length
-        following = extra_start + extra_length + comment_length
-        if following > len(directory):
+        length -= _CENTRAL.size + name_length + extra_length + comment_length
+        if length < 0:
             raise PackageError("its zip's directory is damaged: its last record is cut")
-        name = directory[name_start:extra_start]
-        extra = directory[extra_start : extra_start + extra_length]
+        name = file.read(name_length)
+        extra = file.read(extra_length)
+        file.read(comment_length)
         unset = [size == _MAX32, compressed == _MAX32, offset == _MAX32, disk == _MAX16]
         if any(unset):
             size, compressed, offset, disk = _from_zip64(extra, unset, [size, compressed, offset, disk])
         if disk:
             raise PackageError("its zip is one part of a split archive: all of it has to be delivered in one file")
         modified = date << 16 | time
-        entry = Entry(name, system, flags, method, modified, crc, compressed, size, attributes, offset + shift, extra)
-        yield entry, directory[position:following]
-        position = following
+        offset += shift
+        path = _unicode_path(extra, name)
+        yield Entry(name, system, flags, method, modified, crc, compressed, size, attributes, offset, path)
 
 
 def _hold_against_local_records(descriptor: int, entries: list[Entry], directory_start: int) -> None:
@@ -194,6 +199,8 @@ def _hold_against_local_records(descriptor: int, entries: list[Entry], directory
     for entry in sorted(entries, key=lambda entry: entry.offset):
         if entry.offset < before:
             raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
+        if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
+            raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
         head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(entry.raw_name))
         mark, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack_from(head)
         if mark != b"PK\3\4":
@@ -228,6 +235,14 @@ def _from_zip64(extra: bytes, unset: list[bool], values: list[int]) -> list[int]
             values[index] = int.from_bytes(field[position : position + width], "little")
             position += width
     return values
+
+
+def _unicode_path(extra: bytes, raw_name: bytes) -> bytes | None:
+    """Return the name of the Info-ZIP Unicode Path field (4.6.9), if it is valid and made for this name."""
+    field = _extra_field(extra, _UNICODE_PATH)
+    if field is None or len(field) < 5 or field[0] != 1:
+        return None
+    return field[5:] if int.from_bytes(field[1:5], "little") == zlib.crc32(raw_name) else None
 
 
 def _extra_field(extra: bytes, wanted: int) -> bytes | None:

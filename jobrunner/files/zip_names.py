@@ -1,13 +1,17 @@
 """The names of a zip's members as their sender wrote them. The format has no field for the encoding of most of them."""
 
+import os
+import re
+
 from jobrunner.domain.errors import PackageError
-from jobrunner.domain.package import shown
-from jobrunner.files.zip_directory import UTF8, Entry
+from jobrunner.files.zip_directory import UTF8, Entry, named
 
 #: In this order, where the letters that they give are equally usual.
 _CANDIDATES = ("gb18030", "cp932", "cp949")
 _FALLBACK = "cp437"  # what APPNOTE.TXT (D.1) says
 _ENOUGH = 0.6
+#: One character before Latin letters, as an umlaut and a letter look when they are taken for Chinese or Japanese.
+_LONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
 
 
 def decoded_names(entries: list[Entry], encoding: str) -> tuple[list[str], str]:
@@ -19,13 +23,7 @@ def decoded_names(entries: list[Entry], encoding: str) -> tuple[list[str], str]:
     names: list[str | None] = [_own_name(entry) for entry in entries]
     open_names = [entry.raw_name for entry, name in zip(entries, names, strict=True) if name is None]
     chosen = likeliest_encoding(open_names) if encoding == "auto" else encoding
-    try:
-        remaining = iter([raw.decode(chosen) for raw in open_names])
-    except UnicodeDecodeError as error:
-        raise PackageError(
-            f"the zip's member {shown(error.object.decode('utf-8', 'surrogateescape'))} is not {chosen}: "
-            "set extract.encoding to what its sender uses"
-        ) from None
+    remaining = (_decoded(raw, chosen) for raw in open_names)
     return [next(remaining) if name is None else name for name in names], chosen
 
 
@@ -39,6 +37,17 @@ def likeliest_encoding(names: list[bytes]) -> str:
     shares = {codec: _usual_share(text.decode(codec)) for codec in _CANDIDATES if _decodes(text, codec)}
     best = max(shares, key=lambda codec: shares[codec], default=_FALLBACK)
     return best if shares.get(best, 0) >= _ENOUGH else _FALLBACK
+
+
+def _decoded(raw: bytes, codec: str) -> str:
+    try:
+        name = raw.decode(codec)
+        os.fsencode(name)  # some codecs (utf-7) give half characters, which no file name can hold
+    except UnicodeError:
+        raise PackageError(
+            f"the zip's member {named(os.fsdecode(raw))} is not {codec}: set extract.encoding to what its sender uses"
+        ) from None
+    return name
 
 
 def _own_name(entry: Entry) -> str | None:
@@ -62,7 +71,8 @@ def _decodes(text: bytes, codec: str) -> bool:
 def _usual_share(text: str) -> float:
     """Return which share of the characters beyond ASCII is usual in file names of its language."""
     foreign = [char for char in text if not char.isascii()]
-    return sum(char in _USUAL or "\u3040" <= char <= "\u30ff" for char in foreign) / len(foreign)
+    text = _LONE.sub("", text)
+    return sum(char in _USUAL or "\u3040" <= char <= "\u30ff" for char in text) / len(foreign)
 
 
 #: The most frequent Chinese characters, Japanese ones and Korean syllables, and those of words for data. The ranges of

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.domain.package import shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import zip_directory
-from jobrunner.files.zip_directory import Entry
+from jobrunner.files.zip_directory import Entry, named
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
 _AES = 99
-_DOS_SYSTEMS = {0, 10, 14}  # FAT, NTFS, VFAT: their tools may separate folders by a backslash
+_DOS_SYSTEMS = {0, 10, 11, 14}  # FAT, NTFS (11 is Info-ZIP's), VFAT: their tools may separate folders by a backslash
 #: Info-ZIP marks as a FIFO what it zipped from a pipe; it is a file like others.
 _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}
 _MAX_PART = 255  # bytes: NAME_MAX
 _MAX_PATH = 3_800  # bytes: PATH_MAX less room for the folder it lies in
 _MAX_DEPTH = 256
+_MAX_IMPLIED = 16 * 2**20  # characters of all folders' paths, which are held in memory: deep ones grow by the square
 #: Below this many bytes extracted, no ratio is suspicious.
 _SMALL = 2**30
 
@@ -45,46 +45,51 @@ def allowed_members(entries: list[Entry], names: list[str], methods: Iterable[in
         name = written.replace("\\", "/") if entry.system in _DOS_SYSTEMS else written
         path = _safe_path(name, entry)
         if entry.flags & (zip_directory.ENCRYPTED | zip_directory.STRONG_ENCRYPTION) or entry.method == _AES:
-            raise PackageError(f"the zip's member {shown(name)} is password-protected: deliver it without a password")
+            raise PackageError(f"the zip's member {named(name)} is password-protected: deliver it without a password")
         if entry.method not in supported:
             method = _METHODS_BY_NAME.get(entry.method, f"method {entry.method}")
             raise PackageError(
-                f"the zip's member {shown(name)} is compressed with {method}, which is not supported: use deflate"
+                f"the zip's member {named(name)} is compressed with {method}, which is not supported: use deflate"
             )
         kind = stat.S_IFMT(entry.attributes >> 16)
         if kind not in _KINDS:
             what = "symbolic link" if kind == stat.S_IFLNK else "device or socket"
-            raise PackageError(f"the zip's member {shown(name)} is a {what}: only files and folders are extracted")
+            raise PackageError(f"the zip's member {named(name)} is a {what}: only files and folders are extracted")
         is_folder = name.endswith("/") or kind == stat.S_IFDIR
         if is_folder and entry.size:
-            raise PackageError(f"the zip's member {shown(name)} is a folder with content: it is a forgery")
+            raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
         if path:
             members.append(Member(entry, path, is_folder, _mode(entry)))
+        elif not is_folder:
+            raise PackageError("the zip has a member without a name")
     return members
 
 
 def hold_against_limits(members: list[Member], zip_size: int, settings: ExtractSettings) -> int:
     """Return how many bytes the members will take. Raises PackageError where that, or their number, is over a limit."""
     folders, files = set(), set()
+    implied = 0
     for member in members:
         if member.is_folder:
             folders.add(member.path)
         elif member.path in files:
-            raise PackageError(f"the zip has two members named {shown(member.path)}: which one counts is unclear")
+            raise PackageError(f"the zip has two members named {named(member.path)}: which one counts is unclear")
         else:
             files.add(member.path)
         parent = member.path.rpartition("/")[0]
         while parent and parent not in folders:
             folders.add(parent)
+            implied += len(parent)
             parent = parent.rpartition("/")[0]
+        if len(files) + len(folders) > settings.max_entries:
+            raise PackageError(
+                f"the zip holds more files and folders than extract.max_entries ({settings.max_entries:,})"
+            )
+        if implied > _MAX_IMPLIED:
+            raise PackageError("the zip's members lie in too many deep folders: it is no honest zip")
     both = files & folders
     if both:
-        raise PackageError(f"the zip's member {shown(min(both))} is a file and a folder at once")
-    entries = len(files) + len(folders)
-    if entries > settings.max_entries:
-        raise PackageError(
-            f"the zip holds {entries:,} files and folders, over extract.max_entries ({settings.max_entries:,})"
-        )
+        raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once")
     total = sum(member.entry.size for member in members)
     if total > settings.max_size:
         raise PackageError(f"the zip declares {total:,} bytes, over extract.max_size ({settings.max_size:,})")
@@ -100,18 +105,18 @@ def _safe_path(name: str, entry: Entry) -> str:
     if not name:
         raise PackageError("the zip has a member without a name")
     if "\0" in name:
-        raise PackageError(f"the zip's member {shown(name)} has a NUL in its name")
-    if name.startswith("/") or ".." in re.split(r"[/\\]", name):
-        raise PackageError(f"the zip's member {shown(name)} would leave the package's folder")
+        raise PackageError(f"the zip's member {named(name)} has a NUL in its name")
+    if name != "/" and name.startswith("/") or ".." in re.split(r"[/\\]", name):
+        raise PackageError(f"the zip's member {named(name)} would leave the package's folder")
     if entry.system in _DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
-        raise PackageError(f"the zip's member {shown(name)} names a drive")
+        raise PackageError(f"the zip's member {named(name)} names a drive")
     parts = [part for part in name.split("/") if part not in {"", "."}]
     path = "/".join(parts)
     if len(path) * 4 > _MAX_PART:  # only then can it be too long
         lengths = [len(os.fsencode(part)) for part in parts]
         if max(lengths) > _MAX_PART or sum(lengths) + len(parts) > _MAX_PATH or len(parts) > _MAX_DEPTH:
             raise PackageError(
-                f"the zip's member {shown(name[:60])}… is too long or too deep for a file "
+                f"the zip's member {named(name[:60])}… is too long or too deep for a file "
                 f"({_MAX_PART} bytes a part, {_MAX_PATH} in all, {_MAX_DEPTH} levels)"
             )
     return path

@@ -23,6 +23,7 @@ except ImportError:
     zstd = None
 
 PIECE = 1 << 18
+_FEED = 1 << 16  # isal is fastest where what it reads stays in the processor's cache and gives one piece at most
 STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
 _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
 _LZMA_END_MARKED = 1 << 1
@@ -50,7 +51,7 @@ def content(descriptor: int, entry: Entry) -> Iterator[bytes]:
 
 def _read(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
     while length > 0:
-        piece = os.pread(descriptor, min(length, PIECE), offset)
+        piece = os.pread(descriptor, min(length, _FEED), offset)
         if not piece:
             raise PackageError("its zip ends in the middle: it is cut short")
         yield piece
@@ -96,7 +97,8 @@ def _lzma(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
     settings |= {"lc": properties % 9, "lp": properties // 9 % 5, "pb": properties // 45}
     decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings])
     marked = bool(entry.flags & _LZMA_END_MARKED)
-    return _drained(decoder, _chained(first[9:], source), entry, marked=marked)
+    output = _drained(decoder, _chained(first[9:], source), entry, marked=marked)
+    return output if marked else _cut(output, entry)
 
 
 def _zstd(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
@@ -117,6 +119,17 @@ def _drained(decoder: Any, source: Iterator[bytes], entry: Entry, *, marked: boo
             yield output
     if decoder.unused_data:
         raise _damaged(entry, "other bytes follow the compressed data")
+
+
+def _cut(output: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    """Yield what belongs to the member: without an end mark, LZMA's last bytes can be read as a little more."""
+    left = entry.size
+    for piece in output:
+        if left > 0:
+            yield piece[:left]
+        left -= len(piece)
+        if left < -PIECE:
+            raise _damaged(entry, "other bytes follow the compressed data")
 
 
 def _chained(first: bytes, source: Iterator[bytes]) -> Iterator[bytes]:

@@ -40,8 +40,8 @@ class Report:
         )
 
     def find(self, text: str) -> Job:
-        """Return the job of a name, given as it is or as we show it. Raises JobrunnerError where there is none."""
-        job = self._jobs.find(text) or self._jobs.find(unshown(text))
+        """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
+        job = self._jobs.find(unshown(text)) or self._jobs.find(text)
         if job is None:
             raise JobrunnerError(f"no package named {shown(text)} is known: jobrunner status shows what is")
         return job

@@ -67,7 +67,7 @@ def test_a_second_time_it_is_not_failed_any_more(failed: TestHome) -> None:
 
 def test_all_where_nothing_failed_says_so(home: TestHome) -> None:
     result = home.jobrunner("retry", "--all")
-    assert (result.returncode, result.stdout) == (0, "Nothing has failed.\n")
+    assert (result.returncode, result.stdout) == (0, "Nothing to retry.\n")
 
 
 def test_the_attempts_are_counted_anew_and_numbered_on(home: TestHome) -> None:

@@ -73,7 +73,9 @@ def test_a_crash_is_tried_again_at_once_and_the_last_one_condemns_with_the_count
     first, second, third = (decided(Outcome.CRASHED, crashes=before) for before in range(MAX_CRASHES))
     assert (first.delay, first.condemned, first.to_back) == (None, False, False)
     assert not second.condemned
-    assert third == Decision(0, 0, 3, 0, condemned=True, reason="its worker died 3 times while it ran: see what the last attempt printed")
+    assert third == Decision(
+        0, 0, 3, 0, condemned=True, reason="its worker died 3 times while it ran: see what the last attempt printed"
+    )
 
 
 def test_only_interruptions_in_a_row_send_a_job_to_the_back_and_never_fail_it() -> None:

@@ -7,7 +7,7 @@ import peewee
 import pytest
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Job, Outcome, State, Details
+from jobrunner.domain.job import Details, Job, Outcome, State
 from jobrunner.domain.retry import Decision
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
