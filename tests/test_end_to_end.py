@@ -2,11 +2,15 @@
 
 from tests.support import TestHome
 
+COPIES = """
+import pathlib, sys
+data = pathlib.Path(sys.argv[1])
+(data / "out.txt").write_text((data / "data.txt").read_text())
+"""
+
 
 def test_packages_are_extracted_handled_and_archived(home: TestHome) -> None:
-    home.handler(
-        "import sys, pathlib; d = pathlib.Path(sys.argv[1]); (d / 'out.txt').write_text((d / 'data.txt').read_text())"
-    )
+    home.handler(COPIES)
     for number in range(5):
         home.package(f"p{number}", {"data.txt": f"{number}\n"}, {"notes/sender.txt": b"as it came"})
     result = home.jobrunner("run", "-n", "3", "--drain")

@@ -138,8 +138,8 @@ def test_status_shows_each_odd_name_on_a_line_of_its_own(failed: TestHome) -> No
     result = failed.jobrunner("status")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.split("\n")
-    for shown in NAMES.values():
-        assert any(line.startswith(f"{shown} ") or line == shown for line in lines), shown
+    for escaped in NAMES.values():
+        assert any(line.startswith(f"{escaped} ") or line == escaped for line in lines), escaped
     assert "\x1b" not in result.stdout
     assert sum("exit status 65" in line for line in lines) == FAILING
 
@@ -150,8 +150,8 @@ def test_status_names_each_odd_name_in_valid_json(failed: TestHome) -> None:
     document = json.loads(result.stdout)
     said = {entry["name"] for entry in document["failed"] + document["new"]}
     assert len(document["failed"]) == FAILING
-    for name, shown in NAMES.items():
-        assert name in said or shown in said
+    for name, escaped in NAMES.items():
+        assert name in said or escaped in said
 
 
 def test_odd_packages_in_the_failed_folder_are_whole_and_can_be_retried_as_shown(failed: TestHome) -> None:
