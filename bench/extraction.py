@@ -10,6 +10,7 @@ import argparse
 import os
 import platform
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -28,6 +29,7 @@ from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_streams import PIECE, content, crc32, fast_zlib
 
 MB = 10**6
+FASTEST = 1 << 15  # the input at once with which isal's own loop was fastest, from 16 KiB to 1 MiB
 TMPFS = Path("/dev/shm")
 OURS = "jobrunner"
 NOTHING_WRITTEN, OWN_LOOP = "jobrunner, nothing written", "isal, own loop in memory"
@@ -129,19 +131,25 @@ def inflating_sides(archive: Archive) -> dict[str, Side]:
 
     def isal(_archive: Archive, _target: Path) -> None:
         decoder = fast_zlib.decompressobj(-zlib.MAX_WBITS)
-        for start in range(0, len(stream), PIECE):
-            decoder.decompress(stream[start : start + PIECE])
+        for start in range(0, len(stream), FASTEST):
+            decoder.decompress(stream[start : start + FASTEST])
 
     return {NOTHING_WRITTEN: engine, OWN_LOOP: isal}
 
 
-def measure(side: Side, archive: Archive, base: Path, *, writes: bool) -> float:
-    """Return the seconds of one repetition in a fresh folder."""
+def cpu_seconds() -> float:
+    """Return the processor time of this process and its children so far."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def measure(side: Side, archive: Archive, base: Path, *, writes: bool) -> tuple[float, float]:
+    """Return the seconds of one repetition in a fresh folder, and those of the processor in it."""
     target = Path(tempfile.mkdtemp(dir=base))
     os.sync()  # what others have written is not to be waited for in our time
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), cpu_seconds()
     side(archive, target)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start, cpu_seconds() - cpu_start
     if writes and sum(file.stat().st_size for file in target.iterdir()) != archive.size:
         raise SystemExit(f"not all of {archive.path.name} is in {target}")
     if len(archive.names) == 1:
@@ -153,19 +161,27 @@ def compare(name: str, archive: Archive, base: Path, rounds: int, extracting: di
     """Measure one archive in one place, and print its table."""
     inflating = inflating_sides(archive) if name == "text" else {}
     sides = extracting | inflating
-    times: dict[str, list[float]] = {side: [] for side in sides}
-    for number in range(rounds):
+    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+    for number in range(rounds + 1):
         for side in list(sides) if number % 2 == 0 else reversed(sides):
-            times[side].append(measure(sides[side], archive, base, writes=side in extracting))
-    print(f"\n{name}, {base.parent} ({file_system(base)}): {archive.size // MB} MB in {len(archive.names):,} files")
-    print(f"{'':28} {'MB/s':>6}  {'time over ours':>14}  least and most")
-    for side, seconds in times.items():
-        ratios = [theirs / own for theirs, own in zip(seconds, times[OURS], strict=True)]
-        speed = archive.size / MB / statistics.median(seconds)
-        print(f"{side:28} {speed:6.0f}  {statistics.median(ratios):14.2f}  {min(ratios):.2f} to {max(ratios):.2f}")
+            seconds = measure(sides[side], archive, base, writes=side in extracting)
+            if number:  # the first round warms up
+                times[side].append(seconds)
+    print(f"\n{name}, {base.parent} ({file_system(base)}): {archive.size // MB} MB, files: {len(archive.names):,}")
+    print(f"{'':26} {'MB/s':>6}  {'time over ours':>14}  {'least and most':14}  {'CPU over ours':>13}")
+    for side, measured in times.items():
+        ratio, cpu_ratio = (ratios(measured, times[OURS], which) for which in (0, 1))
+        speed = archive.size / MB / statistics.median(seconds for seconds, _ in measured)
+        spread, cpu = f"{min(ratio):.2f} to {max(ratio):.2f}", statistics.median(cpu_ratio)
+        print(f"{side:26} {speed:6.0f}  {statistics.median(ratio):14.2f}  {spread:14}  {cpu:13.2f}")
     for side in (OURS, NOTHING_WRITTEN) if inflating else ():
-        share = statistics.median(raw / own for raw, own in zip(times[OWN_LOOP], times[side], strict=True))
-        print(f"{side} inflates at {share:.0%} of isal's own speed")
+        shares = [f"{statistics.median(ratios(times[OWN_LOOP], times[side], which)):.0%}" for which in (0, 1)]
+        print(f"{side}: {shares[0]} of isal's own speed ({shares[1]} by CPU time)")
+
+
+def ratios(theirs: list[tuple[float, float]], own: list[tuple[float, float]], which: int) -> list[float]:
+    """Return one side's time (0) or CPU time (1) over another's, round by round."""
+    return [their[which] / mine[which] for their, mine in zip(theirs, own, strict=True)]
 
 
 def file_system(path: Path) -> str:
@@ -179,7 +195,9 @@ def main() -> None:
     parser.add_argument("--only", choices=ARCHIVES, help="one archive only")
     options = parser.parse_args()
     isal = f"isal {metadata.version('isal')}" if fast_zlib is not zlib else "no isal"
-    print(f"{options.rounds} rounds; Python {platform.python_version()}, {isal}, zlib {zlib.ZLIB_RUNTIME_VERSION}")
+    print(
+        f"{options.rounds} rounds after one to warm up; Python {platform.python_version()}, {isal}, zlib {zlib.ZLIB_RUNTIME_VERSION}"
+    )
     print("durability: none on any side, nobody flushes to the disk; all zips are in the page cache")
     extracting = available_sides()
     for place in (TMPFS, options.dir or Path(tempfile.gettempdir())):

@@ -1,8 +1,7 @@
-"""A corpus of zips, made byte by byte: every row of the table of cases, each with what must happen to it."""
+"""The corpus of zips: every row of the table of cases, each with what must happen to it."""
 
 import bz2
 import io
-import lzma
 import random
 import stat
 import struct
@@ -14,196 +13,38 @@ from functools import cache
 from typing import Any
 
 from jobrunner.domain.settings import ExtractSettings
-
-LOCAL = struct.Struct("<4s5H3L2H")
-CENTRAL = struct.Struct("<4s2B5H3L5H2L")
-END = struct.Struct("<4s4H2LH")
-END64 = struct.Struct("<4sQ2H2L4Q")
-LOCATOR = struct.Struct("<4sLQL")
-
-STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
-ENCRYPTED, END_MARK, DESCRIPTOR, STRONG, UTF8 = 1, 2, 8, 64, 2048
-FAT, UNIX, NTFS, NTFS_OF_INFOZIP, VFAT = 0, 3, 10, 11, 14
-MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
-MIB, GIB = 2**20, 2**30
-NOON = 12 << 11
-DAY = (2001 - 1980) << 9 | 2 << 5 | 3
-
-_DESCRIPTORS = {"bare": "<LLL", "signed": "<4sLLL", "bare64": "<LQQ", "signed64": "<4sLQQ"}
-
-
-def deflated(content: bytes) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return packer.compress(content) + packer.flush()
-
-
-def lzma_packed(content: bytes, dictionary: int = MIB) -> bytes:
-    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary, "lc": 3, "lp": 0, "pb": 2}]
-    return lzma_head(dictionary) + lzma.compress(content, lzma.FORMAT_RAW, filters=filters)
-
-
-def lzma_head(dictionary: int, properties: int = 2 * 45 + 3) -> bytes:
-    return struct.pack("<2BHBL", 9, 4, 5, properties, dictionary)
-
-
-def lzma_without_end_mark(content: bytes) -> bytes:
-    """Pack with LZMA as one that knows the size before does: no mark at the end. Literals only; lc=lp=pb=0."""
-    low, width, cached, pending = 0, MAX32, 0, 1
-    output = bytearray()
-    matches, literals = [1024], [1024] * 0x300
-
-    def shift() -> None:
-        nonlocal low, cached, pending
-        if low < 0xFF000000 or low > MAX32:
-            carry = low >> 32
-            output.append(cached + carry & 0xFF)
-            output.extend([0xFF + carry & 0xFF] * (pending - 1))
-            cached, pending = low >> 24 & 0xFF, 0
-        pending += 1
-        low = low << 8 & MAX32
-
-    def bit(chances: list[int], index: int, value: int) -> None:
-        nonlocal low, width
-        bound = (width >> 11) * chances[index]
-        if value:
-            low += bound
-            width -= bound
-            chances[index] -= chances[index] >> 5
-        else:
-            width = bound
-            chances[index] += 2048 - chances[index] >> 5
-        while width < 1 << 24:
-            width = width << 8 & MAX32
-            shift()
-
-    for byte in content:
-        bit(matches, 0, 0)
-        node = 1
-        for place in range(7, -1, -1):
-            value = byte >> place & 1
-            bit(literals, node, value)
-            node = node << 1 | value
-    for _ in range(5):
-        shift()
-    return lzma_head(4096, properties=0) + bytes(output)
-
-
-_PACK: dict[int, Callable[[bytes], bytes]] = {DEFLATED: deflated, BZIP2: bz2.compress, LZMA: lzma_packed}
-
-
-@dataclass
-class Member:
-    """What a member's two records say: as they should, but for what `both`, `local` and `central` override."""
-
-    name: str | bytes = "a"
-    content: bytes = b"content\n"
-    method: int = DEFLATED
-    system: int = UNIX
-    mode: int = stat.S_IFREG | 0o644
-    extra: bytes = b""
-    both: Mapping[str, Any] = field(default_factory=dict)
-    local: Mapping[str, Any] = field(default_factory=dict)
-    central: Mapping[str, Any] = field(default_factory=dict)
-    packed: bytes | None = None
-    descriptor: str = ""
-    zip64: bool = False
-    before: bytes = b""
-    is_written: bool = True
-
-    @property
-    def data(self) -> bytes:
-        return _PACK.get(self.method, bytes)(self.content) if self.packed is None else self.packed
-
-    @property
-    def true_values(self) -> dict[str, Any]:
-        name = self.name.encode() if isinstance(self.name, str) else self.name
-        flags = UTF8 if isinstance(self.name, str) and not self.name.isascii() else 0
-        flags |= END_MARK if self.method == LZMA else 0
-        flags |= DESCRIPTOR if self.descriptor else 0
-        sizes = {"crc": zlib.crc32(self.content), "compressed": len(self.data), "size": len(self.content)}
-        return {"name": name, "flags": flags, "method": self.method, "time": NOON, "date": DAY, "extra": self.extra} | sizes
-
-    def local_bytes(self) -> bytes:
-        values = self.true_values
-        behind = b""
-        if self.descriptor:
-            numbers = [values[name] for name in ("crc", "compressed", "size")]
-            mark = [b"PK\7\x08"] if self.descriptor.startswith("signed") else []
-            behind = struct.pack(_DESCRIPTORS[self.descriptor], *mark, *numbers)
-            values |= {"crc": 0, "compressed": 0, "size": 0}
-        if self.zip64:
-            values["extra"] += struct.pack("<2H2Q", 1, 16, values["size"], values["compressed"])
-            values |= {"size": MAX32, "compressed": MAX32}
-        values |= {"mark": b"PK\3\4", "needed": 20, **self.both, **self.local}
-        values = {"name_length": len(values["name"]), "extra_length": len(values["extra"])} | values
-        names = "mark needed flags method time date crc compressed size name_length extra_length"
-        return _packed(LOCAL, names, values) + values["name"] + values["extra"] + self.data + behind
-
-    def central_bytes(self, offset: int) -> bytes:
-        values = self.true_values | {"offset": offset}
-        if self.zip64:
-            values["extra"] += struct.pack("<2H3Q", 1, 24, values["size"], values["compressed"], offset)
-            values |= {"size": MAX32, "compressed": MAX32, "offset": MAX32}
-        values |= {"mark": b"PK\1\2", "version": 30, "system": self.system, "needed": 20, "comment": b"", "disk": 0}
-        values |= {"internal": 0, "attributes": self.mode << 16, **self.both, **self.central}
-        for part in ("name", "extra", "comment"):
-            values.setdefault(f"{part}_length", len(values[part]))
-        names = (
-            "mark version system needed flags method time date crc compressed size name_length extra_length "
-            "comment_length disk internal attributes offset"
-        )
-        return _packed(CENTRAL, names, values) + values["name"] + values["extra"] + values["comment"]
-
-
-def _packed(form: struct.Struct, names: str, values: Mapping[str, Any]) -> bytes:
-    return form.pack(*[values[name] for name in names.split()])
-
-
-def archive(
-    *members: Member,
-    prefix: bytes = b"",
-    shifted: bool = True,
-    order: tuple[int, ...] | None = None,
-    listed: tuple[int, ...] | None = None,
-    gap: bytes = b"",
-    directory: Callable[[bytes], bytes] = bytes,
-    between: bytes = b"",
-    end: Mapping[str, Any] | None = None,
-    zip64: bool = False,
-    end64: Mapping[str, Any] | None = None,
-    locator: Mapping[str, Any] | None = None,
-    comment: bytes = b"",
-    suffix: bytes = b"",
-) -> bytes:
-    """Return a zip of these members, honest in all that is not overridden.
-
-    `order` is that of the local records, `listed` that of the directory. `shifted`: the offsets count the prefix.
-    """
-    body = bytearray(prefix)
-    base = 0 if shifted else len(prefix)
-    offsets = [0] * len(members)
-    for index in order or range(len(members)):
-        if members[index].is_written:
-            body += members[index].before
-            offsets[index] = len(body) - base
-            body += members[index].local_bytes()
-    body += gap
-    records = [members[index].central_bytes(offsets[index]) for index in listed or range(len(members))]
-    central = directory(b"".join(records))
-    place = {"count": len(records), "disk_count": len(records), "length": len(central), "offset": len(body) - base}
-    place |= {"disk": 0, "directory_disk": 0}
-    body += central
-    if zip64:
-        values = {"mark": b"PK\6\6", "record_size": 44, "made": 45, "needed": 45, **place, **(end64 or {})}
-        names = "mark record_size made needed disk directory_disk disk_count count length offset"
-        at = len(body) - base
-        body += _packed(END64, names, values)
-        body += _packed(LOCATOR, "mark disk at disks", {"mark": b"PK\6\7", "disk": 0, "at": at, "disks": 1, **(locator or {})})
-        place |= {"count": MAX16, "disk_count": MAX16, "length": MAX32, "offset": MAX32}
-    body += between
-    values = {"mark": b"PK\5\6", **place, "comment_length": len(comment), **(end or {})}
-    body += _packed(END, "mark disk directory_disk disk_count count length offset comment_length", values)
-    return bytes(body + comment + suffix)
+from tests.zip_builder import (
+    BZIP2,
+    DEFLATED,
+    DESCRIPTOR,
+    DESCRIPTORS,
+    ENCRYPTED,
+    END_MARK,
+    FAT,
+    GIB,
+    LOCATOR,
+    LZMA,
+    MAX16,
+    MAX32,
+    MIB,
+    NTFS,
+    NTFS_OF_INFOZIP,
+    STORED,
+    STRONG,
+    TEXT,
+    UNIX,
+    UTF8,
+    VFAT,
+    ZSTD,
+    Member,
+    archive,
+    deflated,
+    lzma_head,
+    lzma_packed,
+    lzma_without_end_mark,
+    quoted,
+    unicode_path,
+)
 
 
 @dataclass(frozen=True)
@@ -230,21 +71,71 @@ class Case:
 
 
 ROWS = frozenset(
-    "traversal; inner dots; absolute; DOS names; backslash on Unix; 0x5C in a letter; NUL; invalid UTF-8; controls; "
-    "too long; too deep; empty name; symlink; device; FIFO; setuid; mode 0; two contents; one record twice; "
-    "equal names; nearly equal names; file and folder; other local name; other local fields; overlap; ratio; "
-    "bzip2 bomb; LZMA dictionary; declares more; declares less; no end mark; bytes left; checksum; truncated; no zip; "
-    "counts; after the end; two zips; end in comment; prefix; zip64 locator; encrypted; unknown method; split; nested; "
-    "honest; UTF-8 unflagged; local encodings; 0x7075".split("; ")
+    [
+        "traversal",
+        "inner dots",
+        "absolute",
+        "DOS names",
+        "backslash on Unix",
+        "0x5C in a letter",
+        "NUL",
+        "invalid UTF-8",
+        "controls",
+        "too long",
+        "too deep",
+        "empty name",
+        "symlink",
+        "device",
+        "FIFO",
+        "setuid",
+        "mode 0",
+        "two contents",
+        "one record twice",
+        "equal names",
+        "nearly equal names",
+        "file and folder",
+        "other local name",
+        "other local fields",
+        "overlap",
+        "ratio",
+        "bzip2 bomb",
+        "LZMA dictionary",
+        "declares more",
+        "declares less",
+        "no end mark",
+        "bytes left",
+        "checksum",
+        "truncated",
+        "no zip",
+        "counts",
+        "after the end",
+        "two zips",
+        "end in comment",
+        "prefix",
+        "zip64 locator",
+        "encrypted",
+        "unknown method",
+        "split",
+        "nested",
+        "honest",
+        "UTF-8 unflagged",
+        "local encodings",
+        "0x7075",
+    ]
 )
 
-TEXT = b"content\n"
 ALL = frozenset({"zipfile", "unzip", "bsdtar"})
 ONE = Member("fine")
 
 
 def accepted(row: str, name: str, data: bytes | Callable[[], bytes], files: Mapping[str, bytes], **more: Any) -> Case:
-    return Case(row, name, data, files, **{key: frozenset(value) if key in {"folders", "unlike"} else value for key, value in more.items()})
+    return Case(
+        row,
+        name,
+        data,
+        files,
+        **{key: frozenset(value) if key in {"folders", "unlike"} else value for key, value in more.items()},
+    )
 
 
 def refused(row: str, name: str, data: bytes | Callable[[], bytes], words: str, **more: Any) -> Case:
@@ -252,7 +143,9 @@ def refused(row: str, name: str, data: bytes | Callable[[], bytes], words: str, 
 
 
 def _of_names() -> Iterator[Case]:
-    leaving = {"traversal": ["../x", "a/../../x", "..", "a/..", "../../../../../../etc/passwd", "./../x", "x/../", "../"]}
+    leaving = {
+        "traversal": ["../x", "a/../../x", "..", "a/..", "../../../../../../etc/passwd", "./../x", "x/../", "../"]
+    }
     leaving |= {"inner dots": ["a/../b", "a//../b"], "absolute": ["/abs", "//host/x", "/../x", "//", "/etc/"]}
     for row, names in leaving.items():
         for name in names:
@@ -266,12 +159,20 @@ def _of_names() -> Iterator[Case]:
         names = [Member("a\\b\\c", system=system), Member("a\\d\\", b"", STORED, system), Member("e/f", system=system)]
         files = {"a/b/c": TEXT, "e/f": TEXT}
         yield accepted(
-            "DOS names", f"folders from {system}", archive(*names), files, folders={"a/d"}, unlike={"zipfile", "unzip", "bsdtar"}
+            "DOS names",
+            f"folders from {system}",
+            archive(*names),
+            files,
+            folders={"a/d"},
+            unlike={"zipfile", "unzip", "bsdtar"},
         )
     for name in ("a\\b", "C:\\x", "\\x", "a\\"):
         yield accepted("backslash on Unix", name, archive(Member(name)), {name: TEXT}, unlike=ALL)
     for name in ("..\\x", "a\\..\\..\\x", "a/b\\.."):
         yield refused("backslash on Unix", name, archive(ONE, Member(name)), "would leave")
+
+
+def _of_letters() -> Iterator[Case]:
     for text, codec in (("表\\x", "cp932"), ("ソ", "cp932"), ("\u8a95\\..\\x", "cp932")):
         raw = text.encode(codec)
         assert b"\\" in raw
@@ -293,7 +194,9 @@ def _of_names() -> Iterator[Case]:
         yield refused("invalid UTF-8", repr(raw), archive(ONE, member), "says that its name is UTF-8, which it is not")
     for name in ("new\nline", "\x1b[2Jred", "tab\tbell\a", "\u202egpj.exe", " ", "\x7f"):
         yield accepted("controls", ascii(name), archive(Member(name)), {name: TEXT}, unlike={"unzip"})
-    yield refused("controls", "in a refused name", archive(ONE, Member("../new\nline\x1b")), r"../new\nline\x1b would leave")
+    yield refused(
+        "controls", "in a refused name", archive(ONE, Member("../new\nline\x1b")), r"../new\nline\x1b would leave"
+    )
     yield accepted("too long", "255 bytes", archive(Member("n" * 255)), {"n" * 255: TEXT})
     for name in ("n" * 256, "é" * 128, "a/" + "b" * 300 + "/c", "/".join(["d" * 200] * 20), "n" * 65_535, "界" * 86):
         data = archive(ONE, Member(name))
@@ -304,7 +207,10 @@ def _of_names() -> Iterator[Case]:
         yield refused("too deep", str(len(name)), archive(ONE, Member(name, b"")), "too long or too deep")
     few = ExtractSettings(keep_free=0, max_entries=300)
     many = [Member(f"{number}/" + "d/" * 200 + "x") for number in range(2)]
-    yield refused("too deep", "implied folders count", archive(*many), "over extract.max_entries (300)", settings=few)
+    yield refused("too deep", "implied folders count", archive(*many), "than extract.max_entries (300)", settings=few)
+
+
+def _of_empty_names() -> Iterator[Case]:
     yield refused("empty name", "a file", archive(ONE, Member(b"")), "a member without a name")
     for name in (".", "./.", "./"):
         words = "a folder with content" if name == "./" else "a member without a name"
@@ -338,7 +244,9 @@ def _of_kinds() -> Iterator[Case]:
         data = archive(Member("d/", b"", STORED, mode=stat.S_IFDIR | given), Member("d/a", mode=stat.S_IFREG | given))
         yield accepted("mode 0", oct(given), data, {"d/a": TEXT}, modes={"d": 0o755, "d/a": mode})
     yield accepted("mode 0", "none at all", archive(Member(mode=0)), {"a": TEXT}, modes={"a": 0o644})
-    yield refused("file and folder", "a folder with content", archive(ONE, Member("d/")), "member d/ is a folder with content")
+    yield refused(
+        "file and folder", "a folder with content", archive(ONE, Member("d/")), "member d/ is a folder with content"
+    )
     folder = Member("d", b"", STORED, mode=stat.S_IFDIR | 0o755)
     data = archive(folder, Member("d/a"))
     yield accepted("file and folder", "a folder without a slash", data, {"d/a": TEXT}, unlike={"zipfile", "unzip"})
@@ -355,10 +263,14 @@ def _of_conflicts() -> Iterator[Case]:
     ]:
         data = archive(Member(first), Member(second, TEXT if "content" in name else b"other"))
         yield refused(row, name, data, two)
-    yield refused("equal names", "by a backslash", archive(Member("a/b"), Member("a\\b", system=FAT)), "two members named a/b")
-    path = unicode_path(b"x", "a".encode())
+    yield refused(
+        "equal names", "by a backslash", archive(Member("a/b"), Member("a\\b", system=FAT)), "two members named a/b"
+    )
+    path = unicode_path(b"x", b"a")
     yield refused("equal names", "by 0x7075", archive(Member("a"), Member("x", b"other", extra=path)), two)
-    yield accepted("one record twice", "next to each other", archive(Member(), listed=(0, 0)), {"a": TEXT}, unlike={"unzip"})
+    yield accepted(
+        "one record twice", "next to each other", archive(Member(), listed=(0, 0)), {"a": TEXT}, unlike={"unzip"}
+    )
     data = archive(Member(), Member("b"), listed=(0, 1, 0))
     yield accepted("one record twice", "apart", data, {"a": TEXT, "b": TEXT}, unlike={"unzip"})
     again = Member(is_written=False, central={"offset": 0, "method": STORED})
@@ -372,7 +284,13 @@ def _of_conflicts() -> Iterator[Case]:
         "blank at the end": ("a", "a "),
     }.items():
         data = archive(*[Member(one, one.encode()) for one in names])
-        yield accepted("nearly equal names", name, data, {one: one.encode() for one in names}, unlike={"bsdtar"} if "NFC" in name else ())
+        yield accepted(
+            "nearly equal names",
+            name,
+            data,
+            {one: one.encode() for one in names},
+            unlike={"bsdtar"} if "NFC" in name else (),
+        )
     clash = "is a file and a folder at once"
     for name, names in {
         "file first": ("a", "a/b"),
@@ -383,24 +301,30 @@ def _of_conflicts() -> Iterator[Case]:
     }.items():
         members = [Member(one, b"" if one.endswith("/") else TEXT) for one in names]
         yield refused("file and folder", name, archive(ONE, *members), clash)
-    yield accepted("file and folder", "folder twice", archive(Member("d/", b""), Member("d/", b""), Member("d/a")), {"d/a": TEXT})
-
-
-def unicode_path(raw: bytes, name: bytes, version: int = 1, crc: int | None = None) -> bytes:
-    checksum = zlib.crc32(raw) if crc is None else crc
-    return struct.pack("<2HBL", 0x7075, 5 + len(name), version, checksum) + name
+    yield accepted(
+        "file and folder", "folder twice", archive(Member("d/", b""), Member("d/", b""), Member("d/a")), {"d/a": TEXT}
+    )
 
 
 def _of_records() -> Iterator[Case]:
     other = "has another name in its own record"
-    for name, local in [("shorter", b"f"), ("longer", b"fine2"), ("same length", b"evil"), ("of another case", b"Fine")]:
+    for name, local in [
+        ("shorter", b"f"),
+        ("longer", b"fine2"),
+        ("same length", b"evil"),
+        ("of another case", b"Fine"),
+    ]:
         yield refused("other local name", name, archive(Member("fine", local={"name": local})), other)
     yield refused("other local name", "unflagged", archive(Member("é", local={"name": b"e"})), other)
     for key, value in {
         "flags": ENCRYPTED, "method": STORED, "size": 9, "compressed": 3, "crc": 1,
     }.items():  # fmt: skip
-        words = "is described in two ways (" + ("flags or method" if key in {"flags", "method"} else "sizes or checksum")
-        yield refused("other local fields", f"local {key}", archive(ONE, Member(local={key: value})), f"member a {words}")
+        words = "is described in two ways (" + (
+            "flags or method" if key in {"flags", "method"} else "sizes or checksum"
+        )
+        yield refused(
+            "other local fields", f"local {key}", archive(ONE, Member(local={key: value})), f"member a {words}"
+        )
         if key != "compressed":
             yield refused("other local fields", f"central {key}", archive(ONE, Member(central={key: value})), words)
     for flag, name in {DESCRIPTOR: "descriptor", UTF8: "UTF-8", STRONG: "strong encryption", 1 << 13: "masked"}.items():
@@ -409,16 +333,24 @@ def _of_records() -> Iterator[Case]:
     zip64 = struct.pack("<2H2Q", 1, 16, 9, len(deflated(TEXT)))
     data = archive(Member(zip64=True, local={"extra": zip64}))
     yield refused("other local fields", "zip64 size", data, "in two ways (sizes or checksum)")
-    yield refused("other local fields", "zip64 field missing", archive(Member(zip64=True, local={"extra": b""})), "zip64 field")
+    yield refused(
+        "other local fields", "zip64 field missing", archive(Member(zip64=True, local={"extra": b""})), "zip64 field"
+    )
     for name, central in {"size": {"size": MAX32}, "offset": {"offset": MAX32}, "disk": {"disk": MAX16}}.items():
         data = archive(ONE, Member(central=central))
         yield refused("other local fields", f"central zip64 {name} missing", data, "a zip64 field is missing")
-    for name, local in {"time": {"time": 0}, "date": {"date": 0}, "version": {"needed": 45}, "level flags": {"flags": 2}}.items():
-        yield accepted("other local fields", f"{name} does not matter", archive(Member(local=local)), {"a": TEXT}, unlike=ALL)
+    for name, local in {
+        "time": {"time": 0},
+        "date": {"date": 0},
+        "version": {"needed": 45},
+        "level flags": {"flags": 2},
+    }.items():
+        yield accepted(
+            "other local fields", f"{name} does not matter", archive(Member(local=local)), {"a": TEXT}, unlike=ALL
+        )
     for name, offset in {"beyond the end": 10**6, "4 GiB": MAX32 - 1, "one off": 1, "in the directory": 60}.items():
         data = archive(Member(central={"offset": offset}))
-        words = "not where the directory says" if offset == 1 else "its zip"
-        yield refused("overlap", f"an offset {name}", data, "" if offset == 60 else words)
+        yield refused("overlap", f"an offset {name}", data, "member a is not where the directory says")
     for number in (2**63 - 1, 2**63, 2**64 - 1):
         extra = struct.pack("<2HQ", 1, 8, number)
         data = archive(Member(central={"offset": MAX32, "extra": extra}))
@@ -426,50 +358,34 @@ def _of_records() -> Iterator[Case]:
         extra = struct.pack("<2H2Q", 1, 16, 8, number)
         data = archive(Member(central={"size": MAX32, "compressed": MAX32, "extra": extra}))
         yield refused("overlap", f"a compressed size of {number}", data, "reaches into the directory")
-    yield refused("overlap", "full: two records, one place", archive(Member("a"), Member("b", is_written=False)), "overlaps another one")
+    yield refused(
+        "overlap",
+        "full: two records, one place",
+        archive(Member("a"), Member("b", is_written=False)),
+        "overlaps another one",
+    )
     yield refused("overlap", "quoted by deflate", quoted(by_extra=False), "overlaps another one")
     yield refused("overlap", "quoted by an extra field", quoted(by_extra=True), "overlaps another one")
-    yield refused("overlap", "by one byte", archive(Member(both={"compressed": len(deflated(TEXT)) + 1}), Member("b")), "overlaps")
+    yield refused(
+        "overlap", "by one byte", archive(Member(both={"compressed": len(deflated(TEXT)) + 1}), Member("b")), "overlaps"
+    )
     data = archive(ONE, Member(both={"compressed": len(deflated(TEXT)) + 1}))
     yield refused("overlap", "with the directory", data, "member a reaches into the directory")
     data = archive(ONE, Member(local={"extra_length": 40_000}))
     yield refused("overlap", "an extra field into the directory", data, "reaches into the directory")
 
 
-def quoted(*, by_extra: bool) -> bytes:
-    """Two of Fifield's forms: the second member's record lies in the first one's, and both share its content."""
-    second = Member("b", TEXT)
-    inner = second.local_bytes()
-    quote = struct.pack("<2H", 0x9999, len(inner) - len(second.data))
-    if by_extra:
-        first = Member("a", TEXT, packed=b"", local={"extra": quote + inner[: -len(second.data)]})
-        first = Member("a", TEXT, packed=second.data, local={"extra": quote + inner[: -len(second.data)]})
-        at = LOCAL.size + 1 + len(quote)
-    else:
-        head = inner[: -len(second.data)]
-        block = b"\0" + struct.pack("<2H", len(head), len(head) ^ MAX16)
-        first = Member("a", head + TEXT, packed=block + inner)
-        at = LOCAL.size + 1 + len(block)
-    return archive(first, Member("b", TEXT, is_written=False, central={"offset": at}))
-
-
 @cache
 def zeros(mebibytes: int) -> bytes:
     """Deflate so many MiB of zeros, a MiB at a time."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packer.compress(bytes(MIB))
-    packer.flush(zlib.Z_FULL_FLUSH)
-    packer.compress(bytes(MIB))
-    piece = packer.flush(zlib.Z_FULL_FLUSH)
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    first = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
-    del piece
-    return first * mebibytes + b"\3\0"
+    one = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return one * mebibytes + b"\3\0"
 
 
 @cache
 def bzip2_zeros() -> bytes:
-    return bz2.compress(bytes(256 * MIB))
+    return bz2.compress(bytes(128 * MIB))
 
 
 @cache
@@ -478,14 +394,8 @@ def lzma_zeros() -> bytes:
 
 
 def _of_sizes() -> Iterator[Case]:
-    lies = {"size": 51 * GIB}
-    extra = struct.pack("<2HQ", 1, 8, 51 * GIB)
-    zip64 = Member(both={"size": MAX32, "extra": extra}, local={"extra": extra + b"", "compressed": len(deflated(TEXT))})
-    del lies
-    local = struct.pack("<2H2Q", 1, 16, 51 * GIB, len(deflated(TEXT)))
-    zip64.local = {"size": MAX32, "compressed": MAX32, "extra": local}
-    zip64.central = {"size": MAX32, "extra": extra}
-    zip64.both = {}
+    sizes = struct.pack("<2H2Q", 1, 16, 51 * GIB, len(deflated(TEXT)))
+    zip64 = Member(both={"size": MAX32, "compressed": MAX32, "extra": sizes})
     yield refused("ratio", "51 GiB declared", archive(ONE, zip64), "over extract.max_size (53,687,091,200)")
     honest = Member(both={"size": GIB + 1})
     yield refused("ratio", "1 GiB and 1 byte in 200", archive(honest), "over extract.max_ratio (200)")
@@ -497,39 +407,68 @@ def _of_sizes() -> Iterator[Case]:
 
     yield refused("ratio", "1.2 GB of zeros", honest_bomb, "over extract.max_ratio (200)", is_bomb=True)
     small = ExtractSettings(keep_free=0, max_size=3)
-    yield refused("ratio", "max_size", archive(Member()), "the zip declares 8 bytes, over extract.max_size (3)", settings=small)
+    yield refused(
+        "ratio", "max_size", archive(Member()), "the zip declares 8 bytes, over extract.max_size (3)", settings=small
+    )
     huge = MAX32 - 1
     rich = ExtractSettings(keep_free=0, max_ratio=10**9)
-    for name, data, size in [("3 GB", TEXT, 3 * 10**9), ("4 GiB less 2", TEXT, huge), ("one byte", TEXT, 9), ("twice", TEXT, 16)]:
+    for name, data, size in [
+        ("3 GB", TEXT, 3 * 10**9),
+        ("4 GiB less 2", TEXT, huge),
+        ("one byte", TEXT, 9),
+        ("twice", TEXT, 16),
+    ]:
         for method in (STORED, DEFLATED, BZIP2, LZMA):
             words = f"declares {size:,} bytes and holds 8"
             made = archive(Member(content=data, method=method, both={"size": size}))
             yield refused("declares more", f"{name}, method {method}", made, words, settings=rich, is_early=False)
     for method in (STORED, DEFLATED, BZIP2, LZMA):
         made = archive(Member(content=bytes(10**6), method=method, both={"size": 10}))
-        yield refused("declares less", f"method {method}", made, "holds more than the 10 bytes declared", is_early=False)
+        yield refused(
+            "declares less", f"method {method}", made, "holds more than the 10 bytes declared", is_early=False
+        )
 
     def bomb(method: int, data: Callable[[], bytes]) -> Callable[[], bytes]:
         flags = END_MARK if method == LZMA else 0
         return lambda: archive(Member("bomb", method=method, packed=data(), both={"size": 10, "flags": flags}))
 
     words = "holds more than the 10 bytes declared"
-    yield refused("declares less", "deflate bomb", bomb(DEFLATED, lambda: zeros(1200)), words, is_early=False, is_bomb=True)
+    yield refused(
+        "declares less", "deflate bomb", bomb(DEFLATED, lambda: zeros(1200)), words, is_early=False, is_bomb=True
+    )
     yield refused("bzip2 bomb", "size lies", bomb(BZIP2, bzip2_zeros), words, is_early=False, is_bomb=True)
     yield refused("declares less", "LZMA bomb", bomb(LZMA, lzma_zeros), words, is_early=False, is_bomb=True)
 
     def true_bomb() -> bytes:
-        return archive(Member("bomb", method=BZIP2, packed=bzip2_zeros(), both={"size": 256 * MIB, "crc": 1}))
+        return archive(Member("bomb", method=BZIP2, packed=bzip2_zeros(), both={"size": 128 * MIB, "crc": 1}))
 
-    yield refused("bzip2 bomb", "checksum lies", true_bomb, "its checksum is not the declared one", is_early=False, is_bomb=True)
+    yield refused(
+        "bzip2 bomb", "checksum lies", true_bomb, "its checksum is not the declared one", is_early=False, is_bomb=True
+    )
     for dictionary in (MAX32, GIB):
         member = Member(method=LZMA, content=TEXT, packed=lzma_head(dictionary) + lzma_packed(TEXT)[9:])
         yield accepted("LZMA dictionary", f"{dictionary} for 8 bytes", archive(member), {"a": TEXT}, unlike=ALL)
-        member = Member(method=LZMA, content=TEXT, packed=lzma_head(dictionary) + lzma_packed(TEXT)[9:], both={"size": huge})
+        member = Member(
+            method=LZMA, content=TEXT, packed=lzma_head(dictionary) + lzma_packed(TEXT)[9:], both={"size": huge}
+        )
         words = f"wants an LZMA dictionary of {dictionary:,} bytes, over 33,554,432"
-        yield refused("LZMA dictionary", f"{dictionary} for 4 GiB", archive(member), words, settings=rich, is_early=False, is_bomb=True)
+        yield refused(
+            "LZMA dictionary",
+            f"{dictionary} for 4 GiB",
+            archive(member),
+            words,
+            settings=rich,
+            is_early=False,
+            is_bomb=True,
+        )
     settings = ExtractSettings(keep_free=0, max_entries=2)
-    yield refused("counts", "more members than allowed", archive(*map(Member, "abc")), "over extract.max_entries (2)", settings=settings)
+    yield refused(
+        "counts",
+        "more members than allowed",
+        archive(*map(Member, "abc")),
+        "than extract.max_entries (2)",
+        settings=settings,
+    )
 
 
 def _of_streams() -> Iterator[Case]:
@@ -542,23 +481,47 @@ def _of_streams() -> Iterator[Case]:
             yield refused("no end mark", f"{name} cut by {cut}", archive(member), "member a ", **late)
         for rest in (b"\0", b"PK", TEXT * 100):
             member = Member(content=whole, method=method, packed=packed + rest)
-            yield refused("bytes left", f"{name} and {len(rest)}", archive(member), "member a is damaged: other bytes follow", **late)
+            yield refused(
+                "bytes left",
+                f"{name} and {len(rest)}",
+                archive(member),
+                "member a is damaged: other bytes follow",
+                **late,
+            )
         broken = packed[:40] + bytes(200) + packed[240:]
-        yield refused("checksum", f"{name} damaged", archive(Member(content=whole, method=method, packed=broken)), "member a ", **late)
+        yield refused(
+            "checksum",
+            f"{name} damaged",
+            archive(Member(content=whole, method=method, packed=broken)),
+            "member a ",
+            **late,
+        )
         empty = Member(content=b"", method=method)
-        yield accepted("honest", f"empty {name}", archive(empty), {"a": b""}, unlike={"unzip", "bsdtar"} if method == LZMA else ())
+        yield accepted(
+            "honest", f"empty {name}", archive(empty), {"a": b""}, unlike={"unzip", "bsdtar"} if method == LZMA else ()
+        )
     open_block = b"\0\x08\0\xf7\xff" + TEXT
-    yield refused("no end mark", "one block, not the last", archive(Member(packed=open_block)), "its data ends too early", **late)
+    yield refused(
+        "no end mark", "one block, not the last", archive(Member(packed=open_block)), "its data ends too early", **late
+    )
     hollow = Member(packed=b"", both={"size": 8, "crc": 0})
     yield refused("no end mark", "no bytes, checksum 0", archive(hollow), "its data ends too early", **late)
     hollow = Member(content=b"", packed=b"")
     yield refused("no end mark", "no bytes, for nothing", archive(hollow), "its data ends too early", **late)
-    yield refused("bytes left", "stored longer than declared", archive(Member(method=STORED, packed=TEXT * 2)), "holds more", **late)
+    yield refused(
+        "bytes left",
+        "stored longer than declared",
+        archive(Member(method=STORED, packed=TEXT * 2)),
+        "holds more",
+        **late,
+    )
     twice = Member(content=whole * 2, method=BZIP2, packed=bz2.compress(whole) * 2)
     yield refused("bytes left", "a second bzip2 stream", archive(twice), "other bytes follow", **late)
     for crc in (0, 1, MAX32):
         member = Member(both={"crc": crc})
-        yield refused("checksum", f"{crc} for content", archive(ONE, member), "its checksum is not the declared one", **late)
+        yield refused(
+            "checksum", f"{crc} for content", archive(ONE, member), "its checksum is not the declared one", **late
+        )
     for method in (STORED, DEFLATED, BZIP2, LZMA):
         member = Member(content=whole[:-1] + b"!", method=method, both={"crc": zlib.crc32(whole)})
         yield refused("checksum", f"other content, method {method}", archive(member), "its checksum is not", **late)
@@ -572,19 +535,19 @@ def _of_streams() -> Iterator[Case]:
     for content, name in ((plain, "text"), (whole, "noise"), (b"x", "a byte"), (bytes(5000), "zeros")):
         member = Member(content=content, method=LZMA, packed=lzma_without_end_mark(content), both={"flags": 0})
         yield accepted("honest", f"LZMA without end mark: {name}", archive(member), {"a": content}, unlike={"unzip"})
-        short = Member(content=content, method=LZMA, packed=lzma_without_end_mark(content)[:-6], both={"flags": 0})
-        if content is not plain:
-            continue
-        yield refused("no end mark", "LZMA without one, cut", archive(short), "member a ", **late)
-        more = Member(content=content, method=LZMA, packed=lzma_without_end_mark(content) + TEXT, both={"flags": 0})
-        yield refused("bytes left", "LZMA without end mark", archive(more), "member a ", **late)
+    for name, packed in {
+        "cut": lzma_without_end_mark(plain)[:-6],
+        "longer": lzma_without_end_mark(plain + bytes(MIB // 2)),
+    }.items():
+        member = Member(content=plain, method=LZMA, packed=packed, both={"flags": 0})
+        yield refused("no end mark", f"LZMA without one, {name}", archive(member), "member a ", **late)
 
 
 def _of_ends() -> Iterator[Case]:
     whole = archive(ONE, Member("b", random.Random(3).randbytes(500)))
-    for cut in (1, 10, 22, 40, 100, 300):
-        words = "followed by other bytes, or its comment is cut" if cut < 19 else "has no end"
-        yield refused("truncated", f"by {cut}", whole[:-cut], "its zip ends" if cut < 19 and False else "no end" if cut < 22 or cut >= 22 else words)
+    for cut in (1, 10, 18, 19, 22, 40, 100, 300):
+        words = "its comment is cut" if cut <= 18 else "its zip has no end: it was cut short"
+        yield refused("truncated", f"by {cut}", whole[:-cut], words)
     yield refused("truncated", "after a nested zip", archive(Member("in.zip", whole, STORED))[:-150], "its zip")
     for name, data in {
         "empty": b"", "a byte": b"P", "HTML": b"<html>404</html>" * 50, "RAR": b"Rar!\x1a\7\1\0" + bytes(99),
@@ -593,40 +556,69 @@ def _of_ends() -> Iterator[Case]:
         yield refused("no zip", name, data, f"({len(data):,} bytes without an end record)")
     yield refused("no zip", "beheaded", whole[20:], "its zip")
     for name, end in {
-        "one more": {"count": 3, "disk_count": 3}, "one less": {"count": 1, "disk_count": 1}, "none": {"count": 0, "disk_count": 0},
+        "one more": 3, "one less": 1, "none": 0,
     }.items():  # fmt: skip
-        yield refused("counts", name, archive(ONE, Member("b"), end=end), "members and lists 2")
-    yield refused("counts", "65,536 more, zip64", archive(ONE, zip64=True, end64={"count": 65_537, "disk_count": 65_537}), "lists 1")
+        yield refused(
+            "counts", name, archive(ONE, Member("b"), end={"count": end, "disk_count": end}), "members and lists 2"
+        )
+    yield refused(
+        "counts",
+        "65,536 more, zip64",
+        archive(ONE, zip64=True, end64={"count": 65_537, "disk_count": 65_537}),
+        "lists 1",
+    )
     yield refused("counts", "a longer directory", archive(ONE, end={"length": 57}), "its zip")
     yield refused("counts", "a shorter directory", archive(ONE, end={"length": 40}), "its zip")
-    yield refused("counts", "a directory beyond the beginning", archive(ONE, end={"length": 10**6}), "lies before its beginning")
+    yield refused(
+        "counts", "a directory beyond the beginning", archive(ONE, end={"length": 10**6}), "lies before its beginning"
+    )
     yield refused("counts", "a later directory", archive(ONE, end={"offset": 10**6}), "lies before its beginning")
-    yield refused("counts", "an earlier directory", archive(ONE, end={"offset": 3}), "not where the directory says")
+    yield refused("counts", "an earlier directory", archive(ONE, end={"offset": 3}), "begins before what it lists")
     for name, central in {"name": "name_length", "extra": "extra_length", "comment": "comment_length"}.items():
-        yield refused("counts", f"a record whose {name} is cut", archive(Member(central={central: 60_000})), "its last record is cut")
-    yield refused("counts", "not a record", archive(Member(central={"mark": b"PK\1\3"})), "something in it is not a record")
-    yield refused("counts", "bytes in the directory", archive(ONE, directory=lambda made: made + b"rest"), "is not a record")
-    many = [Member(f"{number:05}", b"", STORED) for number in range(65_600)]
+        yield refused(
+            "counts",
+            f"a record whose {name} is cut",
+            archive(Member(central={central: 60_000})),
+            "its last record is cut",
+        )
+    yield refused(
+        "counts", "not a record", archive(Member(central={"mark": b"PK\1\3"})), "something in it is not a record"
+    )
+    yield refused(
+        "counts", "bytes in the directory", archive(ONE, directory=lambda made: made + b"rest"), "is not a record"
+    )
+    repeated = (0,) * 65_600
     yield accepted(
-        "counts", "65,600 members without zip64",
-        lambda: archive(*many, end={"count": 64, "disk_count": 64}), {one.name: b"" for one in many}, unlike=ALL,
+        "counts", "65,600 records without zip64",
+        archive(ONE, listed=repeated, end={"count": 64, "disk_count": 64}), {"fine": TEXT}, unlike=ALL,
     )  # fmt: skip
     yield accepted("after the end", "zeros", archive(ONE, suffix=bytes(512)), {"fine": TEXT})
-    yield accepted("after the end", "zeros, 64 KiB", archive(ONE, comment=b"c", suffix=bytes(65_536)), {"fine": TEXT}, unlike=ALL)
+    yield accepted(
+        "after the end", "zeros, 64 KiB", archive(ONE, comment=b"c", suffix=bytes(65_536)), {"fine": TEXT}, unlike=ALL
+    )
     for name, changes in {
         "a byte": {"suffix": b"x"}, "a line": {"suffix": b"\r\n"}, "zeros and a byte": {"suffix": bytes(9) + b"x"},
-        "a comment that is cut": {"end": {"comment_length": 9}}, "a comment that is longer": {"comment": b"four", "end": {"comment_length": 2}},
+        "a comment that is cut": {"end": {"comment_length": 9}},
+        "a comment that is longer": {"comment": b"four", "end": {"comment_length": 2}},
     }.items():  # fmt: skip
         yield refused("after the end", name, archive(ONE, **changes), "followed by other bytes, or its comment is cut")
+
+
+def _of_several_ends() -> Iterator[Case]:
+    whole = archive(ONE, Member("b", random.Random(3).randbytes(500)))
     first, second = archive(Member("first")), archive(Member("second"))
-    yield refused("two zips", "one behind the other", first + second, "another zip before it")
-    yield refused("two zips", "the first empty", archive() + second, "another zip before it")
+    yield refused("two zips", "one behind the other", first + second, "two zips in one file")
+    yield refused("two zips", "the first empty", archive() + second, "two zips in one file")
     fake = archive()
-    yield refused("end in comment", "an empty zip that fits", archive(ONE, comment=b"note" + fake), "two ends that both fit")
+    yield refused(
+        "end in comment", "an empty zip that fits", archive(ONE, comment=b"note" + fake), "two ends that both fit"
+    )
     yield refused("end in comment", "a whole zip that fits", archive(ONE, comment=second), "two ends that both fit")
     data = archive(ONE, comment=b"PK\5\6 is a mark, nothing more, though it is long enough")
     yield accepted("end in comment", "only its mark", data, {"fine": TEXT}, unlike=ALL)
-    yield accepted("end in comment", "one that does not fit", archive(ONE, comment=fake + b"more"), {"fine": TEXT}, unlike=ALL)
+    yield accepted(
+        "end in comment", "one that does not fit", archive(ONE, comment=fake + b"more"), {"fine": TEXT}, unlike=ALL
+    )
     yield accepted("honest", "a comment", archive(ONE, comment=b"from the laboratory"), {"fine": TEXT})
     yield accepted("honest", "the longest comment", archive(ONE, comment=b"c" * MAX16), {"fine": TEXT})
     script = b"#!/bin/sh\nexec unzip $0\n"
@@ -645,12 +637,21 @@ def _of_ends() -> Iterator[Case]:
         "elsewhere": {"at": 0}, "one off": {"at": 104}, "far": {"at": 2**63}, "on another disk": {"disk": 1},
     }.items():  # fmt: skip
         yield refused("zip64 locator", name, archive(ONE, zip64=True, locator=locator), "locator points elsewhere")
-    yield refused("zip64 locator", "a gap behind its record", archive(ONE, zip64=True, end64={"mark": b"PK\6\0"}), "points nowhere")
+    yield refused(
+        "zip64 locator",
+        "a gap behind its record",
+        archive(ONE, zip64=True, end64={"mark": b"PK\6\0"}),
+        "points nowhere",
+    )
     for name, end in {
         "count": {"count": 1, "disk_count": 7}, "length": {"length": 1}, "offset": {"offset": 1}, "disk": {"disk": 3},
     }.items():  # fmt: skip
         yield refused("zip64 locator", f"old {name} disagrees", archive(ONE, zip64=True, end=end), "two end records")
-    for name, end64 in {"record size": {"record_size": 45}, "length": {"length": 2**64 - 1}, "offset": {"offset": 2**64 - 1}}.items():
+    for name, end64 in {
+        "record size": {"record_size": 45},
+        "length": {"length": 2**64 - 1},
+        "offset": {"offset": 2**64 - 1},
+    }.items():
         yield refused("zip64 locator", f"its {name}", archive(ONE, zip64=True, end64=end64), "its zip")
     locator = LOCATOR.pack(b"PK\6\7", 0, 0, 1)
     yield refused("zip64 locator", "without a record", archive(ONE, between=locator), "its zip")
@@ -672,7 +673,9 @@ def _of_methods() -> Iterator[Case]:
     aes = struct.pack("<2HH2sBH", 0x9901, 7, 2, b"AE", 3, 8)
     yield refused("encrypted", "AES", archive(ONE, Member("bad", method=99, extra=aes, both={"flags": 1})), locked)
     yield refused("encrypted", "AES without the flag", archive(ONE, Member("bad", method=99, extra=aes)), locked)
-    yield refused("encrypted", "with a descriptor", archive(Member("bad", descriptor="signed", both={"flags": 9})), locked)
+    yield refused(
+        "encrypted", "with a descriptor", archive(Member("bad", descriptor="signed", both={"flags": 9})), locked
+    )
     for method, name in {
         1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd", 2: "method 2",
         10: "method 10", 18: "method 18", 20: "method 20", 94: "method 94", MAX16: "method 65535",
@@ -685,7 +688,9 @@ def _of_honest() -> Iterator[Case]:
     inner = archive(Member("../x"), Member(both={"size": MAX32 - 1}))
     yield accepted("nested", "stored", archive(Member("in.zip", inner, STORED)), {"in.zip": inner})
     yield accepted("nested", "deflated", archive(Member("in.zip", inner)), {"in.zip": inner})
-    yield accepted("nested", "with zeros behind", archive(Member("in.zip", inner, STORED), suffix=bytes(99)), {"in.zip": inner})
+    yield accepted(
+        "nested", "with zeros behind", archive(Member("in.zip", inner, STORED), suffix=bytes(99)), {"in.zip": inner}
+    )
     bomb = archive(Member("bomb", packed=zeros(40), both={"size": 40 * MIB}))
     yield accepted("nested", "a bomb", archive(Member("in.zip", bomb)), {"in.zip": bomb})
     yield accepted("honest", "empty zip", archive(), {}, unlike={"unzip"})
@@ -694,15 +699,23 @@ def _of_honest() -> Iterator[Case]:
     folders = [Member(name, b"", STORED, mode=stat.S_IFDIR | 0o755) for name in ("a/", "b/c/")]
     yield accepted("honest", "only folders", archive(*folders), {}, folders={"a", "b/c"})
     yield accepted("honest", "a deflated folder", archive(Member("a/", b"")), {}, folders={"a"})
-    for kind in _DESCRIPTORS:
+    for kind in DESCRIPTORS:
         data = archive(Member(descriptor=kind), Member("b", descriptor=kind))
-        yield accepted("honest", f"descriptor {kind}", data, {"a": TEXT, "b": TEXT}, unlike={"bsdtar"} if "64" in kind else ())
+        yield accepted(
+            "honest", f"descriptor {kind}", data, {"a": TEXT, "b": TEXT}, unlike={"bsdtar"} if "64" in kind else ()
+        )
         data = archive(Member(method=STORED, descriptor=kind), Member("b", b"", STORED, descriptor=kind))
-        yield accepted("honest", f"descriptor {kind}, stored", data, {"a": TEXT, "b": b""}, unlike={"bsdtar"} if "64" in kind else ())
+        yield accepted(
+            "honest",
+            f"descriptor {kind}, stored",
+            data,
+            {"a": TEXT, "b": b""},
+            unlike={"bsdtar"} if "64" in kind else (),
+        )
     data = archive(Member(descriptor="signed", local={"size": 8}))
     yield accepted("honest", "descriptor and a local size, as zip writes it", data, {"a": TEXT})
     members = [Member(name) for name in "abcd"]
-    files = {name: TEXT for name in "abcd"}
+    files = dict.fromkeys("abcd", TEXT)
     yield accepted("honest", "odd order of records", archive(*members, order=(2, 0, 3, 1)), files)
     yield accepted("honest", "odd order of the directory", archive(*members, listed=(3, 1, 0, 2)), files)
     gaps = [Member(name, before=name.encode() * 99) for name in "abcd"]
@@ -715,18 +728,29 @@ def _of_honest() -> Iterator[Case]:
         "30 February": {"date": 2 << 5 | 30}, "61 s": {"time": 30 | 63 << 5 | 31 << 11},
     }.items():  # fmt: skip
         yield accepted("honest", f"date {name}", archive(Member(both=both)), {"a": TEXT})
-    odd_extra = {"cut": b"\x55\x54\x09\x00\x01", "zeros": bytes(7), "one byte": b"x", "longest": struct.pack("<2H", 7, 9_000) + bytes(9_000)}
+    odd_extra = {
+        "cut": b"\x55\x54\x09\x00\x01",
+        "zeros": bytes(7),
+        "one byte": b"x",
+        "longest": struct.pack("<2H", 7, 9_000) + bytes(9_000),
+    }
     for name, extra in odd_extra.items():
         yield accepted("honest", f"extra {name}", archive(Member(extra=extra)), {"a": TEXT}, unlike=ALL)
-    big = random.Random(5).randbytes(MIB) * 2 + bytes(3 * MIB)
+    big = random.Random(5).randbytes(MIB // 4) * 2 + bytes(MIB)
     for method in (STORED, DEFLATED, BZIP2, LZMA):
         data = archive(Member("d/big", big, method), Member("small", b"1", method))
-        yield accepted("honest", f"5 MiB, method {method}", data, {"d/big": big, "small": b"1"}, unlike={"unzip"} if method == LZMA else ())
+        yield accepted(
+            "honest",
+            f"1.5 MiB, method {method}",
+            data,
+            {"d/big": big, "small": b"1"},
+            unlike={"unzip"} if method == LZMA else (),
+        )
     for size in (4096, 4097, 2**18 - 1, 2**18, 2**18 + 1, 3 * 2**18):
         data = archive(Member(content=bytes(size)))
         yield accepted("honest", f"{size} zeros", data, {"a": bytes(size)})
     names = ["...", "..a", "a..", "a/.b", "-rf", "~", "$HOME", "CON", "a:b", "*?", "🙂"]
-    yield accepted("honest", "odd names", archive(*map(Member, names)), dict.fromkeys(names, TEXT))
+    yield accepted("honest", "odd names", archive(*map(Member, names)), dict.fromkeys(names, TEXT), unlike={"bsdtar"})
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("数据/a.csv", "1,2\n" * 1000)
@@ -739,7 +763,14 @@ def _of_encodings() -> Iterator[Case]:
         files = dict.fromkeys(names, TEXT)
         yield accepted("UTF-8 unflagged", names[0], data, files, encoding="utf-8", unlike={"zipfile"})
     data = archive(Member("flagged-é"), Member("数据".encode()))
-    yield accepted("UTF-8 unflagged", "beside flagged", data, {"flagged-é": TEXT, "数据": TEXT}, encoding="utf-8", unlike={"zipfile"})
+    yield accepted(
+        "UTF-8 unflagged",
+        "beside flagged",
+        data,
+        {"flagged-é": TEXT, "数据": TEXT},
+        encoding="utf-8",
+        unlike={"zipfile"},
+    )
     local = {
         "gb18030": ["测试数据/结果报告.csv", "图片/照片说明.txt"],
         "cp932": ["測定データ.csv", "実験結果/グラフ.png"],
@@ -749,13 +780,33 @@ def _of_encodings() -> Iterator[Case]:
     for codec, names in local.items():
         data = archive(*[Member(name.encode(codec)) for name in names], Member("plain"))
         files = dict.fromkeys([*names, "plain"], TEXT)
-        yield accepted("local encodings", f"{codec} found", data, files, encoding=codec, unlike=ALL - {"zipfile"} if codec == "cp437" else ALL)
+        yield accepted(
+            "local encodings",
+            f"{codec} found",
+            data,
+            files,
+            encoding=codec,
+            unlike=ALL - {"zipfile"} if codec == "cp437" else ALL,
+        )
         asked = ExtractSettings(keep_free=0, encoding=codec)
         yield accepted("local encodings", f"{codec} asked for", data, files, encoding=codec, settings=asked, unlike=ALL)
     raw = ["数据".encode(), "Grün".encode("cp437")]
     files = {one.decode("cp437"): TEXT for one in raw}
-    yield accepted("local encodings", "decided once for all", archive(*map(Member, raw)), files, encoding="cp437", unlike=ALL - {"zipfile"})
-    for codec, name in (("gbk", b"\xff\xff"), ("ascii", b"\xe9"), ("utf-8", b"a\xff"), ("utf-7", b"+2AA-"), ("idna", b"xn--a")):
+    yield accepted(
+        "local encodings",
+        "decided once for all",
+        archive(*map(Member, raw)),
+        files,
+        encoding="cp437",
+        unlike=ALL - {"zipfile"},
+    )
+    for codec, name in (
+        ("gbk", b"\xff\xff"),
+        ("ascii", b"\xe9"),
+        ("utf-8", b"a\xff"),
+        ("utf-7", b"+2AA-"),
+        ("idna", b"xn--a"),
+    ):
         settings = ExtractSettings(keep_free=0, encoding=codec)
         words = f"is not {codec}: set extract.encoding to what its sender uses"
         yield refused("local encodings", f"not {codec}", archive(ONE, Member(name)), words, settings=settings)
@@ -763,7 +814,9 @@ def _of_encodings() -> Iterator[Case]:
     wide = archive(Member("../x".encode("utf-16")))
     yield refused("local encodings", "traversal after decoding", wide, "would leave", settings=settings)
     flagged = ExtractSettings(keep_free=0, encoding="gbk")
-    yield accepted("local encodings", "not for flagged names", archive(Member("数据")), {"数据": TEXT}, settings=flagged)
+    yield accepted(
+        "local encodings", "not for flagged names", archive(Member("数据")), {"数据": TEXT}, settings=flagged
+    )
     good = unicode_path(b"x.csv", "数据.csv".encode())
     yield accepted("0x7075", "valid", archive(Member("x.csv", extra=good)), {"数据.csv": TEXT}, unlike={"zipfile"})
     for name, extra in {
@@ -773,7 +826,13 @@ def _of_encodings() -> Iterator[Case]:
         yield accepted("0x7075", name, archive(Member("x", extra=extra)), {"x": TEXT}, unlike=ALL)
     flagged_member = Member(b"x", extra=unicode_path(b"x", b"y"), both={"flags": UTF8})
     yield accepted("0x7075", "beside the flag", archive(flagged_member), {"x": TEXT}, unlike=ALL)
-    for name, words in {b"../x": "would leave", b"/x": "would leave", b"a\0b": "NUL", b"": "without a name", b"\xff": "UTF-8"}.items():
+    for name, words in {
+        b"../x": "would leave",
+        b"/x": "would leave",
+        b"a\0b": "NUL",
+        b"": "without a name",
+        b"\xff": "UTF-8",
+    }.items():
         yield refused("0x7075", f"hides {name!r}", archive(ONE, Member("x", extra=unicode_path(b"x", name))), words)
 
 
@@ -784,28 +843,34 @@ def _of_zstd() -> Iterator[Case]:
         return
     content = b"".join(b"line %d\n" % number for number in range(2000))
     packed = zstd.compress(content)
-    made: dict[str, Any] = {"needs_zstd": True}
-    good = Member(content=content, method=ZSTD, packed=packed)
-    yield accepted("honest", "zstd", archive(good), {"a": content}, unlike=ALL, **made)
-    made["is_early"] = False
-    cut = Member(content=content, method=ZSTD, packed=packed[:-4])
-    yield refused("no end mark", "zstd cut", archive(cut), "its data ends too early", **made)
-    rest = Member(content=content, method=ZSTD, packed=packed + b"rest")
-    yield refused("bytes left", "zstd", archive(rest), "other bytes follow", **made)
-    broken = Member(content=content, method=ZSTD, packed=packed[:20] + bytes(20) + packed[40:])
-    yield refused("checksum", "zstd damaged", archive(broken), "member a ", **made)
-    lying = Member(content=content, method=ZSTD, packed=zstd.compress(bytes(256 * MIB)), both={"size": 10})
-    yield refused("declares less", "zstd bomb", archive(lying), "holds more than the 10 bytes", is_bomb=True, **made)
-    window = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
-    packer = zstd.ZstdCompressor(options=window)
-    wide = packer.compress(bytes(256 * MIB)) + packer.flush()
-    member = Member(content=b"", method=ZSTD, packed=wide, both={"size": 256 * MIB})
-    yield refused("LZMA dictionary", "zstd window of 128 MiB", archive(member), "member a is damaged", is_bomb=True, **made)
+
+    def case(row: str, name: str, data: bytes, words: str) -> Case:
+        made = archive(Member(content=content, method=ZSTD, packed=data))
+        return refused(row, name, made, words, needs_zstd=True, is_early=False)
+
+    good = archive(Member(content=content, method=ZSTD, packed=packed))
+    yield accepted("honest", "zstd", good, {"a": content}, unlike=ALL, needs_zstd=True)
+    yield case("no end mark", "zstd cut", packed[:-4], "its data ends too early")
+    yield case("bytes left", "zstd", packed + b"rest", "other bytes follow")
+    yield case("checksum", "zstd damaged", packed[:20] + bytes(20) + packed[40:], "member a ")
+
+    def bomb() -> bytes:
+        return archive(Member("bomb", method=ZSTD, packed=zstd.compress(bytes(128 * MIB)), both={"size": 10}))
+
+    def wide() -> bytes:
+        packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+        packed = packer.compress(bytes(128 * MIB)) + packer.flush()
+        return archive(Member("bomb", method=ZSTD, packed=packed, both={"size": 128 * MIB}))
+
+    late: dict[str, Any] = {"is_early": False, "is_bomb": True, "needs_zstd": True}
+    yield refused("declares less", "zstd bomb", bomb, "holds more than the 10 bytes", **late)
+    yield refused("LZMA dictionary", "zstd window of 128 MiB", wide, "member bomb is damaged", **late)
 
 
 def _all() -> Iterator[Case]:
     for part in (
-        _of_names, _of_kinds, _of_conflicts, _of_records, _of_sizes, _of_streams, _of_ends, _of_methods, _of_honest,
+        _of_names, _of_letters, _of_empty_names, _of_several_ends, _of_kinds, _of_conflicts,
+        _of_records, _of_sizes, _of_streams, _of_ends, _of_methods, _of_honest,
         _of_encodings, _of_zstd,
     ):  # fmt: skip
         yield from part()

@@ -106,7 +106,7 @@ def _safe_path(name: str, entry: Entry) -> str:
         raise PackageError("the zip has a member without a name")
     if "\0" in name:
         raise PackageError(f"the zip's member {named(name)} has a NUL in its name")
-    if name != "/" and name.startswith("/") or ".." in re.split(r"[/\\]", name):
+    if (name != "/" and name.startswith("/")) or ".." in re.split(r"[/\\]", name):
         raise PackageError(f"the zip's member {named(name)} would leave the package's folder")
     if entry.system in _DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
         raise PackageError(f"the zip's member {named(name)} names a drive")

@@ -23,7 +23,7 @@ except ImportError:
     zstd = None
 
 PIECE = 1 << 18
-_FEED = 1 << 16  # isal is fastest where what it reads stays in the processor's cache and gives one piece at most
+_FEED = 1 << 16  # compressed bytes at once; with more, no input fits one piece, and the memory is got anew each time
 STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
 _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
 _LZMA_END_MARKED = 1 << 1
@@ -36,7 +36,8 @@ def content(descriptor: int, entry: Entry) -> Iterator[bytes]:
 
     Raises PackageError where the stream is damaged, cut short or followed by other bytes, OSError.
     """
-    source = _read(descriptor, entry.data_offset, entry.compressed_size)
+    step = PIECE if entry.method == STORED else _FEED
+    source = _read(descriptor, entry.data_offset, entry.compressed_size, step)
     try:
         yield from _STREAMS[entry.method](source, entry)
     except _CORRUPT as error:
@@ -49,9 +50,9 @@ def content(descriptor: int, entry: Entry) -> Iterator[bytes]:
         raise _damaged(entry, "other bytes follow the compressed data")
 
 
-def _read(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
+def _read(descriptor: int, offset: int, length: int, step: int) -> Iterator[bytes]:
     while length > 0:
-        piece = os.pread(descriptor, min(length, _FEED), offset)
+        piece = os.pread(descriptor, min(length, step), offset)
         if not piece:
             raise PackageError("its zip ends in the middle: it is cut short")
         yield piece

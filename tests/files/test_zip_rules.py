@@ -1,0 +1,66 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobrunner.domain.errors import PackageError
+from jobrunner.domain.settings import ExtractSettings
+from jobrunner.files.zip_directory import Entry
+from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
+
+SETTINGS = ExtractSettings(keep_free=0)
+GIB = 2**30
+
+
+def members(*names: str, size: int = 0) -> list[Member]:
+    entries = [Entry(name.encode(), 3, 0, 0, 0, 0, size, size, 0, number, None) for number, name in enumerate(names)]
+    return allowed_members(entries, list(names), {0})
+
+
+@pytest.mark.parametrize(
+    ("names", "paths"),
+    [
+        (["a", "b/c/"], [("a", False), ("b/c", True)]),
+        (["./a", "b//c", "d/./e", "f/."], [("a", False), ("b/c", False), ("d/e", False), ("f", False)]),
+        (["/", "./", "a/"], [("a", True)]),
+        (["..a/b..", "..."], [("..a/b..", False), ("...", False)]),
+    ],
+)
+def test_a_path_is_what_the_name_means(names: list[str], paths: list[tuple[str, bool]]) -> None:
+    assert [(member.path, member.is_folder) for member in members(*names)] == paths
+
+
+@pytest.mark.parametrize(
+    ("names", "limits", "words"),
+    [
+        (["a/b/cd", "e/f", "e/"], {"max_entries": 4}, "than extract.max_entries (4)"),
+        (["a", "b", "c"], {"max_entries": 2}, "than extract.max_entries (2)"),
+        (["a", "b", "c"], {"max_size": 29}, "the zip declares 30 bytes, over extract.max_size (29)"),
+    ],
+)
+def test_limits_hold_to_the_last_entry_and_byte(names: list[str], limits: dict[str, Any], words: str) -> None:
+    made = members(*names, size=0 if "max_entries" in limits else 10)
+    with pytest.raises(PackageError) as caught:
+        hold_against_limits(made, 100, replace(SETTINGS, **limits))
+    assert words in str(caught.value)
+    enough = {name: limit + 1 for name, limit in limits.items()}
+    assert hold_against_limits(made, 100, replace(SETTINGS, **enough)) == sum(member.entry.size for member in made)
+
+
+@pytest.mark.parametrize(
+    ("size", "zip_size", "is_refused"),
+    [(GIB, 1, False), (GIB + 1, GIB // 200, True), (200 * 10**7, 10**7, False), (200 * 10**7 + 1, 10**7, True)],
+)
+def test_a_ratio_counts_only_in_what_is_large(size: int, zip_size: int, is_refused: bool) -> None:
+    if not is_refused:
+        assert hold_against_limits(members("a", size=size), zip_size, SETTINGS) == size
+        return
+    with pytest.raises(PackageError, match=r"over extract\.max_ratio \(200\)"):
+        hold_against_limits(members("a", size=size), zip_size, SETTINGS)
+
+
+def test_few_deep_members_cannot_fill_the_memory_with_folders() -> None:
+    deep = [f"{number}/" + "/".join(["directory-name"] * 250) for number in range(200)]
+    with pytest.raises(PackageError, match="too many deep folders"):
+        hold_against_limits(members(*deep), 10**6, SETTINGS)
+    assert hold_against_limits(members(*deep[:20]), 10**6, SETTINGS) == 0
