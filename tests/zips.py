@@ -274,7 +274,7 @@ def _of_conflicts() -> Iterator[Case]:
     data = archive(Member(), Member("b"), listed=(0, 1, 0))
     yield accepted("one record twice", "apart", data, {"a": TEXT, "b": TEXT}, unlike={"unzip"})
     again = Member(is_written=False, central={"offset": 0, "method": STORED})
-    yield refused("one record twice", "with another method", archive(Member(), again), "overlaps another one")
+    yield refused("one record twice", "with another method", archive(Member(), again), "described in two ways")
     for name, names in {
         "case": ("a", "A"),
         "case of a folder": ("d/a", "D/a"),
@@ -362,7 +362,7 @@ def _of_records() -> Iterator[Case]:
         "overlap",
         "full: two records, one place",
         archive(Member("a"), Member("b", is_written=False)),
-        "overlaps another one",
+        "has another name in its own record",
     )
     yield refused("overlap", "quoted by deflate", quoted(by_extra=False), "overlaps another one")
     yield refused("overlap", "quoted by an extra field", quoted(by_extra=True), "overlaps another one")

@@ -1,5 +1,6 @@
 """Extraction of a package's zip: everything is inspected before anything is written, and verified while it is."""
 
+import errno
 import os
 import stat
 import time
@@ -9,7 +10,7 @@ from functools import lru_cache
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.zip_directory import named, read_directory
-from jobrunner.files.zip_names import decoded_names
+from jobrunner.files.zip_names import choose_encoding
 from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, content, crc32
 
@@ -35,6 +36,10 @@ def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Pro
             encoding = _extract(descriptor, before.st_size, target, settings, progress)
         except PackageError as error:
             _hold_against_change(zip_path, before, error)
+            raise
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise PackageError("a member's path is too long below the work folder: shorten it") from error
             raise
         _hold_against_change(zip_path, before, None)
         return encoding
@@ -65,15 +70,14 @@ def _open(zip_path: str) -> int:
 
 
 def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings, progress: Progress) -> str:
-    entries = read_directory(descriptor, size, settings.max_entries)
-    names, encoding = decoded_names(entries, settings.encoding)
-    members = allowed_members(entries, names, METHODS)
-    total = hold_against_limits(members, size, settings)
+    directory = read_directory(descriptor, size, settings.max_entries)
+    encoding = choose_encoding(directory, settings.encoding)
+    folders, total = hold_against_limits(allowed_members(directory, encoding, METHODS), size, settings)
     _hold_against_space(target, total, settings)
-    for folder in sorted(_folders(members)):
-        os.mkdir(os.path.join(target, folder), 0o755)
+    for folder in sorted(folders):
+        os.mkdir(f"{target}/{folder}", 0o755)
     done = reported = 0
-    for member in members:
+    for member in allowed_members(directory, encoding, METHODS):  # held against the rules again: it may be read anew
         if member.is_folder:
             continue
         for written in _write(descriptor, member, f"{target}/{member.path}"):
@@ -83,17 +87,6 @@ def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings,
                 progress(done, total)
                 _hold_against_space(target, total - done, settings)
     return encoding
-
-
-def _folders(members: list[Member]) -> set[str]:
-    """Return the folders that the members are or lie in."""
-    folders = {member.path for member in members if member.is_folder}
-    for member in members:
-        parent = member.path.rpartition("/")[0]
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent = parent.rpartition("/")[0]
-    return folders
 
 
 def _write(descriptor: int, member: Member, path: str) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Reading what a zip says about itself: its central directory, held against its local records before anything is used.
+"""Reading what a zip lists: its central directory, held against its local records before anything is used.
 
 The format is PKWARE's APPNOTE.TXT 6.3.10; section numbers are of that text. An archive that two readers could
 understand differently is refused.
@@ -8,23 +8,20 @@ import io
 import os
 import struct
 import zlib
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from jobrunner.domain.errors import PackageError, UnfinishedZip
+from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import shown
+from jobrunner.files.zip_end import MAX16, MAX32, Place, find_directory, read_exactly
 
-_END = struct.Struct("<4s4H2LH")  # 4.3.16
-_END64_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
-_END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
 _CENTRAL = struct.Struct("<4s2B5H3L5H2L")  # 4.3.12
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
-_MAX_COMMENT = 0xFFFF
-_MAX_PADDING = 0x10000  # zeros behind the end: tapes and block devices
-_MAX_DIRECTORY = 64 * 2**20  # its names are all held in memory
+_MAX_DIRECTORY = 64 * 2**20
+_MOST_KEPT = 20_000  # entries, of about 700 bytes each
 _LONG_NAME = 200
-_MAX16 = 0xFFFF
-_MAX32 = 0xFFFFFFFF
 _ZIP64 = 0x0001
 _UNICODE_PATH = 0x7075
 
@@ -65,110 +62,86 @@ def named(name: str) -> str:
     return shown(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…")
 
 
-def read_directory(descriptor: int, size: int, max_entries: int = _MAX32) -> list[Entry]:
-    """Return the members of the zip of `size` bytes in an open file, each one once, ordered as in the directory.
+class Directory:
+    """The members of a zip, each one once, in the directory's order.
+
+    Many are not held in memory but read anew at each iteration: what was checked of a member in one iteration has to be
+    checked again in the next, as the file may have been changed in between.
+    """
+
+    def __init__(self, descriptor: int, place: "Place", found: "_Found") -> None:
+        self._descriptor = descriptor
+        self._place = place
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found.starts) - len(self._found.repeated)
+
+    def __iter__(self) -> Iterator[Entry]:
+        found = self._found
+        if len(found.starts) == len(found.kept):
+            records: Iterator[Entry] = iter(found.kept)
+        else:
+            records = (entry for entry, _ in _records(self._descriptor, self._place))
+        for index, entry in enumerate(records):
+            if index not in found.repeated:
+                entry.data_offset = found.data_offsets[index]
+                yield entry
+
+
+class _Found:
+    """What is kept of all records: few bytes of each, and of not too many all."""
+
+    def __init__(self) -> None:
+        self.starts = array("Q")
+        self.ends = array("Q")
+        self.data_offsets = array("Q")
+        self.digests = array("q")
+        self.kept: list[Entry] = []
+        self.repeated: set[int] = set()
+
+    def add(self, entry: Entry, digest: int) -> None:
+        self.starts.append(entry.offset)
+        self.ends.append(entry.data_offset + entry.compressed_size)
+        self.data_offsets.append(entry.data_offset)
+        self.digests.append(digest)
+        if len(self.kept) < _MOST_KEPT:
+            self.kept.append(entry)
+
+
+def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Directory:
+    """Return the members of the zip of `size` bytes in an open file, held against each other and their local records.
 
     Raises PackageError where the file is no zip, is ambiguous or has too many members, OSError.
     """
-    end, values = _end_record(descriptor, size)
-    start, length, count, shift, exact = _directory_place(descriptor, end, values)
-    if length > _MAX_DIRECTORY:
-        raise PackageError(f"its zip has a directory of {length:,} bytes, over {_MAX_DIRECTORY:,}: it is no honest zip")
-    if shift and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
-        raise PackageError("its zip begins before what it lists: it is damaged, or two zips in one file")
-    entries: dict[int, Entry] = {}
-    found = 0
-    for entry in _records(descriptor, start, length, shift):
-        found += 1
-        if entries.setdefault(entry.offset, entry) != entry:  # some tools write one record twice
-            raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
-        if len(entries) > max_entries:  # said before the rest of them is held in memory
-            raise PackageError(f"the zip has more members than extract.max_entries ({max_entries:,})")
-    if found != count if exact else found & _MAX16 != count & _MAX16:
-        raise PackageError(f"its zip declares {count:,} members and lists {found:,}: it is damaged")
-    members = list(entries.values())
-    _hold_against_local_records(descriptor, members, start)
-    return members
-
-
-def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
-    """Return bytes of the file. Raises PackageError where it ends before."""
-    data = os.pread(descriptor, length, offset)
-    while len(data) < length:
-        more = os.pread(descriptor, length - len(data), offset + len(data))
-        if not more:
-            raise PackageError("its zip ends in the middle: it is cut short")
-        data += more
-    return data
-
-
-def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
-    """Find the end record: the only one whose comment reaches to the end of the file, or to zeros.
-
-    Without one the zip may still be on its way, whatever it begins with: a prefix, nothing yet, a zip within it.
-    """
-    length = min(size, _END.size + _MAX_COMMENT + _MAX_PADDING)
-    tail = read_exactly(descriptor, size - length, length)
-    content_end = len(tail.rstrip(b"\0"))
-    fitting = []
-    position = tail.rfind(b"PK\5\6")
-    while position >= 0:
-        if position + _END.size <= length:
-            _, *values = _END.unpack_from(tail, position)
-            comment_end = position + _END.size + values[-1]
-            if comment_end <= length and comment_end >= content_end:
-                fitting.append((size - length + position, tuple(values)))
-        position = tail.rfind(b"PK\5\6", 0, position)
-    if not fitting:
-        if b"PK\5\6" in tail:
-            raise UnfinishedZip("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
-        if size >= 4 and os.pread(descriptor, 4, 0) == b"PK\3\4":
-            raise UnfinishedZip("its zip has no end: it was cut short on its way, or is not complete")
-        raise UnfinishedZip(f"its zip is not a zip ({size:,} bytes without an end record)")
-    if len(fitting) > 1:
-        raise PackageError("its zip has two ends that both fit: what it holds depends on who reads it")
-    return fitting[0]
-
-
-def _directory_place(descriptor: int, end: int, values: tuple[int, ...]) -> tuple[int, int, int, int, bool]:
-    """Return start, length and number of records of the directory, the prefix's length, and whether that is exact."""
-    disk, directory_disk, disk_count, count, length, offset, _comment = values
-    located = os.pread(descriptor, _END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))
-    exact = False
-    if located[:4] == b"PK\6\7":
-        _, end64_disk, end64_offset, _disks = _END64_LOCATOR.unpack(located)
-        end64 = end - _END64_LOCATOR.size - _END64.size
-        record = read_exactly(descriptor, max(end64, 0), _END64.size)
-        if end64 < 0 or record[:4] != b"PK\6\6":
-            raise PackageError("its zip's zip64 locator points nowhere: it is damaged")
-        _, record_size, _made, _needed, disk64, directory_disk64, disk_count64, count64, length64, offset64 = (
-            _END64.unpack(record)
+    place = find_directory(descriptor, size)
+    if place.length > _MAX_DIRECTORY:
+        raise PackageError(
+            f"its zip has a directory of {place.length:,} bytes, over {_MAX_DIRECTORY:,}: it is no honest zip"
         )
-        pairs = [
-            (disk, disk64, _MAX16),
-            (directory_disk, directory_disk64, _MAX16),
-            (disk_count, disk_count64, _MAX16),
-            (count, count64, _MAX16),
-            (length, length64, _MAX32),
-            (offset, offset64, _MAX32),
-        ]
-        if any(small not in {large, unset} for small, large, unset in pairs) or record_size != _END64.size - 12:
-            raise PackageError("its zip's two end records (zip64 and old) disagree: it is damaged or forged")
-        disk, directory_disk, disk_count, count, length, offset = (large for _, large, _ in pairs)
-        if end64_offset != end64 - (end64 - length - offset) or end64_disk:
-            raise PackageError("its zip's zip64 locator points elsewhere: it is damaged or forged")
-        end, exact = end64, True
-    if disk or directory_disk or disk_count != count:
-        raise PackageError("its zip is one part of a split archive: all in one file has to be delivered")
-    start = end - length
-    if start < 0 or start < offset:
-        raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")
-    return start, length, count, start - offset, exact
+    if place.prefix and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
+        raise PackageError("its zip begins before what it lists: it is damaged, or two zips in one file")
+    found = _Found()
+    for entry, digest in _records(descriptor, place):
+        _hold_against_local_record(descriptor, entry, place.start)
+        found.add(entry, digest)
+        if len(found.starts) > 2 * max_entries:
+            break
+    _hold_against_each_other(descriptor, place, found)
+    directory = Directory(descriptor, place, found)
+    if len(directory) > max_entries:
+        raise PackageError(f"the zip has more members than extract.max_entries ({max_entries:,})")
+    listed = len(found.starts)
+    if listed != place.count if place.count_is_exact else listed & MAX16 != place.count & MAX16:
+        raise PackageError(f"its zip declares {place.count:,} members and lists {listed:,}: it is damaged")
+    return directory
 
 
-def _records(descriptor: int, start: int, length: int, shift: int) -> Iterator[Entry]:
+def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, int]]:
+    """Yield each record as an entry, with a digest of all that it says."""
     file = io.BufferedReader(io.FileIO(descriptor, closefd=False), 1 << 18)
-    file.seek(start)
+    file.seek(place.start)
+    length = place.length
     while length:
         head = file.read(_CENTRAL.size)
         if length < _CENTRAL.size or len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
@@ -182,45 +155,54 @@ def _records(descriptor: int, start: int, length: int, shift: int) -> Iterator[E
         name = file.read(name_length)
         extra = file.read(extra_length)
         file.read(comment_length)
-        unset = [size == _MAX32, compressed == _MAX32, offset == _MAX32, disk == _MAX16]
+        unset = [size == MAX32, compressed == MAX32, offset == MAX32, disk == MAX16]
         if any(unset):
             size, compressed, offset, disk = _from_zip64(extra, unset, [size, compressed, offset, disk])
         if disk:
             raise PackageError("its zip is one part of a split archive: all of it has to be delivered in one file")
         modified = date << 16 | time
-        offset += shift
-        path = _unicode_path(extra, name)
-        yield Entry(name, system, flags, method, modified, crc, compressed, size, attributes, offset, path)
+        offset += place.prefix
+        path = _unicode_path(extra, name) if extra else None
+        values = (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path)
+        yield Entry(*values), hash(values)
 
 
-def _hold_against_local_records(descriptor: int, entries: list[Entry], directory_start: int) -> None:
-    """Check that no two members share bytes, and that each local record says what the directory says."""
-    before = 0
-    for entry in sorted(entries, key=lambda entry: entry.offset):
-        if entry.offset < before:
-            raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
-        if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
-            raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-        head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(entry.raw_name))
-        mark, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack_from(head)
-        if mark != b"PK\3\4":
-            raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-        if name_length != len(entry.raw_name) or head[_LOCAL.size :] != entry.raw_name:
-            raise PackageError(f"the zip's member {entry.label} has another name in its own record: it is a forgery")
-        extra_offset = entry.offset + _LOCAL.size + name_length
-        entry.data_offset = extra_offset + extra_length
-        before = entry.data_offset + entry.compressed_size
-        if before > directory_start:
-            raise PackageError(f"the zip's member {entry.label} reaches into the directory: it is damaged")
-        if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
-            raise PackageError(f"the zip's member {entry.label} is described in two ways (flags or method)")
-        if flags & DESCRIPTOR:
-            continue  # its sizes and checksum stand behind the data; the directory has them, too
-        if _MAX32 in {size, compressed}:
-            extra = read_exactly(descriptor, extra_offset, extra_length)
-            size, compressed = _from_zip64(extra, [size == _MAX32, compressed == _MAX32], [size, compressed])
-        if (crc, compressed, size) != (entry.crc, entry.compressed_size, entry.size):
-            raise PackageError(f"the zip's member {entry.label} is described in two ways (sizes or checksum)")
+def _hold_against_local_record(descriptor: int, entry: Entry, directory_start: int) -> None:
+    """Check that a member's own record says what the directory says, and note where its content begins."""
+    if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
+        raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
+    head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(entry.raw_name))
+    mark, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack_from(head)
+    if mark != b"PK\3\4":
+        raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
+    if name_length != len(entry.raw_name) or head[_LOCAL.size :] != entry.raw_name:
+        raise PackageError(f"the zip's member {entry.label} has another name in its own record: it is a forgery")
+    extra_offset = entry.offset + _LOCAL.size + name_length
+    entry.data_offset = extra_offset + extra_length
+    if entry.data_offset + entry.compressed_size > directory_start:
+        raise PackageError(f"the zip's member {entry.label} reaches into the directory: it is damaged")
+    if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
+        raise PackageError(f"the zip's member {entry.label} is described in two ways (flags or method)")
+    if flags & DESCRIPTOR:
+        return  # its sizes and checksum stand behind the data; the directory has them, too
+    if MAX32 in {size, compressed}:
+        extra = read_exactly(descriptor, extra_offset, extra_length)
+        size, compressed = _from_zip64(extra, [size == MAX32, compressed == MAX32], [size, compressed])
+    if (crc, compressed, size) != (entry.crc, entry.compressed_size, entry.size):
+        raise PackageError(f"the zip's member {entry.label} is described in two ways (sizes or checksum)")
+
+
+def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> None:
+    """Check that no two members share bytes; a record that some tools write twice counts once."""
+    before = -1
+    for index in sorted(range(len(found.starts)), key=found.starts.__getitem__):
+        if before >= 0 and found.starts[index] < found.ends[before]:
+            if (found.starts[index], found.digests[index]) != (found.starts[before], found.digests[before]):
+                entry, _ = next(islice(_records(descriptor, place), index, None))
+                raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
+            found.repeated.add(index)
+        else:
+            before = index
 
 
 def _from_zip64(extra: bytes, unset: list[bool], values: list[int]) -> list[int]:

@@ -2,62 +2,67 @@
 
 import os
 import re
+from collections.abc import Iterable
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files.zip_directory import UTF8, Entry, named
+from jobrunner.files.zip_directory import UTF8, Entry
 
 #: In this order, where the letters that they give are equally usual.
 _CANDIDATES = ("gb18030", "cp932", "cp949")
 _FALLBACK = "cp437"  # what APPNOTE.TXT (D.1) says
 _ENOUGH = 0.6
+_SAMPLE = 1 << 16  # bytes of names that are weighed; all are tried
 #: One character before Latin letters, as an umlaut and a letter look when they are taken for Chinese or Japanese.
 _LONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
 
 
-def decoded_names(entries: list[Entry], encoding: str) -> tuple[list[str], str]:
-    """Return the members' names, and the encoding of those that do not say it themselves.
+def choose_encoding(entries: Iterable[Entry], encoding: str) -> str:
+    """Return the encoding of the names that do not say it themselves, by the UTF-8 flag or a Unicode Path field.
 
-    A name says it by the UTF-8 flag or by a Unicode Path field. The others share one encoding: the one that is asked
-    for, or with "auto" the likeliest. Raises PackageError where a name cannot be decoded.
+    All of them share one: the one that is asked for, or with "auto" the likeliest.
     """
-    names: list[str | None] = [_own_name(entry) for entry in entries]
-    open_names = [entry.raw_name for entry, name in zip(entries, names, strict=True) if name is None]
-    chosen = likeliest_encoding(open_names) if encoding == "auto" else encoding
-    remaining = (_decoded(raw, chosen) for raw in open_names)
-    return [next(remaining) if name is None else name for name in names], chosen
+    if encoding != "auto":
+        return encoding
+    return likeliest_encoding(entry.raw_name for entry in entries if _own_name(entry) is None)
 
 
-def likeliest_encoding(names: list[bytes]) -> str:
-    """Return the encoding that makes the most usual text of all the names together."""
-    text = b"\n".join(names)
-    if text.isascii():
-        return "ascii"
-    if _decodes(text, "utf-8"):
-        return "utf-8"
-    shares = {codec: _usual_share(text.decode(codec)) for codec in _CANDIDATES if _decodes(text, codec)}
-    best = max(shares, key=lambda codec: shares[codec], default=_FALLBACK)
-    return best if shares.get(best, 0) >= _ENOUGH else _FALLBACK
-
-
-def _decoded(raw: bytes, codec: str) -> str:
+def decoded_name(entry: Entry, encoding: str) -> str:
+    """Return a member's name. Raises PackageError where it cannot be decoded."""
+    own = _own_name(entry)
+    codec = encoding if own is None else "utf-8"
     try:
-        name = raw.decode(codec)
-        os.fsencode(name)  # some codecs (utf-7) give half characters, which no file name can hold
+        name = (entry.raw_name if own is None else own).decode(codec)
+        if not name.isascii():
+            os.fsencode(name)  # some codecs (utf-7) give half characters, which no file name can hold
     except UnicodeError:
+        if own is not None:
+            raise PackageError(f"the zip's member {entry.label} says that its name is UTF-8, which it is not") from None
         raise PackageError(
-            f"the zip's member {named(os.fsdecode(raw))} is not {codec}: set extract.encoding to what its sender uses"
+            f"the zip's member {entry.label} is not {codec}: set extract.encoding to what its sender uses"
         ) from None
     return name
 
 
-def _own_name(entry: Entry) -> str | None:
-    own = entry.raw_name if entry.flags & UTF8 else entry.unicode_path
-    if own is None:
-        return None
-    try:
-        return own.decode("utf-8")
-    except UnicodeDecodeError:
-        raise PackageError(f"the zip's member {entry.label} says that its name is UTF-8, which it is not") from None
+def likeliest_encoding(names: Iterable[bytes]) -> str:
+    """Return the encoding that makes the most usual text of all the names together."""
+    possible = ["utf-8", *_CANDIDATES]
+    sample = bytearray()
+    for name in names:
+        if not name.isascii():
+            possible = [codec for codec in possible if _decodes(name, codec)]
+            if len(sample) < _SAMPLE:
+                sample += name + b"\n"
+    if not sample:
+        return "ascii"
+    if "utf-8" in possible:
+        return "utf-8"
+    shares = {codec: _usual_share(sample.decode(codec)) for codec in possible}
+    best = max(shares, key=lambda codec: shares[codec], default=_FALLBACK)
+    return best if shares.get(best, 0) >= _ENOUGH else _FALLBACK
+
+
+def _own_name(entry: Entry) -> bytes | None:
+    return entry.raw_name if entry.flags & UTF8 else entry.unicode_path
 
 
 def _decodes(text: bytes, codec: str) -> bool:

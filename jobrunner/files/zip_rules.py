@@ -3,13 +3,14 @@
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import zip_directory
 from jobrunner.files.zip_directory import Entry, named
+from jobrunner.files.zip_names import decoded_name
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
 _AES = 99
@@ -34,19 +35,19 @@ class Member:
     mode: int
 
 
-def allowed_members(entries: list[Entry], names: list[str], methods: Iterable[int]) -> list[Member]:
-    """Return what of the zip is to be extracted, given the decoded names and the methods that can be decompressed.
+def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) -> Iterator[Member]:
+    """Yield what of the zip is to be extracted; `methods` are those that can be decompressed.
 
-    Raises PackageError for the first member that breaks a rule, and where two are in each other's way.
+    Raises PackageError for the first member that breaks a rule by itself.
     """
-    supported = set(methods)
-    members = []
-    for entry, written in zip(entries, names, strict=True):
-        name = written.replace("\\", "/") if entry.system in _DOS_SYSTEMS else written
+    for entry in entries:
+        name = decoded_name(entry, encoding)
+        if entry.system in _DOS_SYSTEMS:
+            name = name.replace("\\", "/")
         path = _safe_path(name, entry)
         if entry.flags & (zip_directory.ENCRYPTED | zip_directory.STRONG_ENCRYPTION) or entry.method == _AES:
             raise PackageError(f"the zip's member {named(name)} is password-protected: deliver it without a password")
-        if entry.method not in supported:
+        if entry.method not in methods:
             method = _METHODS_BY_NAME.get(entry.method, f"method {entry.method}")
             raise PackageError(
                 f"the zip's member {named(name)} is compressed with {method}, which is not supported: use deflate"
@@ -59,45 +60,46 @@ def allowed_members(entries: list[Entry], names: list[str], methods: Iterable[in
         if is_folder and entry.size:
             raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
         if path:
-            members.append(Member(entry, path, is_folder, _mode(entry)))
+            yield Member(entry, path, is_folder, _mode(entry))
         elif not is_folder:
             raise PackageError("the zip has a member without a name")
-    return members
 
 
-def hold_against_limits(members: list[Member], zip_size: int, settings: ExtractSettings) -> int:
-    """Return how many bytes the members will take. Raises PackageError where that, or their number, is over a limit."""
-    folders, files = set(), set()
-    implied = 0
+def hold_against_limits(members: Iterable[Member], zip_size: int, settings: ExtractSettings) -> tuple[set[str], int]:
+    """Return the folders that the members are or lie in, and how many bytes the members will take.
+
+    Raises PackageError where that, or their number, is over a limit, or where two are in each other's way.
+    """
+    folders: set[str] = set()
+    files: set[int] = set()  # hashes: two of 64 bits are equal once in 10**9 archives of the most members
+    implied = total = 0
     for member in members:
-        if member.is_folder:
-            folders.add(member.path)
-        elif member.path in files:
-            raise PackageError(f"the zip has two members named {named(member.path)}: which one counts is unclear")
-        else:
-            files.add(member.path)
-        parent = member.path.rpartition("/")[0]
-        while parent and parent not in folders:
-            folders.add(parent)
-            implied += len(parent)
-            parent = parent.rpartition("/")[0]
+        total += member.entry.size
+        path = member.path if member.is_folder else member.path.rpartition("/")[0]
+        while path and path not in folders:
+            folders.add(path)
+            implied += len(path)
+            path = path.rpartition("/")[0]
+        if not member.is_folder:
+            if hash(member.path) in files:
+                raise PackageError(f"the zip has two members named {named(member.path)}: which one counts is unclear")
+            files.add(hash(member.path))
         if len(files) + len(folders) > settings.max_entries:
             raise PackageError(
                 f"the zip holds more files and folders than extract.max_entries ({settings.max_entries:,})"
             )
         if implied > _MAX_IMPLIED:
             raise PackageError("the zip's members lie in too many deep folders: it is no honest zip")
-    both = files & folders
+    both = [folder for folder in folders if hash(folder) in files]
     if both:
         raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once")
-    total = sum(member.entry.size for member in members)
     if total > settings.max_size:
         raise PackageError(f"the zip declares {total:,} bytes, over extract.max_size ({settings.max_size:,})")
     if total > _SMALL and total > settings.max_ratio * zip_size:
         raise PackageError(
             f"the zip declares {total:,} bytes in {zip_size:,}, over extract.max_ratio ({settings.max_ratio})"
         )
-    return total
+    return folders, total
 
 
 def _safe_path(name: str, entry: Entry) -> str:
@@ -106,11 +108,11 @@ def _safe_path(name: str, entry: Entry) -> str:
         raise PackageError("the zip has a member without a name")
     if "\0" in name:
         raise PackageError(f"the zip's member {named(name)} has a NUL in its name")
-    if (name != "/" and name.startswith("/")) or ".." in re.split(r"[/\\]", name):
+    if (name != "/" and name.startswith("/")) or (".." in name and ".." in re.split(r"[/\\]", name)):
         raise PackageError(f"the zip's member {named(name)} would leave the package's folder")
     if entry.system in _DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
         raise PackageError(f"the zip's member {named(name)} names a drive")
-    parts = [part for part in name.split("/") if part not in {"", "."}]
+    parts = [part for part in name.split("/") if part and part != "."]
     path = "/".join(parts)
     if len(path) * 4 > _MAX_PART:  # only then can it be too long
         lengths = [len(os.fsencode(part)) for part in parts]

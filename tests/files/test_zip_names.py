@@ -2,7 +2,7 @@ import pytest
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.files.zip_directory import UTF8, Entry
-from jobrunner.files.zip_names import decoded_names, likeliest_encoding
+from jobrunner.files.zip_names import choose_encoding, decoded_name, likeliest_encoding
 
 
 def entry(raw_name: bytes, flags: int = 0, unicode_path: bytes | None = None) -> Entry:
@@ -36,22 +36,24 @@ def test_the_encoding_of_names_that_do_not_say_it_is_found(names: list[str], cod
 def test_names_that_say_their_encoding_have_no_say_in_that_of_the_others() -> None:
     raw = "测试".encode("gb18030")
     entries = [entry("é".encode(), UTF8), entry(raw), entry(b"x", unicode_path="데이터".encode())]
-    assert decoded_names(entries, "auto") == (["é", "测试", "데이터"], "gb18030")
-    assert decoded_names(entries, "cp437")[0] == ["é", raw.decode("cp437"), "데이터"]
+    assert choose_encoding(entries, "auto") == "gb18030"
+    assert [decoded_name(one, "gb18030") for one in entries] == ["é", "测试", "데이터"]
+    assert choose_encoding(entries, "cp437") == "cp437"
+    assert [decoded_name(one, "cp437") for one in entries] == ["é", raw.decode("cp437"), "데이터"]
 
 
 def test_the_flag_counts_more_than_a_unicode_path() -> None:
-    assert decoded_names([entry(b"a", UTF8, b"b")], "auto")[0] == ["a"]
+    assert decoded_name(entry(b"a", UTF8, b"b"), "cp437") == "a"
 
 
 @pytest.mark.parametrize("codec", ["gbk", "utf-8", "ascii", "utf-16", "utf-7", "idna"])
 def test_a_name_that_is_not_what_is_set_is_refused_by_name(codec: str) -> None:
     raw = {"utf-7": b"+2AA-", "idna": b"xn--a"}.get(codec, b"a\xffb")
     with pytest.raises(PackageError, match=rf"is not {codec}: set extract.encoding to what its sender uses"):
-        decoded_names([entry(b"aa"), entry(raw)], codec)
+        decoded_name(entry(raw), codec)
 
 
 @pytest.mark.parametrize("told", [entry(b"a\xff", UTF8), entry(b"a\xff", unicode_path=b"\xff")], ids=["flag", "0x7075"])
 def test_a_name_that_lies_about_utf8_is_refused_by_name(told: Entry) -> None:
     with pytest.raises(PackageError, match=r"the zip's member a\\xff says that its name is UTF-8, which it is not"):
-        decoded_names([told], "auto")
+        decoded_name(told, "cp437")

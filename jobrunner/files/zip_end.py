@@ -1,0 +1,106 @@
+"""Finding a zip's central directory, from the end record at the end of the file (APPNOTE.TXT 6.3.10)."""
+
+import os
+import struct
+from dataclasses import dataclass
+
+from jobrunner.domain.errors import PackageError, UnfinishedZip
+
+_END = struct.Struct("<4s4H2LH")  # 4.3.16
+_END64_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
+_END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
+_MAX_COMMENT = 0xFFFF
+_MAX_PADDING = 0x10000  # zeros behind the end: tapes and block devices
+#: What a field of 16 or 32 bits says where its value stands in a zip64 record.
+MAX16 = 0xFFFF
+MAX32 = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the directory lies, how many records it declares, and how many bytes precede the archive in the file."""
+
+    start: int
+    length: int
+    count: int
+    count_is_exact: bool
+    prefix: int
+
+
+def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
+    """Return bytes of the file. Raises PackageError where it ends before."""
+    data = os.pread(descriptor, length, offset)
+    while len(data) < length:
+        more = os.pread(descriptor, length - len(data), offset + len(data))
+        if not more:
+            raise PackageError("its zip ends in the middle: it is cut short")
+        data += more
+    return data
+
+
+def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
+    """Find the end record: the only one whose comment reaches to the end of the file, or to zeros.
+
+    Without one the zip may still be on its way, whatever it begins with: a prefix, nothing yet, a zip within it.
+    """
+    length = min(size, _END.size + _MAX_COMMENT + _MAX_PADDING)
+    tail = read_exactly(descriptor, size - length, length)
+    content_end = len(tail.rstrip(b"\0"))
+    fitting = []
+    position = tail.rfind(b"PK\5\6")
+    while position >= 0:
+        if position + _END.size <= length:
+            _, *values = _END.unpack_from(tail, position)
+            comment_end = position + _END.size + values[-1]
+            if comment_end <= length and comment_end >= content_end:
+                fitting.append((size - length + position, tuple(values)))
+        position = tail.rfind(b"PK\5\6", 0, position)
+    if not fitting:
+        if b"PK\5\6" in tail:
+            raise UnfinishedZip("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
+        if size >= 4 and os.pread(descriptor, 4, 0) == b"PK\3\4":
+            raise UnfinishedZip("its zip has no end: it was cut short on its way, or is not complete")
+        raise UnfinishedZip(f"its zip is not a zip ({size:,} bytes without an end record)")
+    if len(fitting) > 1:
+        raise PackageError("its zip has two ends that both fit: what it holds depends on who reads it")
+    return fitting[0]
+
+
+def find_directory(descriptor: int, size: int) -> Place:
+    """Find the central directory of the zip of `size` bytes in an open file.
+
+    Raises UnfinishedZip where it has no end, PackageError where it is damaged or ambiguous, OSError.
+    """
+    end, values = _end_record(descriptor, size)
+    disk, directory_disk, disk_count, count, length, offset, _comment = values
+    located = os.pread(descriptor, _END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))
+    exact = False
+    if located[:4] == b"PK\6\7":
+        _, end64_disk, end64_offset, _disks = _END64_LOCATOR.unpack(located)
+        end64 = end - _END64_LOCATOR.size - _END64.size
+        record = read_exactly(descriptor, max(end64, 0), _END64.size)
+        if end64 < 0 or record[:4] != b"PK\6\6":
+            raise PackageError("its zip's zip64 locator points nowhere: it is damaged")
+        _, record_size, _made, _needed, disk64, directory_disk64, disk_count64, count64, length64, offset64 = (
+            _END64.unpack(record)
+        )
+        pairs = [
+            (disk, disk64, MAX16),
+            (directory_disk, directory_disk64, MAX16),
+            (disk_count, disk_count64, MAX16),
+            (count, count64, MAX16),
+            (length, length64, MAX32),
+            (offset, offset64, MAX32),
+        ]
+        if any(small not in {large, unset} for small, large, unset in pairs) or record_size != _END64.size - 12:
+            raise PackageError("its zip's two end records (zip64 and old) disagree: it is damaged or forged")
+        disk, directory_disk, disk_count, count, length, offset = (large for _, large, _ in pairs)
+        if end64_offset != end64 - (end64 - length - offset) or end64_disk:
+            raise PackageError("its zip's zip64 locator points elsewhere: it is damaged or forged")
+        end, exact = end64, True
+    if disk or directory_disk or disk_count != count:
+        raise PackageError("its zip is one part of a split archive: all in one file has to be delivered")
+    start = end - length
+    if start < 0 or start < offset:
+        raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")
+    return Place(start, length, count, exact, prefix=start - offset)
