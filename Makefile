@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench build clean
+.PHONY: help setup run test check format bench fuzz build clean
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,12 @@ format: $(READY)  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## 5,000 small packages beside the plain script that jobrunner replaces (about 5 minutes)
+bench: $(READY)  ## the whole job beside the script it replaces, extraction beside other tools (about 15 minutes)
 	$(BIN)/python bench/whole_job.py
+	$(BIN)/python bench/extraction.py
+
+fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
+	$(BIN)/python -m tests.zip_fuzz --seconds 120 --seed 1
 
 build: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
