@@ -120,7 +120,7 @@ def available_sides() -> dict[str, Side]:
 def inflating_sides(archive: Archive) -> dict[str, Side]:
     """Return what only inflates: the engine without its writing, and isal's own loop on the stream in memory."""
     with archive.path.open("rb") as file:
-        entry = read_directory(file.fileno(), archive.path.stat().st_size)[0]
+        entry = next(iter(read_directory(file.fileno(), archive.path.stat().st_size)))
         stream = os.pread(file.fileno(), entry.compressed_size, entry.data_offset)
 
     def engine(archive: Archive, _target: Path) -> None:
@@ -195,9 +195,8 @@ def main() -> None:
     parser.add_argument("--only", choices=ARCHIVES, help="one archive only")
     options = parser.parse_args()
     isal = f"isal {metadata.version('isal')}" if fast_zlib is not zlib else "no isal"
-    print(
-        f"{options.rounds} rounds after one to warm up; Python {platform.python_version()}, {isal}, zlib {zlib.ZLIB_RUNTIME_VERSION}"
-    )
+    print(f"{options.rounds} rounds, after one to warm up, medians; 1 MB is 1,000,000 bytes")
+    print(f"Python {platform.python_version()}, {isal}, zlib {zlib.ZLIB_RUNTIME_VERSION}")
     print("durability: none on any side, nobody flushes to the disk; all zips are in the page cache")
     extracting = available_sides()
     for place in (TMPFS, options.dir or Path(tempfile.gettempdir())):

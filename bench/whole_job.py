@@ -77,9 +77,7 @@ def main() -> None:
     print(f"\n{options.packages} packages of 10 files of 8 KiB, {options.rounds} rounds, medians")
     print(f"{'':20} {'packages/s':>10}  {'jobrunner over it':>17}  durability")
     for side, (durability, _) in SIDES.items():
-        ratio = statistics.median(
-            ours / theirs for ours, theirs in zip(rates["jobrunner"], rates[side], strict=True)
-        )
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(rates["jobrunner"], rates[side], strict=True))
         print(f"{side:20} {statistics.median(rates[side]):10.0f}  {ratio:17.2f}  {durability}")
 
 
