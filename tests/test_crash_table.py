@@ -238,7 +238,7 @@ CLAIMED = Step(Kill("commit of claim"), "inbox", None, 0, LATER)
 HANDLED_STEP = Step(Kill("os.rename", matching="/handled-"), "work", [HANDLED, "package"], 1, ONCE)
 STEPS = {
     "row-03-claim": CLAIMED,
-    "row-04-mkdir": Step(Kill("os.mkdir", matching=r"/work/1-1 "), "inbox", [], 0, LATER),
+    "row-04-mkdir": Step(Kill("os.mkdir", matching=r"work/1-1 "), "inbox", [], 0, LATER),
     "row-05-rename-to-package": Step(Kill(f"{MOVES}.rename_new", matching="package$"), "work", ["package"], 0, LATER),
     "row-06-part-of-the-extraction": Step(
         Kill("os.open", matching=r"/data/b/c\.txt"), "work", ["data", "package"], 0, LATER
