@@ -350,6 +350,7 @@ def test_an_idle_runner_goes_on_with_the_job_of_a_worker_whose_own_supervisor_is
     assert parent_of(story(home).attempts[1].worker_pid) == other.pid
     assert _overlaps(home) == []
     stopped.send_signal(signal.SIGCONT)
+    wait_until(lambda: worker not in children_of(stopped.pid))  # it has seen the death before it is asked to stop
     assert "was killed by Killed" in _stop(stopped)
     _stop(other)
 

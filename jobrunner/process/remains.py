@@ -50,7 +50,11 @@ def _kill(handle: int) -> None:
 
 
 def _is_starting_a_program(pid: int) -> bool:
-    """Say whether a process is in the middle of an exec: it has memory by then, but no environment yet (proc(5))."""
+    """Say of a process whose environment was empty whether it was just in the middle of an exec.
+
+    It has memory by then, but no environment yet, or it has got one since. Who has none for good has an empty one, at
+    an address (proc(5): env_start, env_end).
+    """
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    state, memory, environment_end = fields[0], int(fields[20]), int(fields[48])
-    return state != b"Z" and memory > 0 and environment_end == 0
+    state, memory, start, end = fields[0], int(fields[20]), int(fields[47]), int(fields[48])
+    return state != b"Z" and memory > 0 and (end == 0 or start < end)

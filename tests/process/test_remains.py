@@ -1,4 +1,5 @@
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from jobrunner.process.remains import kill_handlers_of
 from tests.scripts import PRELUDE, journal, lives, parent_of
 from tests.support import clean_environment, kill, wait_until
 
-TOKEN = "00112233445566ff"
+TOKEN = secrets.token_hex(8)  # of this process of pytest alone: another one kills by its own
 
 
 @pytest.fixture
