@@ -60,6 +60,7 @@ def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 128 + a signal."""
     _make_streams_safe()
     try:
+        _refuse_other_encodings()
         code = app(prog_name="jobrunner", standalone_mode=False)
     except ConfigurationError as error:
         code = _complain(str(error), EXIT_USAGE)
@@ -76,6 +77,14 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _refuse_other_encodings() -> None:
+    if sys.getfilesystemencoding() != "utf-8":
+        raise ConfigurationError(
+            f"file names are {sys.getfilesystemencoding()} in this locale, so not every member of a zip can be named: "
+            "set LC_ALL=C.UTF-8"
+        )
 
 
 def _make_streams_safe() -> None:

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from jobrunner.domain.errors import MachineError, PackageError
@@ -16,6 +16,7 @@ from jobrunner.files.zip_streams import METHODS, content, crc32
 
 #: After so many bytes written, the disk's free space is looked at again, and progress is reported.
 _STRIDE = 16 * 2**20
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 #: Told how many of how many bytes are extracted, now and then.
 Progress = Callable[[int, int], None]
@@ -72,29 +73,36 @@ def _open(zip_path: str) -> int:
 def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings, progress: Progress) -> str:
     directory = read_directory(descriptor, size, settings.max_entries)
     encoding = choose_encoding(directory, settings.encoding)
-    folders, total = hold_against_limits(allowed_members(directory, encoding, METHODS), size, settings)
+    members: Iterable[Member] = allowed_members(directory, encoding, METHODS)
+    if directory.is_kept:
+        members = list(members)
+    folders, total = hold_against_limits(members, size, settings)
     _hold_against_space(target, total, settings)
     for folder in sorted(folders):
         os.mkdir(f"{target}/{folder}", 0o755)
+    if not directory.is_kept:  # read anew, so held against the rules again
+        members = allowed_members(directory, encoding, METHODS)
     done = reported = 0
-    for member in allowed_members(directory, encoding, METHODS):  # held against the rules again: it may be read anew
-        if member.is_folder:
-            continue
-        for written in _write(descriptor, member, f"{target}/{member.path}"):
-            done += written
-            if done - reported >= _STRIDE:
-                reported = done
-                progress(done, total)
-                _hold_against_space(target, total - done, settings)
+
+    def advance(written: int) -> None:
+        nonlocal done, reported
+        done += written
+        if done - reported >= _STRIDE:
+            reported = done
+            progress(done, total)
+            _hold_against_space(target, total - done, settings)
+
+    for member in members:
+        if not member.is_folder:
+            _write(descriptor, member, f"{target}/{member.path}", advance)
     return encoding
 
 
-def _write(descriptor: int, member: Member, path: str) -> Iterator[int]:
-    """Write one file, yielding how many bytes each piece had. Raises PackageError where it is not what was declared."""
+def _write(descriptor: int, member: Member, path: str, advance: Callable[[int], None]) -> None:
+    """Write one file, telling how many bytes each piece had. Raises PackageError where it is not what was declared."""
     entry = member.entry
     checksum = size = 0
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(path, flags, member.mode)
+    file = os.open(path, _NEW_FILE, member.mode)
     try:
         for piece in content(descriptor, entry):
             size += len(piece)
@@ -104,7 +112,7 @@ def _write(descriptor: int, member: Member, path: str) -> Iterator[int]:
                 )
             checksum = crc32(piece, checksum)
             _write_all(file, piece)
-            yield len(piece)
+            advance(len(piece))
         if size != entry.size:
             raise PackageError(
                 f"the zip's member {named(member.path)} declares {entry.size:,} bytes and holds {size:,}"

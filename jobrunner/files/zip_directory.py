@@ -23,6 +23,7 @@ _MAX_DIRECTORY = 64 * 2**20
 _MOST_KEPT = 20_000  # entries, of about 700 bytes each
 _LONG_NAME = 200
 _ZIP64 = 0x0001
+_ZIP64_SIZE = b"\xff\xff\xff\xff"
 _UNICODE_PATH = 0x7075
 
 ENCRYPTED = 1 << 0
@@ -77,12 +78,17 @@ class Directory:
     def __len__(self) -> int:
         return len(self._found.starts) - len(self._found.repeated)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the members are held in memory."""
+        return len(self._found.starts) == len(self._found.kept)
+
     def __iter__(self) -> Iterator[Entry]:
         found = self._found
-        if len(found.starts) == len(found.kept):
+        if self.is_kept:
             records: Iterator[Entry] = iter(found.kept)
         else:
-            records = (entry for entry, _ in _records(self._descriptor, self._place))
+            records = (entry for entry, *_ in _records(self._descriptor, self._place))
         for index, entry in enumerate(records):
             if index not in found.repeated:
                 entry.data_offset = found.data_offsets[index]
@@ -122,8 +128,8 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     if place.prefix and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
         raise PackageError("its zip begins before what it lists: it is damaged, or two zips in one file")
     found = _Found()
-    for entry, digest in _records(descriptor, place):
-        _hold_against_local_record(descriptor, entry, place.start)
+    for entry, record, digest in _records(descriptor, place):
+        _hold_against_local_record(descriptor, entry, record, place.start)
         found.add(entry, digest)
         if len(found.starts) > 2 * max_entries:
             break
@@ -137,8 +143,8 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     return directory
 
 
-def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, int]]:
-    """Yield each record as an entry, with a digest of all that it says."""
+def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]]:
+    """Yield each record as an entry, with its fixed part as it stands there and a digest of all that it says."""
     file = io.BufferedReader(io.FileIO(descriptor, closefd=False), 1 << 18)
     file.seek(place.start)
     length = place.length
@@ -164,29 +170,34 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, int]]:
         offset += place.prefix
         path = _unicode_path(extra, name) if extra else None
         values = (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path)
-        yield Entry(*values), hash(values)
+        yield Entry(*values), head, hash(values)
 
 
-def _hold_against_local_record(descriptor: int, entry: Entry, directory_start: int) -> None:
-    """Check that a member's own record says what the directory says, and note where its content begins."""
+def _hold_against_local_record(descriptor: int, entry: Entry, record: bytes, directory_start: int) -> None:
+    """Check that a member's own record says what its `record` in the directory says, and note where its content is."""
     if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
         raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
     head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(entry.raw_name))
-    mark, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack_from(head)
-    if mark != b"PK\3\4":
+    if head[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-    if name_length != len(entry.raw_name) or head[_LOCAL.size :] != entry.raw_name:
+    if head[26:28] != record[28:30] or head[_LOCAL.size :] != entry.raw_name:
         raise PackageError(f"the zip's member {entry.label} has another name in its own record: it is a forgery")
-    extra_offset = entry.offset + _LOCAL.size + name_length
-    entry.data_offset = extra_offset + extra_length
+    entry.data_offset = entry.offset + len(head) + int.from_bytes(head[28:30], "little")
     if entry.data_offset + entry.compressed_size > directory_start:
         raise PackageError(f"the zip's member {entry.label} reaches into the directory: it is damaged")
+    if head[4:26] != record[6:28] or _ZIP64_SIZE in head[18:26]:
+        _weigh_differences(descriptor, entry, head)
+
+
+def _weigh_differences(descriptor: int, entry: Entry, head: bytes) -> None:
+    """Raise PackageError unless a local record says the same as the directory, in other words."""
+    _, _, flags, method, _, _, crc, compressed, size, _, extra_length = _LOCAL.unpack_from(head)
     if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
         raise PackageError(f"the zip's member {entry.label} is described in two ways (flags or method)")
     if flags & DESCRIPTOR:
         return  # its sizes and checksum stand behind the data; the directory has them, too
     if MAX32 in {size, compressed}:
-        extra = read_exactly(descriptor, extra_offset, extra_length)
+        extra = read_exactly(descriptor, entry.offset + len(head), extra_length)
         size, compressed = _from_zip64(extra, [size == MAX32, compressed == MAX32], [size, compressed])
     if (crc, compressed, size) != (entry.crc, entry.compressed_size, entry.size):
         raise PackageError(f"the zip's member {entry.label} is described in two ways (sizes or checksum)")
@@ -198,7 +209,7 @@ def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> No
     for index in sorted(range(len(found.starts)), key=found.starts.__getitem__):
         if before >= 0 and found.starts[index] < found.ends[before]:
             if (found.starts[index], found.digests[index]) != (found.starts[before], found.digests[before]):
-                entry, _ = next(islice(_records(descriptor, place), index, None))
+                entry, *_ = next(islice(_records(descriptor, place), index, None))
                 raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
             found.repeated.add(index)
         else:

@@ -5,7 +5,8 @@ import lzma
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -31,11 +32,22 @@ _LZMA_END_MARKED = 1 << 1
 crc32: Callable[[bytes, int], int] = fast_zlib.crc32
 
 
-def content(descriptor: int, entry: Entry) -> Iterator[bytes]:
-    """Yield the member's content in pieces of at most PIECE bytes. Size and checksum are for the caller to check.
+def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
+    """Return the member's content in pieces of at most PIECE bytes. Size and checksum are for the caller to check.
 
-    Raises PackageError where the stream is damaged, cut short or followed by other bytes, OSError.
+    Raises, now or while it is iterated, PackageError where the stream is damaged, cut short or followed by other bytes,
+    OSError.
     """
+    if entry.method == DEFLATED and entry.compressed_size <= _FEED and entry.size <= PIECE:
+        decoder = fast_zlib.decompressobj(-zlib.MAX_WBITS)
+        with suppress(*_CORRUPT):
+            piece = decoder.decompress(os.pread(descriptor, entry.compressed_size, entry.data_offset), PIECE)
+            if decoder.eof and not decoder.unused_data and not decoder.unconsumed_tail:
+                return (piece,)
+    return _pieces(descriptor, entry)
+
+
+def _pieces(descriptor: int, entry: Entry) -> Iterator[bytes]:
     step = PIECE if entry.method == STORED else _FEED
     source = _read(descriptor, entry.data_offset, entry.compressed_size, step)
     try:

@@ -225,6 +225,12 @@ def test_output_that_cannot_be_written_is_one_plain_line(home: TestHome, words: 
     assert len(result.stderr.splitlines()) == 1, result.stderr
 
 
+def test_a_locale_that_lacks_letters_is_refused(tmp_path: Path) -> None:
+    narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert "set LC_ALL=C.UTF-8" in complaint(jobrunner("init", cwd=tmp_path, environment=narrow))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_name_that_the_terminal_cannot_write_is_escaped(home: TestHome) -> None:
     home.package("🚀")
     home.jobrunner("scan")
