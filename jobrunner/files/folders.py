@@ -15,6 +15,7 @@ from jobrunner.files import moves
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
+_HANDLED = f"handled-{BOOT_ID}"
 _WORKSPACE_NAME = re.compile(r"(\d+)-(\d+)")
 
 
@@ -48,9 +49,9 @@ class Workspace:
     @classmethod
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
-        path = os.path.join(work, f"{job_id}-{attempt}")
-        parts = ("package", "data", f"handled-{BOOT_ID}", "flushed", "copying", "copied", "progress")
-        return cls(path, *(os.path.join(path, part) for part in parts))
+        path = f"{work}/{job_id}-{attempt}"
+        parts = ("package", "data", _HANDLED, "flushed", "copying", "copied", "progress")
+        return cls(path, *[f"{path}/{part}" for part in parts])
 
     def stage(self) -> Stage:
         """Return how far this attempt, or the one it took over, came."""
@@ -84,6 +85,14 @@ class Workspace:
         """Say no more: the extraction is over."""
         with suppress(FileNotFoundError):
             os.unlink(self.progress)
+
+    def remove(self) -> None:
+        """Remove it, when the job has ended. Raises OSError."""
+        try:
+            os.rmdir(self.flushed)  # empty: all that is left once a package is in the archive
+            os.rmdir(self.path)
+        except OSError:
+            moves.remove_tree(self.path)
 
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""

@@ -88,7 +88,7 @@ class AttemptRunner:
     def clear(self, job: Job) -> None:
         """Remove the work folder of a job whose end is recorded."""
         with suppress(FileNotFoundError):  # a supervisor that starts sweeps, too
-            moves.remove_tree(Workspace.at(self._folders.work, job.id, job.attempt).path)
+            Workspace.at(self._folders.work, job.id, job.attempt).remove()
 
     def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
         try:
