@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobrunner.domain import settings as settings_module
-from jobrunner.domain.errors import ConfigurationError, in_words
-from jobrunner.domain.events import Emit
+from jobrunner.domain.errors import ConfigurationError, StoreError, in_words
+from jobrunner.domain.events import Emit, Upgraded
 from jobrunner.domain.settings import Settings
+from jobrunner.files import owner, places
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.process import handler, signals
@@ -24,7 +25,9 @@ from jobrunner.services.retrying import Retrying
 from jobrunner.services.supervision import Supervisor
 from jobrunner.services.worker import Worker
 from jobrunner.store.database import Database
+from jobrunner.store.identity import identity
 from jobrunner.store.jobs import Jobs
+from jobrunner.store.migrations import check as check_version
 from jobrunner.store.migrations import migrate
 from jobrunner.store.workers import Workers
 
@@ -85,17 +88,15 @@ def prepare_folders(settings: Settings) -> Folders:
 
 def open_home(settings: Settings, emit: Emit) -> Home:
     """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError."""
-    if not settings.database_path.parent.is_dir():
-        raise ConfigurationError(
-            f"the folder {settings.database_path.parent} of the database does not exist: "
-            f"create it, or set database.url in {SETTINGS_FILE}"
-        )
+    places.check_database(settings.database_path)
     folders = prepare_folders(settings)
+    presence = _presence(settings)
     database = Database(settings.database_path)
     database.open()
-    migrate(database)
+    if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(presence)):
+        emit(Upgraded(str(database.path), str(backup)))
+    owner.take(folders, identity(database), database.path)
     jobs = _jobs(settings, database)
-    presence = _presence(settings)
     intake = Intake(database, jobs, folders, Inbox(folders.inbox, settings.intake), emit)
     recovery = Recovery(database, jobs, Workers(database), folders, presence, settings.retry_policy, emit)
     report = Report(jobs, folders, intake)
@@ -111,6 +112,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Callable[[str
         guard = Guard(configured, timeout=settings.process.timeout) if configured else None  # forks: before opening
         database = Database(settings.database_path)
         database.open()
+        check_version(database)
         jobs = _jobs(settings, database)
         attempts = AttemptRunner(settings, Folders(settings.folders), database, jobs, guard)
         Worker(database, jobs, Workers(database), attempts, emit).run(present.token, supervisor, drain=drain)
@@ -129,6 +131,13 @@ def scanner_main(settings: Settings, emit: Emit) -> Callable[[str], None]:
         open_home(settings, emit).intake.watch({signal.SIGTERM})
 
     return main
+
+
+def _refuse_while_somebody_works(presence: Presence) -> None:
+    if presence.anybody():
+        raise StoreError(
+            "jobrunner still runs on this home, as the version before this one: stop it first, then start again"
+        )
 
 
 def _jobs(settings: Settings, database: Database) -> Jobs:

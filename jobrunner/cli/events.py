@@ -18,6 +18,7 @@ from jobrunner.domain.events import (
     PackagesFound,
     Stopping,
     Trouble,
+    Upgraded,
     WorkerDied,
     WorkersStarted,
 )
@@ -91,6 +92,8 @@ def _in_words(event: Event) -> tuple[str, str, str]:
             if times >= _EARLY_DEATHS:
                 text = f"process {pid} {reason}, as {times - 1} before it at their start; next try in {duration(delay)}"
             return "worker", "red", text
+        case Upgraded(database, backup):
+            return "upgrade", "cyan", f"{shown(database)} is of this version now; as it was before: {shown(backup)}"
         case Stopping(grace):
             return (
                 "stop",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.errors import ConfigurationError, in_words
 
 EXAMPLES = "Example:  jobrunner init /data/scans"
 
@@ -24,14 +24,16 @@ def command(
     home = (directory or context.obj).expanduser().resolve()
     if home.exists() and not home.is_dir():
         raise ConfigurationError(f"{home} is a file: name a folder")
-    home.mkdir(parents=True, exist_ok=True)
     file = home / wiring.SETTINGS_FILE
     try:
+        home.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as new:
             new.write(template())
         print(f"{file} is new: set process.command in it to your program.")
     except FileExistsError:
         print(f"{file} was there already and is left as it is.")
+    except OSError as error:
+        raise ConfigurationError(f"the home cannot be made: {in_words(error)}") from error
     settings = wiring.load_settings(home)
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,14 @@ class WorkerDied:
 
 
 @dataclass(frozen=True, slots=True)
+class Upgraded:
+    """The database got the schema of this version; `backup` is the file that holds it as it was."""
+
+    database: str
+    backup: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """A signal came: running jobs have `grace` seconds to end."""
 
@@ -93,6 +101,7 @@ Event = (
     | JobRecovered
     | ClaimGone
     | WorkerDied
+    | Upgraded
     | Stopping
     | Trouble
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobrunner.domain.errors import ConfigurationError, PackageError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.settings import FolderSettings
-from jobrunner.files import moves
+from jobrunner.files import moves, places
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
@@ -118,7 +118,8 @@ class Folders:
         """Check the folders and make those that are missing within the home.
 
         Raises ConfigurationError: a missing inbox is never made (its sender would not know of it), nor one outside of
-        the home (it may be a disk that is not mounted).
+        the home (it may be a disk that is not mounted). Before anything is made, all is checked but the inbox's own
+        rights, which are its senders' affair.
         """
         if not os.path.isdir(self.inbox):
             raise ConfigurationError(f"the inbox {self.inbox} does not exist: create it, or set folders.inbox")
@@ -132,6 +133,9 @@ class Folders:
             if not Path(folder).is_relative_to(home):
                 raise ConfigurationError(f"the {name} folder {folder} does not exist: create it, or set folders.{name}")
             missing.append(folder)
+        places.check_work(self.work, _existing(self.work))
+        for name, folder in ours.items():
+            places.check_writable(f"the {name} folder", _existing(folder))
         for name in ("archive", "failed"):
             if not moves.same_filesystem(_existing(self.work), _existing(ours[name])):
                 raise ConfigurationError(

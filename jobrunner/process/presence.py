@@ -33,6 +33,10 @@ class Presence:
         """Return the tokens of all lock files."""
         return set(os.listdir(self._folder)) if self._folder.exists() else set()
 
+    def anybody(self) -> bool:
+        """Say whether a supervisor or a worker lives."""
+        return any(self.is_alive(token) for token in self.tokens())
+
     def is_alive(self, token: str) -> bool:
         """Say whether somebody holds this token's lock."""
         with self.of_the_dead(token) as dead:

@@ -3,9 +3,10 @@
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 import peewee
@@ -16,6 +17,8 @@ from jobrunner.domain.errors import ConfigurationError, StoreError
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
 MINIMUM_SQLITE = (3, 51, 3)
+#: What `sql/schema/0001_initial.sql` marks our files with.
+APPLICATION_ID = int.from_bytes(b"jobr", "big")
 #: Writers of ours queue at the gate; this long we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 30
 
@@ -37,7 +40,9 @@ class Database:
         )
 
     def open(self) -> None:
-        """Connect, making the file where there is none. Raises StoreError."""
+        """Connect, making the file where there is none. Raises StoreError, also for another program's database."""
+        if _is_another_programs(self.path):
+            raise not_ours(self.path)
         with _store_errors(self.path):
             self._peewee.connect()
         try:
@@ -55,7 +60,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Hold the only write transaction: all that is executed within is committed together, or nothing.
+        """Hold the only write transaction: all that is executed within is committed together, or nothing."""
+        with self.turn(), self.transaction():
+            yield
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep all other writers of ours out, without a transaction.
 
         SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. So writers queue at a
         turnstile of two file locks: one writes, one is next, and who has just written cannot pass the one that waits.
@@ -65,10 +76,31 @@ class Database:
         fcntl.flock(writer, fcntl.LOCK_EX)
         fcntl.flock(following, fcntl.LOCK_UN)
         try:
-            with _store_errors(self.path), self._peewee.transaction("IMMEDIATE"):
-                yield
+            yield
         finally:
             fcntl.flock(writer, fcntl.LOCK_UN)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is executed within, or undo it all: for who has the turn."""
+        with _store_errors(self.path), self._peewee.transaction("IMMEDIATE"):
+            yield
+
+    def back_up(self, target: Path) -> None:
+        """Copy the database, as it is between two transactions, to a new file, durably. Raises StoreError, OSError.
+
+        SQLite copies it: had this process opened the file by other means, it would lose its locks on closing it.
+        """
+        aside = target.with_name(f"{target.name}.part")
+        try:
+            aside.unlink(missing_ok=True)
+            self.execute("VACUUM INTO :file", {"file": str(aside)})
+            _flush(aside)
+            aside.rename(target)
+            _flush(target.parent)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a statement and return how many rows it changed."""
@@ -91,6 +123,34 @@ class Database:
         """Return the only row of a statement, or None."""
         found = self.rows(sql, parameters)
         return found[0] if found else None
+
+
+def not_ours(path: Path) -> StoreError:
+    """Return the refusal of another program's database."""
+    return StoreError(f"{path} is another program's database: set database.url to a file of its own")
+
+
+def _is_another_programs(path: Path) -> bool:
+    """Look at a file without changing it: a usual connection would, as it sets its mode and makes files beside it.
+
+    What is only in its WAL is not seen, so that a database without a table here may still turn out to be theirs.
+    """
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    try:
+        with closing(apsw.Connection(f"file:{quote(os.fsencode(path))}?immutable=1", flags=flags)) as connection:
+            if connection.pragma("application_id") == APPLICATION_ID:
+                return False
+            return bool(connection.execute("SELECT 1 FROM sqlite_schema").fetchall())
+    except apsw.Error:  # there is none, it is being written just now, or is no database: the usual connection tells
+        return False
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

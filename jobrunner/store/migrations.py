@@ -1,12 +1,12 @@
 """The schema, as numbered files in `sql/schema` that are applied once, in order."""
 
+from collections.abc import Callable
 from importlib import resources
+from itertools import chain, count
+from pathlib import Path
 
 from jobrunner.domain.errors import StoreError
-from jobrunner.store.database import Database
-
-#: What `sql/schema/0001_initial.sql` marks our files with.
-APPLICATION_ID = int.from_bytes(b"jobr", "big")
+from jobrunner.store.database import APPLICATION_ID, Database, not_ours
 
 
 def migrations() -> dict[int, str]:
@@ -15,24 +15,62 @@ def migrations() -> dict[int, str]:
     return {int(file.name[:4]): file.read_text("utf-8") for file in files if file.name.endswith(".sql")}
 
 
-def migrate(database: Database) -> None:
-    """Bring the schema up to date, all of it or nothing. Raises StoreError on a database that is not ours to change."""
+def migrate(database: Database, *, permit: Callable[[], object] = lambda: None) -> Path | None:
+    """Bring the schema up to date, all of it or nothing, and return the backup that was made of an older one.
+
+    `permit` is called before an older schema is changed, while nobody else can write, and raises what forbids it.
+    Raises StoreError, also on a database that is not ours to change.
+    """
     known = migrations()
-    if _pragma(database, "application_id") == APPLICATION_ID and _pragma(database, "user_version") == max(known):
-        return
-    with database.write():
+    newest = max(known)
+    if _pragma(database, "application_id") == APPLICATION_ID and _pragma(database, "user_version") == newest:
+        return None
+    with database.turn():
         current = _pragma(database, "user_version")
-        is_empty = not database.rows("SELECT 1 FROM sqlite_schema")
-        if _pragma(database, "application_id") != APPLICATION_ID and not is_empty:
-            raise StoreError(f"{database.path} is another program's database: set database.url to a file of its own")
-        if current > max(known):
-            raise StoreError(
-                f"the database {database.path} was made by a newer jobrunner (schema {current}, known here: "
-                f"{max(known)}): upgrade jobrunner"
-            )
-        for version in range(current + 1, max(known) + 1):
-            database.execute(known[version])
-            database.execute(f"PRAGMA user_version = {version}")
+        backup = None
+        if database.rows("SELECT 1 FROM sqlite_schema"):
+            if _pragma(database, "application_id") != APPLICATION_ID:
+                raise not_ours(database.path)
+            _refuse_newer(database, current, newest)
+            if current == newest:  # another process was faster
+                return None
+            permit()
+            backup = _free(database.path.with_name(f"{database.path.name}.before-schema-{newest}"))
+        try:
+            if backup:
+                database.back_up(backup)
+            with database.transaction():
+                for version in range(current + 1, newest + 1):
+                    database.rows(known[version])  # reads on to the last statement, whatever one of them returns
+                    database.execute(f"PRAGMA user_version = {version}")
+        except (StoreError, OSError) as error:
+            if backup:
+                backup.unlink(missing_ok=True)
+            raise StoreError(f"{error}; the database stays at schema {current}, whole and as it was") from error
+    return backup
+
+
+def check(database: Database) -> None:
+    """Hold a worker back whose program is older than the schema. Raises StoreError.
+
+    A worker that has appeared keeps others from migrating; one that appears while they do waits here for its turn.
+    """
+    with database.turn():
+        _refuse_newer(database, _pragma(database, "user_version"), max(migrations()))
+
+
+def _refuse_newer(database: Database, current: int, newest: int) -> None:
+    if current > newest:
+        raise StoreError(
+            f"the database {database.path} was made by a newer jobrunner (schema {current}, known here: "
+            f"{newest}): upgrade jobrunner"
+        )
+
+
+def _free(path: Path) -> Path:
+    """Return the path, or the first of its successors (`~1`, `~2`) that is free: no backup is ever overwritten."""
+    candidates = chain([path], (path.with_name(f"{path.name}~{number}") for number in count(1)))
+    return next(candidate for candidate in candidates if not candidate.exists())
 
 
 def _pragma(database: Database, name: str) -> int:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -6,10 +7,18 @@ import pytest
 
 from jobrunner.domain.errors import StoreError
 from jobrunner.store.database import Database
+from jobrunner.store.identity import identity
 from jobrunner.store.migrations import migrate, migrations
+from tests.messages import tree
 from tests.store.conftest import SqlFolder
 
-INITIAL = resources.files("jobrunner.sql").joinpath("schema", "0001_initial.sql").read_text("utf-8")
+#: The released migrations, and the number of the next one.
+RELEASED = {
+    f"schema/{file.name}": file.read_text("utf-8")
+    for file in resources.files("jobrunner.sql").joinpath("schema").iterdir()
+}
+NEXT = len(RELEASED) + 1
+SCHEMA_1 = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
 
 
 def tables(database: Database) -> set[str]:
@@ -35,7 +44,7 @@ def test_the_files_are_numbered_from_one_without_a_gap() -> None:
 def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
     assert tables(empty) == set()
     migrate(empty)
-    assert tables(empty) == {"workers", "jobs", "attempts"}
+    assert tables(empty) == {"workers", "jobs", "attempts", "identity"}
     assert {row["name"] for row in schema(empty) if row["type"] == "index" and row["sql"]} == {
         "workers_not_ended",
         "jobs_ready",
@@ -57,26 +66,120 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     assert len(database.rows("SELECT * FROM jobs")) == 1
 
 
-def test_an_older_schema_is_brought_up_to_date_with_its_rows(empty: Database, sql_folder: SqlFolder) -> None:
-    migrate(empty)
-    with empty.write():
-        empty.execute("INSERT INTO jobs (name, position, created_at) VALUES (x'61', 1, 0)")
-    steps = {"schema/0001_initial.sql": INITIAL, "schema/0002_more.sql": "ALTER TABLE jobs ADD size INTEGER;"}
-    sql_folder.install(steps | {"schema/0003_label.sql": "CREATE TABLE labels (id INTEGER PRIMARY KEY) STRICT;"})
-    migrate(empty)
-    assert version(empty) == 3
-    assert "labels" in tables(empty)
-    assert empty.rows("SELECT name, size FROM jobs") == [{"name": b"a", "size": None}]
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Database]:
+    """A database of the first release, in which there are jobs, attempts and a worker."""
+    connection = apsw.Connection(str(tmp_path / "jobrunner.db"))
+    connection.execute(SCHEMA_1)
+    connection.close()
+    made = Database(tmp_path / "jobrunner.db")
+    made.open()
+    yield made
+    made.close()
 
 
-def test_a_step_that_fails_leaves_the_schema_as_it_was(empty: Database, sql_folder: SqlFolder) -> None:
-    migrate(empty)
-    before = schema(empty)
-    steps = {"schema/0001_initial.sql": INITIAL, "schema/0002_more.sql": "CREATE TABLE labels (id INTEGER);"}
-    sql_folder.install(steps | {"schema/0003_wrong.sql": "ALTER TABLE no_such ADD size INTEGER;"})
-    with pytest.raises(StoreError, match="no_such"):
-        migrate(empty)
-    assert (schema(empty), version(empty)) == (before, 1)
+def rows(database: Database) -> dict[str, list[dict[str, object]]]:
+    return {table: database.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("workers", "jobs", "attempts")}
+
+
+def test_what_was_made_by_the_first_release_becomes_as_a_fresh_one_with_its_rows(old: Database, tmp_path: Path) -> None:
+    before = rows(old)
+    assert [len(found) for found in before.values()] == [1, 6, 7]
+    migrate(old)
+    fresh = Database(tmp_path / "fresh.db")
+    fresh.open()
+    migrate(fresh)
+    assert (schema(old), version(old)) == (schema(fresh), version(fresh))
+    fresh.close()
+    for table, found in rows(old).items():
+        assert [{name: row[name] for name in before[table][0]} for row in found] == before[table]
+    assert old.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    assert old.rows("PRAGMA foreign_key_check") == []
+
+
+def test_each_database_gets_an_id_of_its_own_for_life(old: Database, tmp_path: Path) -> None:
+    migrate(old)
+    other = Database(tmp_path / "other.db")
+    other.open()
+    migrate(other)
+    ids = identity(old), identity(other)
+    assert len(set(ids)) == 2
+    migrate(old)
+    assert identity(old) == ids[0]
+    other.close()
+
+
+def test_the_backup_beside_it_is_the_database_as_it_was(old: Database) -> None:
+    before = schema(old), rows(old)
+    backup = migrate(old)
+    assert backup == old.path.with_name(f"jobrunner.db.before-schema-{max(migrations())}")
+    assert [path.name for path in old.path.parent.glob("*.part")] == []
+    copy = Database(backup)
+    copy.open()
+    assert (schema(copy), rows(copy)) == before
+    assert version(copy) == 1
+    migrate(copy)  # it can be put back and upgraded again
+    assert schema(copy) == schema(old)
+    copy.close()
+
+
+def test_an_earlier_backup_is_never_overwritten(old: Database) -> None:
+    earlier = old.path.with_name(f"jobrunner.db.before-schema-{max(migrations())}")
+    earlier.write_text("mine")
+    backup = migrate(old)
+    assert backup == earlier.with_name(f"{earlier.name}~1")
+    assert earlier.read_text() == "mine"
+
+
+def test_a_fresh_database_needs_no_backup_nor_leave(empty: Database) -> None:
+    def forbid() -> None:
+        raise StoreError("somebody works")
+
+    assert migrate(empty, permit=forbid) is None
+    assert migrate(empty, permit=forbid) is None
+    assert list(empty.path.parent.glob("*before*")) == []
+
+
+def test_what_is_not_permitted_changes_nothing(old: Database) -> None:
+    def forbid() -> None:
+        raise StoreError("somebody works")
+
+    before = schema(old), rows(old)
+    with pytest.raises(StoreError, match="somebody works"):
+        migrate(old, permit=forbid)
+    assert (schema(old), rows(old)) == before
+    assert version(old) == 1
+    assert list(old.path.parent.glob("*before*")) == []
+
+
+def test_a_migration_of_many_statements_is_executed_to_its_end(database: Database, sql_folder: SqlFolder) -> None:
+    with database.write():
+        database.execute("INSERT INTO jobs (name, position, created_at) VALUES (x'61', 1, 0)")
+    steps = {
+        f"schema/{NEXT:04}_more.sql": """
+            ALTER TABLE jobs ADD size INTEGER;  -- a comment; with a semicolon
+            UPDATE jobs SET size = 7 RETURNING id;
+            CREATE TABLE labels (id INTEGER PRIMARY KEY, word TEXT) STRICT;
+            INSERT INTO labels VALUES (1, 'one;'), (2, 'two');
+        """,
+        f"schema/{NEXT + 1:04}_label.sql": "CREATE INDEX labels_word ON labels (word);",
+    }
+    sql_folder.install(RELEASED | steps)
+    migrate(database)
+    assert version(database) == NEXT + 1
+    assert database.rows("SELECT name, size FROM jobs") == [{"name": b"a", "size": 7}]
+    assert database.rows("SELECT count(*) AS labels FROM labels") == [{"labels": 2}]
+    assert "labels_word" in {row["name"] for row in schema(database)}
+
+
+def test_a_step_that_fails_leaves_the_schema_as_it_was(database: Database, sql_folder: SqlFolder) -> None:
+    before = schema(database), version(database)
+    steps = {f"schema/{NEXT:04}_more.sql": "CREATE TABLE labels (id INTEGER);"}
+    sql_folder.install(RELEASED | steps | {f"schema/{NEXT + 1:04}_wrong.sql": "ALTER TABLE no_such ADD size INTEGER;"})
+    with pytest.raises(StoreError, match=rf"no_such.*stays at schema {NEXT - 1}, whole and as it was"):
+        migrate(database)
+    assert (schema(database), version(database)) == before
+    assert list(database.path.parent.glob("*before*")) == []
 
 
 def test_the_schema_of_a_newer_jobrunner_is_refused_and_left_alone(database: Database) -> None:
@@ -89,16 +192,37 @@ def test_the_schema_of_a_newer_jobrunner_is_refused_and_left_alone(database: Dat
     assert (schema(database), version(database)) == (before, newer)
 
 
+@pytest.mark.parametrize("mode", ["delete", "wal"])
 @pytest.mark.parametrize("their_version", [0, 1])
-def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path, their_version: int) -> None:
+def test_another_programs_database_is_refused_and_not_one_byte_changed(
+    tmp_path: Path, their_version: int, mode: str
+) -> None:
     path = tmp_path / "theirs.db"
     other = apsw.Connection(str(path))
-    other.execute(f"CREATE TABLE songs (title TEXT); PRAGMA user_version = {their_version}")
+    for statement in (
+        f"PRAGMA journal_mode = {mode}",
+        "CREATE TABLE songs (title TEXT)",
+        f"PRAGMA user_version = {their_version}",
+    ):
+        other.execute(statement).fetchall()
     other.close()
+    before = tree(tmp_path)
+    with pytest.raises(StoreError, match=r"another program's database: set database.url"):
+        Database(path).open()
+    assert tree(tmp_path) == before
+
+
+def test_another_programs_database_is_refused_while_that_one_has_all_of_it_in_its_wal(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    other = apsw.Connection(str(path))
+    other.execute("PRAGMA journal_mode = wal").fetchall()
+    other.execute("CREATE TABLE songs (title TEXT)")
+    before = path.read_bytes()
     database = Database(path)
     database.open()
-    before = schema(database)
     with pytest.raises(StoreError, match=r"another program's database: set database.url"):
         migrate(database)
-    assert schema(database) == before
     database.close()
+    assert path.read_bytes() == before
+    assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("songs",)]
+    other.close()

@@ -1,0 +1,74 @@
+"""Whose a work folder is. Its folders are numbered by one database's jobs: a second one would take them for its own."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.package import shown
+from jobrunner.files.folders import Folders
+
+_MARKER = ".home"
+
+
+def take(folders: Folders, identity: str, database: Path) -> None:
+    """Mark the work folder as this database's; raise ConfigurationError where it is another one's.
+
+    `identity` is what the database is known by wherever it lies: who moves a home keeps its work folder.
+    """
+    ours = [identity, str(database.resolve())]
+    with _marker(folders.work) as marker:
+        theirs = _read(marker)
+        if theirs == ours:
+            return
+        if theirs:
+            _refuse_others(folders, *theirs, *ours)
+        _write(marker, ours)
+
+
+def replace(folders: Folders, identity: str, database: Path) -> None:
+    """Mark the work folder as this database's, whosever it was: for one that has been rebuilt from the folders."""
+    with _marker(folders.work) as marker:
+        _write(marker, [identity, str(database.resolve())])
+
+
+def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
+    if their_path != our_path and os.path.exists(their_path):
+        copy = ", of which this one's is a copy" if theirs == ours else ""
+        raise ConfigurationError(
+            f"the work folder {shown(folders.work)} belongs to the home with the database {shown(their_path)}{copy}: "
+            f"two homes cannot share it; set folders.work of the one with {shown(our_path)} to another folder"
+        )
+    if theirs != ours and folders.workspaces():  # else it was moved, or left nothing
+        raise ConfigurationError(
+            f"the work folder {shown(folders.work)} holds packages of an earlier database ({shown(their_path)}), which "
+            f"{shown(our_path)} does not know: restore that one, or run jobrunner check --rebuild"
+        )
+
+
+@contextmanager
+def _marker(work: str) -> Iterator[TextIO]:
+    """Open the file that names the owner, and lock it."""
+    descriptor = os.open(os.path.join(work, _MARKER), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with open(descriptor, "r+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _read(marker: TextIO) -> list[str] | None:
+    """Return the owner's identity, and where its database was seen last; None where nothing whole is written."""
+    try:
+        identity, path = json.load(marker)
+    except ValueError:
+        return None
+    return [identity, path]
+
+
+def _write(marker: TextIO, owner: list[str]) -> None:
+    marker.seek(0)
+    marker.truncate()
+    json.dump(owner, marker)
