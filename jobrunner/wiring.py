@@ -27,8 +27,7 @@ from jobrunner.services.worker import Worker
 from jobrunner.store.database import Database
 from jobrunner.store.identity import identity
 from jobrunner.store.jobs import Jobs
-from jobrunner.store.migrations import check as check_version
-from jobrunner.store.migrations import migrate
+from jobrunner.store.migrations import check, migrate
 from jobrunner.store.workers import Workers
 
 SETTINGS_FILE = "jobrunner.toml"
@@ -86,16 +85,25 @@ def prepare_folders(settings: Settings) -> Folders:
     return folders
 
 
-def open_home(settings: Settings, emit: Emit) -> Home:
-    """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError."""
-    places.check_database(settings.database_path)
-    folders = prepare_folders(settings)
+def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
+    """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError.
+
+    With `to_read`, only the report is asked for: then a home that is not ours to write is good enough.
+    """
     presence = _presence(settings)
-    database = Database(settings.database_path)
-    database.open()
-    if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(presence)):
-        emit(Upgraded(str(database.path), str(backup)))
-    owner.take(folders, identity(database), database.path)
+    if to_read and places.is_for_reading_only(settings.database_path):
+        folders = Folders(settings.folders)
+        database = Database(settings.database_path, to_read=True)
+        database.open()
+        check(database)
+    else:
+        places.check_database(settings.database_path)
+        folders = prepare_folders(settings)
+        database = Database(settings.database_path)
+        database.open()
+        if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(presence)):
+            emit(Upgraded(str(database.path), str(backup)))
+        owner.take(folders, identity(database), database.path)
     jobs = _jobs(settings, database)
     intake = Intake(database, jobs, folders, Inbox(folders.inbox, settings.intake), emit)
     recovery = Recovery(database, jobs, Workers(database), folders, presence, settings.retry_policy, emit)
@@ -112,7 +120,8 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Callable[[str
         guard = Guard(configured, timeout=settings.process.timeout) if configured else None  # forks: before opening
         database = Database(settings.database_path)
         database.open()
-        check_version(database)
+        with database.turn():  # who has appeared keeps others from migrating; who appears while they do, waits here
+            check(database)
         jobs = _jobs(settings, database)
         attempts = AttemptRunner(settings, Folders(settings.folders), database, jobs, guard)
         Worker(database, jobs, Workers(database), attempts, emit).run(present.token, supervisor, drain=drain)

@@ -25,7 +25,7 @@ def command(
     """Print what the handler printed, attempt after attempt."""
     from jobrunner import wiring
 
-    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    home = wiring.open_home(wiring.load_settings(context.obj), printer(), to_read=True)
     job = home.report.find(name)
     opened: dict[int, BinaryIO] = {}
     while True:

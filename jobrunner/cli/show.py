@@ -24,7 +24,7 @@ def command(
     from jobrunner import wiring
     from jobrunner.cli import tables
 
-    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    home = wiring.open_home(wiring.load_settings(context.obj), printer(), to_read=True)
     story = home.report.story(home.report.find(name))
     if as_json:
         tables.print_json(_document(story))

@@ -29,7 +29,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
     from jobrunner import wiring
     from jobrunner.cli import tables
 
-    home = wiring.open_home(wiring.load_settings(path), printer())
+    home = wiring.open_home(wiring.load_settings(path), printer(), to_read=True)
     status = home.report.status()
     if as_json:
         tables.print_json(_document(status))

@@ -79,6 +79,11 @@ def check_database(path: Path) -> None:
         check_writable("the database", str(path))
 
 
+def is_for_reading_only(database: Path) -> bool:
+    """Say whether there is a database that is not ours to write, or in a folder that is not."""
+    return database.exists() and not (_is_ours(str(database)) and _is_ours(str(database.resolve().parent)))
+
+
 def check_work(work: str, existing: str) -> None:
     """Raise ConfigurationError where the work folder cannot lie; `existing`: it, or what it will be made in."""
     _check_mount(
@@ -91,12 +96,11 @@ def check_work(work: str, existing: str) -> None:
 
 def check_writable(what: str, path: str) -> None:
     """Raise ConfigurationError where a file or folder is not ours to write."""
-    info = os.stat(path)
-    wanted = os.W_OK | (os.X_OK if stat.S_ISDIR(info.st_mode) else 0)
-    if os.access(path, wanted, effective_ids=True):
+    if _is_ours(path):
         return
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         raise ConfigurationError(f"{what} ({shown(path)}) is on a filesystem that is mounted read-only")
+    info = os.stat(path)
     theirs, ours = _user(info.st_uid), _user(os.geteuid())
     raise ConfigurationError(
         f"{what} ({shown(path)}) is not ours to write: it is {theirs}'s, with the mode {stat.filemode(info.st_mode)}, "
@@ -108,6 +112,10 @@ def _check_mount(what: str, folder: str, because: str) -> None:
     mount = mount_of(folder)
     if mount and mount.unsafe:
         raise ConfigurationError(f"{what} is on {shown(mount.point)}, {mount.unsafe} ({shown(mount.kind)}): {because}")
+
+
+def _is_ours(path: str) -> bool:
+    return os.access(path, os.W_OK | (os.X_OK if os.path.isdir(path) else 0), effective_ids=True)
 
 
 def _user(number: int) -> str:

@@ -21,6 +21,7 @@ MINIMUM_SQLITE = (3, 51, 3)
 APPLICATION_ID = int.from_bytes(b"jobr", "big")
 #: Writers of ours queue at the gate; this long we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 30
+_READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 Row = dict[str, Any]
 
@@ -28,16 +29,19 @@ Row = dict[str, Any]
 class Database:
     """One connection to one file. It does not survive a fork: `close` it before."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, to_read: bool = False) -> None:
+        """`to_read`: for who may not write to the file; `row` and `rows` are all that can be used then."""
         _refuse_affected_sqlite(apsw.sqlite_lib_version())
         self.path = path
         self._gates: list[int] = []
-        self._peewee = APSWDatabase(
-            str(path),
-            pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1},
-            timeout=BUSY_SECONDS,
-            autoconnect=False,
-        )
+        self._gate_names = () if to_read else ("next", "writer")
+        if to_read:  # without a WAL nobody has it open: there is no shared memory, and none can be made
+            name, flags = _uri(path, "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"), _READ_ONLY
+            pragmas: dict[str, object] = {}
+        else:
+            name, flags = str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+            pragmas = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
+        self._peewee = APSWDatabase(name, pragmas=pragmas, flags=flags, timeout=BUSY_SECONDS, autoconnect=False)
 
     def open(self) -> None:
         """Connect, making the file where there is none. Raises StoreError, also for another program's database."""
@@ -46,7 +50,7 @@ class Database:
         with _store_errors(self.path):
             self._peewee.connect()
         try:
-            for name in ("next", "writer"):
+            for name in self._gate_names:
                 self._gates.append(os.open(f"{self.path}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except OSError as error:
             self.close()
@@ -135,14 +139,17 @@ def _is_another_programs(path: Path) -> bool:
 
     What is only in its WAL is not seen, so that a database without a table here may still turn out to be theirs.
     """
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     try:
-        with closing(apsw.Connection(f"file:{quote(os.fsencode(path))}?immutable=1", flags=flags)) as connection:
+        with closing(apsw.Connection(_uri(path, "immutable=1"), flags=_READ_ONLY)) as connection:
             if connection.pragma("application_id") == APPLICATION_ID:
                 return False
             return bool(connection.execute("SELECT 1 FROM sqlite_schema").fetchall())
     except apsw.Error:  # there is none, it is being written just now, or is no database: the usual connection tells
         return False
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(os.fsencode(path))}?{mode}"
 
 
 def _flush(path: Path) -> None:

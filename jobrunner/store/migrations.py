@@ -51,12 +51,14 @@ def migrate(database: Database, *, permit: Callable[[], object] = lambda: None) 
 
 
 def check(database: Database) -> None:
-    """Hold a worker back whose program is older than the schema. Raises StoreError.
-
-    A worker that has appeared keeps others from migrating; one that appears while they do waits here for its turn.
-    """
-    with database.turn():
-        _refuse_newer(database, _pragma(database, "user_version"), max(migrations()))
+    """Raise StoreError where the schema is not the one that this program knows."""
+    current, newest = _pragma(database, "user_version"), max(migrations())
+    _refuse_newer(database, current, newest)
+    if current < newest:
+        raise StoreError(
+            f"the database {database.path} was made by an older jobrunner (schema {current}, known here: {newest}): "
+            "the next command of who may write it brings it up to date"
+        )
 
 
 def _refuse_newer(database: Database, current: int, newest: int) -> None:

@@ -1,0 +1,164 @@
+"""A home in an unsafe place is refused in one plain line before anything is made."""
+
+import ctypes
+import errno
+import json
+import os
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.messages import complaint, tree
+from tests.support import TestHome, wait_until
+
+NOBODY = 65534
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+
+_HEADER = struct.Struct("<IIQQIIII")  # struct fuse_in_header of linux/fuse.h
+_FORGET, _GETATTR, _OPEN_FOLDER, _INIT = 2, 3, 27, 26
+
+
+def _serve(device: int) -> None:
+    """Answer the kernel as a FUSE filesystem that is an empty folder."""
+    attributes = struct.pack("<QQQQQQIIIIIIIIII", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40755, 2, 0, 0, 0, 4096, 0)
+    answers = {
+        _INIT: struct.pack("<IIIIHHIII28x", 7, 31, 0, 0, 0, 0, 4096, 0, 0),
+        _GETATTR: struct.pack("<QII", 0, 0, 0) + attributes,
+        _OPEN_FOLDER: bytes(16),
+    }
+    while True:
+        try:
+            request = os.read(device, 1 << 17)
+        except OSError:  # it is not mounted any more
+            return
+        _, call, number, *_ = _HEADER.unpack_from(request)
+        if call == _FORGET:
+            continue
+        answer = answers.get(call)
+        error = 0 if answer is not None else -errno.ENOENT
+        os.write(device, struct.pack("<IiQ", 16 + len(answer or b""), error, number) + (answer or b""))
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Path]:
+    """A folder that the kernel takes for one of sshfs."""
+    folder = tmp_path / "remote"
+    folder.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"a FUSE filesystem cannot be mounted here: {error}")
+    options = f"fd={device},rootmode=40755,user_id=0,group_id=0"
+    if libc.mount(b"lab:/data", bytes(folder), b"fuse.sshfs", 0, options.encode()) != 0:
+        os.close(device)
+        pytest.skip(f"a FUSE filesystem cannot be mounted here: {os.strerror(ctypes.get_errno())}")
+    server = threading.Thread(target=_serve, args=[device])
+    server.start()
+    yield folder
+    libc.umount2(bytes(folder), 2)  # MNT_DETACH
+    server.join()
+    os.close(device)
+
+
+@pytest.mark.parametrize("what", ["database", "work"])
+def test_a_network_mount_is_refused_with_its_name_and_the_reason(home: TestHome, remote: Path, what: str) -> None:
+    settings = {
+        "database": f'[database]\nurl = "sqlite:///{remote}/jobs.db"\n',
+        "work": "[folders]\n" + "".join(f'{name} = "{remote}"\n' for name in ("work", "archive", "failed")),
+    }
+    home.configure(settings[what])
+    before = tree(home.path)
+    said = complaint(home.jobrunner("status"))
+    assert f"is on {remote}, a filesystem that a program offers (FUSE) (fuse.sshfs): " in said
+    assert {"database": "set database.url to ", "work": "set folders.work, archive and failed to "}[what] in said
+    assert tree(home.path) == before
+
+
+def test_the_inbox_may_lie_there(home: TestHome, remote: Path) -> None:
+    home.configure(f'[folders]\ninbox = "{remote}"\n')
+    result = home.jobrunner("init")
+    assert result.returncode == 0, result.stderr
+
+
+def test_two_homes_do_not_share_a_work_folder(home: TestHome, tmp_path: Path) -> None:
+    other = TestHome(tmp_path / "other")
+    other.configure(f'[folders]\nwork = "{home.work}"\n')
+    assert home.jobrunner("status").returncode == 0
+    said = complaint(other.jobrunner("status"))
+    assert str(home.path / "jobrunner.db") in said
+    assert str(other.path / "jobrunner.db") in said
+    assert "folders.work" in said
+    assert home.jobrunner("status").returncode == 0
+
+
+def test_a_home_that_was_moved_goes_on(home: TestHome, tmp_path: Path) -> None:
+    home.package("p")
+    assert home.jobrunner("scan").returncode == 0
+    moved = TestHome(home.path.rename(tmp_path / "moved"))
+    assert moved.jobrunner("work", "--drain").returncode == 0
+    assert moved.counts()["done"] == 1
+
+
+@pytest.fixture
+def theirs(home: TestHome) -> Iterator[TestHome]:
+    """A home with a processed package that is not ours to write: of another user if we are root, else read-only."""
+    home.handler("print('hello')")
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    give_away(home)
+    yield home
+    for path in (home.path, *home.path.rglob("*")):
+        path.chmod(0o755)
+
+
+def give_away(home: TestHome) -> None:
+    for path in (home.path, *home.path.rglob("*")):
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+        else:
+            path.chmod(0o555)
+
+
+def _forgo_roots_rights() -> None:
+    """From the next program on, root may read all files but write only its own: prctl(2), capabilities(7)."""
+    if os.geteuid() == 0:
+        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE) == 0
+
+
+def ask(home: TestHome, *words: str) -> subprocess.CompletedProcess[str]:
+    return home.jobrunner(*words, preexec_fn=_forgo_roots_rights)
+
+
+@pytest.mark.parametrize("command", [["run"], ["retry", "--all"]], ids=" ".join)
+def test_a_home_that_is_not_ours_to_write_is_left_alone(theirs: TestHome, command: list[str]) -> None:
+    before = tree(theirs.path)
+    said = complaint(ask(theirs, *command))
+    assert "is not ours to write: it is " in said
+    assert "run jobrunner as " in said
+    assert tree(theirs.path) == before
+
+
+@pytest.mark.parametrize("somebody_works", [False, True], ids=["idle", "busy"])
+def test_a_home_that_is_not_ours_to_write_can_be_read(theirs: TestHome, somebody_works: bool) -> None:
+    if somebody_works:
+        theirs.start("work")
+        wait_until((theirs.path / "jobrunner.db-wal").exists)
+        give_away(theirs)
+    before = tree(theirs.path)
+    asked = [ask(theirs, *words) for words in (["status", "--json"], ["show", "p"], ["logs", "p"])]
+    assert [(result.returncode, result.stderr) for result in asked] == [(0, "")] * 3
+    assert json.loads(asked[0].stdout)["counts"]["done"] == 1
+    assert "archive/p" in asked[1].stdout
+    assert asked[2].stdout == "hello\n"
+    assert somebody_works or tree(theirs.path) == before
+
+
+def test_a_home_cannot_be_made_where_we_may_not_write(theirs: TestHome) -> None:
+    said = complaint(ask(theirs, "init", str(theirs.path / "new")))
+    assert "the home cannot be made: Permission denied" in said
+    assert not (theirs.path / "new").exists()
