@@ -106,17 +106,17 @@ def test_a_home_that_was_moved_goes_on(home: TestHome, tmp_path: Path) -> None:
 
 @pytest.fixture
 def theirs(home: TestHome) -> Iterator[TestHome]:
-    """A home with a processed package that is not ours to write: of another user if we are root, else read-only."""
+    """A home with a processed package, to be given away."""
     home.handler("print('hello')")
     home.package("p")
     assert home.jobrunner("run", "--drain").returncode == 0
-    give_away(home)
     yield home
     for path in (home.path, *home.path.rglob("*")):
         path.chmod(0o755)
 
 
 def give_away(home: TestHome) -> None:
+    """Make a home one that is not ours to write: another user's if we are root, else read-only."""
     for path in (home.path, *home.path.rglob("*")):
         if os.geteuid() == 0:
             os.chown(path, NOBODY, NOBODY)
@@ -136,6 +136,7 @@ def ask(home: TestHome, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", [["run"], ["retry", "--all"]], ids=" ".join)
 def test_a_home_that_is_not_ours_to_write_is_left_alone(theirs: TestHome, command: list[str]) -> None:
+    give_away(theirs)
     before = tree(theirs.path)
     said = complaint(ask(theirs, *command))
     assert "is not ours to write: it is " in said
@@ -148,7 +149,7 @@ def test_a_home_that_is_not_ours_to_write_can_be_read(theirs: TestHome, somebody
     if somebody_works:
         theirs.start("work")
         wait_until((theirs.path / "jobrunner.db-wal").exists)
-        give_away(theirs)
+    give_away(theirs)
     before = tree(theirs.path)
     asked = [ask(theirs, *words) for words in (["status", "--json"], ["show", "p"], ["logs", "p"])]
     assert [(result.returncode, result.stderr) for result in asked] == [(0, "")] * 3
@@ -159,6 +160,7 @@ def test_a_home_that_is_not_ours_to_write_can_be_read(theirs: TestHome, somebody
 
 
 def test_a_home_cannot_be_made_where_we_may_not_write(theirs: TestHome) -> None:
+    give_away(theirs)
     said = complaint(ask(theirs, "init", str(theirs.path / "new")))
     assert "the home cannot be made: Permission denied" in said
     assert not (theirs.path / "new").exists()
