@@ -62,7 +62,10 @@ class ExtractSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """The handler: a command or a callable; with neither, packages are extracted and archived. `timeout` in seconds."""
+    """The handler: a command or a callable; with neither, packages are extracted and archived.
+
+    `timeout` in seconds. The limits are those of each of its processes, `max_memory` in bytes; None: as they are.
+    """
 
     command: tuple[str, ...] | None = key(
         values.command,
@@ -77,6 +80,13 @@ class ProcessSettings:
         example='"analysis:process"',
     )
     timeout: float = key(values.timeout, "1h", "a handler that runs longer is ended")
+    max_memory: int | None = key(
+        values.size, None, "address space of each of its processes, if it is to be limited", example='"4 GiB"'
+    )
+    max_open_files: int | None = key(
+        values.positive, None, "of each of its processes, if they are to be limited", example="1024"
+    )
+    nice: int = key(values.niceness, 0, "how much it gives way to other programs: 0 to 19")
 
 
 @dataclass(frozen=True, slots=True)

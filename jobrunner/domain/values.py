@@ -38,11 +38,24 @@ def size(value: object) -> int:
 
 def positive(value: object) -> int:
     """Return a whole number from 1 on."""
+    number = _whole(value)
+    if number is None or number < 1:
+        raise ValueError("a whole number from 1 on")
+    return number
+
+
+def niceness(value: object) -> int:
+    """Return a whole number from 0 to 19."""
+    number = _whole(value)
+    if number is None or number > 19:
+        raise ValueError("a whole number from 0 to 19")
+    return number
+
+
+def _whole(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("a whole number from 1 on")
-    return value
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def text(value: object) -> str:

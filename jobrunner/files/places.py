@@ -66,7 +66,7 @@ def check_database(path: Path) -> None:
     folder = path.resolve().parent
     if not folder.is_dir():
         raise ConfigurationError(
-            f"the folder {path.parent} of the database does not exist: create it, or set database.url"
+            f"the folder {path.parent} of the database does not exist: create it, or set database.url in jobrunner.toml"
         )
     _check_mount(
         f"the database {path}",

@@ -17,6 +17,7 @@ from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
 from jobrunner.domain.settings import ProcessSettings
 from jobrunner.process import kernel
+from jobrunner.process.limits import NO_LIMITS, Limits
 
 #: Names the worker in the environment of all that a handler starts.
 WORKER_VARIABLE = "JOBRUNNER_WORKER"
@@ -51,10 +52,13 @@ class CommandHandler:
 
     keeps = None
 
-    def __init__(self, words: tuple[str, ...], home: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, words: tuple[str, ...], home: Path, environment: dict[str, str], limits: Limits = NO_LIMITS
+    ) -> None:
         self._words = words
         self._home = home
         self._environment = environment
+        self._limits = limits
         self._pidfd = -1
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +67,7 @@ class CommandHandler:
         words = command_line(self._words, call.package)
         environment = self._environment | package_environment(call.package)
         with open(call.log_path, "ab") as log:
-            self.process = _start(words, self._home, environment, log.fileno())
+            self.process = _start(words, self._home, environment, self._limits, log.fileno())
         self._pidfd = os.pidfd_open(self.process.pid)
         return (self._pidfd,)
 
@@ -79,10 +83,11 @@ class CommandHandler:
 class CallableHandler:
     """Runs a function in a Python process of its own that imports it once and stays for the next package."""
 
-    def __init__(self, function: str, home: Path, environment: dict[str, str]) -> None:
+    def __init__(self, function: str, home: Path, environment: dict[str, str], limits: Limits = NO_LIMITS) -> None:
         self._function = function
         self._home = home
         self._environment = environment
+        self._limits = limits
         self._connection: Connection | None = None
         self._pidfd = -1
         self.process: subprocess.Popen[bytes] | None = None
@@ -148,7 +153,9 @@ class CallableHandler:
                 str(theirs.fileno()),
                 self._function,
             )
-            self.process = _start(words, self._home, self._environment, log.fileno(), keep=theirs.fileno())
+            self.process = _start(
+                words, self._home, self._environment, self._limits, log.fileno(), keep=theirs.fileno()
+            )
         self._connection = Connection(ours.detach())
         self._pidfd = os.pidfd_open(self.process.pid)
 
@@ -156,15 +163,17 @@ class CallableHandler:
 def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
     """Return the configured handler, None if there is none. `worker` is the token that marks its processes."""
     environment = os.environ | {WORKER_VARIABLE: worker}
+    limits = Limits.of(settings)
     if settings.command is not None:
-        return CommandHandler(settings.command, home, environment)
+        return CommandHandler(settings.command, home, environment, limits)
     if settings.callable is not None:
-        return CallableHandler(settings.callable, home, environment)
+        return CallableHandler(settings.callable, home, environment, limits)
     return None
 
 
 def check(settings: ProcessSettings, home: Path) -> None:
     """Raise ConfigurationError where the handler is certain not to start."""
+    Limits.of(settings).check()
     if settings.command is not None:
         program = settings.command[0]
         # shutil.which looks at a path as it stands: from the home, where the command is started
@@ -209,10 +218,21 @@ def _replaced(word: str, values: dict[str, str]) -> str:
 
 
 def _start(
-    words: tuple[str, ...], home: Path, environment: dict[str, str], log: int, *, keep: int | None = None
+    words: tuple[str, ...],
+    home: Path,
+    environment: dict[str, str],
+    limits: Limits,
+    log: int,
+    *,
+    keep: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a process group of its own that does not outlive this process."""
+    """Start a program in a process group of its own, under limits, that does not outlive this process."""
     parent = os.getpid()
+
+    def prepare() -> None:
+        kernel.die_with_parent(parent)
+        limits.apply()
+
     return subprocess.Popen(
         words,
         cwd=home,
@@ -222,5 +242,5 @@ def _start(
         stderr=subprocess.STDOUT,
         process_group=0,
         pass_fds=() if keep is None else (keep,),
-        preexec_fn=lambda: kernel.die_with_parent(parent),  # noqa: PLW1509  (the guard has one thread)
+        preexec_fn=prepare,  # noqa: PLW1509  (the guard has one thread)
     )

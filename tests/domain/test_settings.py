@@ -29,11 +29,16 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "process.command": (["run", "it"], ("run", "it"), "run 'that one'", ("run", "that one")),
     "process.callable": ("a:f", "a:f", "b.c:g", "b.c:g"),
     "process.timeout": ("3h", 10800.0, "4s", 4.0),
+    "process.max_memory": ("1 GiB", 2**30, "2 GiB", 2**31),
+    "process.max_open_files": (64, 64, "65", 65),
+    "process.nice": (5, 5, "19", 19),
     "retry.max_attempts": (5, 5, "6", 6),
     "retry.backoff": ("7s", 7.0, "8s", 8.0),
     "retry.max_backoff": ("2d", 172800.0, "1d", 86400.0),
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
+
+WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files")
 
 
 def settings(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -103,6 +108,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "process.command": None,
         "process.callable": None,
         "process.timeout": 3600.0,
+        "process.max_memory": None,
+        "process.max_open_files": None,
+        "process.nice": 0,
         "retry.max_attempts": 3,
         "retry.backoff": 10.0,
         "retry.max_backoff": 3600.0,
@@ -169,7 +177,7 @@ def test_a_new_file_shows_every_key_with_its_default() -> None:
     assert first.startswith("# ")
     uncommented = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
     assert {f"{section}.{name}" for section, table in uncommented.items() for name in table} == set(KEYS)
-    examples = {name: uncommented["process"].pop(name) for name in ("command", "callable")}
+    examples = {name: uncommented["process"].pop(name) for name in WITHOUT_DEFAULT}
     assert settings(uncommented) == settings()
     for name, value in examples.items():
         assert getattr(settings({"process": {name: value}}).process, name) is not None
