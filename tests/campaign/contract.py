@@ -1,0 +1,197 @@
+"""What the contract promises, held against a home: the campaigns ask here what they have found broken.
+
+Each check returns the violations in words; none is good.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from tests.scripts import Note, journal
+from tests.support import TestHome, processes_of
+
+HANDLER = Path(__file__).with_name("handler.py")
+#: Plans of which the package is to end in failed/; all others are to be done. "broken zip": no handler ever runs.
+FAILING = frozenset({"rejects", "fails", "broken zip"})
+
+Tree = dict[str, bytes]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A package as its sender made it: all files with the zip, and the zip's members. The plan is the handler's."""
+
+    name: str
+    plan: str
+    files: Tree
+    members: Tree
+
+
+def prepare(home: TestHome, evidence: Path, more: str = "", *, max_attempts: int = 3) -> None:
+    """Configure the campaigns' handler, which writes its journal into the folder `evidence`. `more` is TOML source."""
+    evidence.mkdir(exist_ok=True)
+    words = f'"{sys.executable}", "-I", "-S", "{HANDLER}", "{evidence}"'
+    home.configure(
+        f"[process]\ncommand = [{words}]\n"
+        f'[retry]\nbackoff = "0.05s"\nmax_backoff = "0.5s"\nmax_attempts = {max_attempts}\n{more}'
+    )
+
+
+def deliver(home: TestHome, name: str, plan: str = "is quick", *, files: int = 3, size: int = 2000) -> Delivery:
+    """Put a package into the inbox, of so many members of so many bytes, which never were there before."""
+    sender = home.path.parent / "sender"
+    sender.mkdir(exist_ok=True)
+    members = {f"folder/{number}.bin": secrets.token_bytes(size) for number in range(files)}
+    members["plan.txt"] = plan.encode("ascii")
+    package = home.package(
+        name, members, {"folder/note.txt": b"of the sender", "id": secrets.token_bytes(8)}, folder=sender
+    )
+    if plan == "broken zip":
+        zip_path = package / f"{name}.zip"
+        zip_path.write_bytes(zip_path.read_bytes()[:-30])
+    delivery = Delivery(name, plan, tree_of(package), members)
+    package.rename(home.inbox / name)
+    return delivery
+
+
+def whole(home: TestHome, deliveries: Iterable[Delivery]) -> list[str]:
+    """What must hold at any instant, also after a kill, while nobody works: each package is whole in some place."""
+    return [f"{delivery.name} is nowhere" for delivery in deliveries if not places(home, delivery)]
+
+
+def at_rest(
+    home: TestHome, deliveries: Iterable[Delivery], evidence: Path, recorded: Mapping[str, float] | None = None
+) -> list[str]:
+    """What must hold when all is drained and nobody works.
+
+    `recorded` says of packages at what time.monotonic() their handler's success was seen to be recorded.
+    """
+    deliveries = list(deliveries)
+    found = _rests(home)
+    jobs = {os.fsdecode(job["name"]): job for job in rows(home, "SELECT * FROM jobs")}
+    found += [
+        f"there is a job {name} that nobody delivered" for name in jobs.keys() - {each.name for each in deliveries}
+    ]
+    notes = journal(evidence)
+    attempts = rows(home, "SELECT * FROM attempts")
+    for delivery in deliveries:
+        job = jobs.get(delivery.name)
+        if job is None:
+            found.append(f"{delivery.name} has no job")
+            continue
+        mine = [note for note in notes if note.package == delivery.name]
+        outcomes = [attempt["outcome"] for attempt in attempts if attempt["job_id"] == job["id"]]
+        problems = _ending(home, delivery, job, outcomes, mine)
+        problems += _handlers(delivery, mine, (recorded or {}).get(delivery.name))
+        found += [f"{delivery.name} ({delivery.plan}, {job['state']}): {problem}" for problem in problems]
+    known = {os.fsdecode(job["failed_name"]) for job in jobs.values() if job["failed_name"] is not None}
+    found += [f"failed/{name} belongs to no job" for name in set(os.listdir(home.failed)) - known]
+    found += [f"archive/{name} belongs to no job" for name in set(os.listdir(home.archive)) - jobs.keys()]
+    return found
+
+
+def places(home: TestHome, delivery: Delivery) -> list[Path]:
+    """Return where the package lies whole, with each of its sender's files."""
+    name = delivery.name
+    some = [home.inbox / name, *home.inbox.glob(".jobrunner-taken-*"), home.archive / name, home.failed / name]
+    some += [*home.failed.glob(f"{name}~*"), *home.work.glob("*-*/package"), *home.work.glob("*-*/copied")]
+    zip_name = f"{name}.zip"
+    return [
+        place for place in some if (place / zip_name).is_file() and delivery.files.items() <= tree_of(place).items()
+    ]
+
+
+def tree_of(folder: Path) -> Tree:
+    """Return the files below a folder, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(home: TestHome, sql: str) -> list[Row]:
+    """Return what a query finds in the home's database."""
+    with closing(apsw.Connection(str(home.path / "jobrunner.db"), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        connection.set_busy_timeout(10_000)  # who closes it last has it alone for a moment
+        connection.row_trace = lambda cursor, values: dict(
+            zip([name for name, _ in cursor.getdescription()], values, strict=True)
+        )
+        return list(connection.execute(sql))
+
+
+def _rests(home: TestHome) -> list[str]:
+    """What is left of work, in folders, database and processes."""
+    found = [f"work/{name} is left" for name in os.listdir(home.work) if name != ".workers"]
+    found += [f"work/.workers/{name} is left" for name in os.listdir(home.work / ".workers")]
+    found += [f"inbox/{name} is left" for name in os.listdir(home.inbox)]
+    found += [f"process {pid} is left" for pid in processes_of(home)]
+    for worker in rows(home, "SELECT * FROM workers WHERE ended_at IS NULL"):
+        found.append(f"worker {worker['pid']} has no end in the database")
+    for attempt in rows(home, "SELECT * FROM attempts WHERE ended_at IS NULL"):
+        found.append(f"attempt {attempt['number']} at job {attempt['job_id']} has no end in the database")
+    [integrity] = rows(home, "PRAGMA integrity_check")
+    if integrity != {"integrity_check": "ok"}:
+        found.append(f"the database is damaged: {integrity}")
+    return found
+
+
+def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], notes: list[Note]) -> list[str]:
+    """How one package ended, in its row and in the folders."""
+    lies = places(home, delivery)
+    if job["state"] == "done":
+        wanted = home.archive / delivery.name
+        found = ["it should have failed"] if delivery.plan in FAILING else []
+        found += _archived(wanted, delivery, notes)
+    elif job["state"] == "failed":
+        wanted = home.failed / os.fsdecode(job["failed_name"] or b"?")
+        crashed = outcomes.count("crashed") >= 3
+        found = [] if crashed or delivery.plan in FAILING else [f"it should be done: {job['error']}"]
+        found += _failed(wanted, delivery, job)
+    else:
+        return ["it has not ended"]
+    if lies != [wanted]:
+        found.append(f"it lies in {[str(place.relative_to(home.path)) for place in lies]}, not just in {wanted.parent.name}")
+    return found
+
+
+def _archived(folder: Path, delivery: Delivery, notes: list[Note]) -> list[str]:
+    tree = tree_of(folder)
+    by = tree.get("by.txt", b"").decode("ascii", "replace")
+    successes = {f"{note.package} {note.attempt} {note.pid}" for note in notes if note.word == "succeeded"}
+    wanted = delivery.files | delivery.members
+    wanted |= {"by.txt": by.encode("ascii", "replace"), "result/out.txt": delivery.name.encode("ascii") * 1000}
+    found = [
+        f"its archive differs in {name}"
+        for name in sorted(wanted.keys() | tree.keys())
+        if wanted.get(name) != tree.get(name)
+    ]
+    if by not in successes:
+        found.append(f"what is archived was written by {by!r}, which is no run that succeeded")
+    return found
+
+
+def _failed(folder: Path, delivery: Delivery, job: Row) -> list[str]:
+    tree = tree_of(folder)
+    words = tree.pop(job["error_name"] or "?", b"").decode("utf-8", "replace")
+    found = [] if tree == delivery.files else ["its folder in failed/ is not as it came"]
+    if not words.strip() or "Traceback" in words or words.strip() != job["error"].strip():
+        found.append(f"its error file says {words!r}, its row {job['error']!r}")
+    return found
+
+
+def _handlers(delivery: Delivery, notes: list[Note], recorded: float | None) -> list[str]:
+    """What the handlers' own journal says."""
+    starts = [note for note in notes if note.word == "start"]
+    found = [f"attempt {note.attempt}: {note.word}" for note in notes if note.word in {"overlap", "stale"}]
+    if starts and delivery.plan == "broken zip":
+        found.append("a handler was started on a broken zip")
+    if len({note.attempt for note in starts}) != len(starts):
+        found.append("two handlers were started in one attempt")
+    if recorded is not None:
+        found += [f"handled already, and run again in attempt {note.attempt}" for note in starts if note.at > recorded]
+    return found
