@@ -227,18 +227,18 @@ class _Tree:
     on_entry: Callback | None
     on_exit: Callback | None
     threads: dict[int, Process] = field(default_factory=dict)
-    #: New threads that stopped, and those that were killed, before their parent told of them.
-    held: set[int] = field(default_factory=set)
-    gone: set[int] = field(default_factory=set)
     within: dict[int, Call] = field(default_factory=dict)
     killed_at: float | None = None
     is_ending: bool = False
+    is_late: bool = False
 
     def __post_init__(self) -> None:
         self.threads[self.root] = Process(self.root, None)
 
     def kill(self) -> None:
-        for pid in {process.pid for process in list(self.threads.values())} | set(self.held):
+        """Kill all that is known; who was born just now is killed at its first stop."""
+        self.is_ending = True
+        for pid in {process.pid for process in list(self.threads.values())}:
             _kill(pid)
 
     def run(self, timeout: float) -> Ended:
@@ -247,69 +247,67 @@ class _Tree:
         try:
             ended = self._run()
         except BaseException:
-            self.is_ending = True
             self.kill()
             self._run()
             raise
         finally:
             watch.cancel()
             watch.join()
-        if self.is_ending:
+        if self.is_late:
             raise TimeoutError(f"the traced program had not ended after {timeout:g} s")
         return ended
 
     def _give_up(self) -> None:
-        self.is_ending = True
+        self.is_late = True
         self.kill()
 
     def _run(self) -> Ended:
         code = 0
-        while self.threads:
-            thread, status = os.waitpid(-1, _ANY_OF_THIS_THREAD)
+        while True:
+            try:
+                thread, status = os.waitpid(-1, _ANY_OF_THIS_THREAD)
+            except ChildProcessError:
+                return Ended(code, None if self.killed_at is None else time.monotonic() - self.killed_at)
             if os.WIFSTOPPED(status):
                 with suppress(ProcessLookupError):  # it has just been killed
                     self._stopped(thread, os.WSTOPSIG(status), status >> 16)
                 continue
             if thread == self.root:
                 code = os.waitstatus_to_exitcode(status)
-            if self.threads.pop(thread, None) is None:
-                self.gone.add(thread)
+            self.threads.pop(thread, None)
             self.within.pop(thread, None)
-        return Ended(code, None if self.killed_at is None else time.monotonic() - self.killed_at)
 
     def _stopped(self, thread: int, number: int, event: int) -> None:
         if self.is_ending:
-            _kill(thread)  # one that was born meanwhile
+            _kill(thread)
         elif event in {_EVENT_FORK, _EVENT_VFORK, _EVENT_CLONE}:
-            self._born(thread, _message(thread))
+            self._born(_message(thread), self.threads[thread])
             self._go_on(thread)
         elif event == _EVENT_SECCOMP:
             self._enter(thread)
         elif event == _EVENT_STOP and number != signal.SIGTRAP:  # a group stop, until its SIGCONT
             _ptrace(_LISTEN, thread)
-        elif event == _EVENT_STOP and thread not in self.threads:
-            self.held.add(thread)
         elif event == _EVENT_EXEC:
             self._executed(thread, _message(thread))
         elif event:
+            self._born(thread, None)
             self._go_on(thread)
         elif number == _SYSCALL_STOP:
             self._leave(thread)
         else:
             self._go_on(thread, number)
 
-    def _born(self, parent: int, thread: int) -> None:
-        if thread in self.gone:
-            self.gone.discard(thread)
+    def _born(self, thread: int, parent: Process | None) -> None:
+        """A new thread is told of by its parent and stops by itself, in either order; a parent may be killed before."""
+        if thread in self.threads:
             return
-        process = self.threads[parent]
-        if _leader(thread) == thread:
-            process.children += 1
-            process = Process(thread, process, process.children)
-        self.threads[thread] = process
-        if thread in self.held:
-            self.held.discard(thread)
-            self._go_on(thread)
+        leader, above = _leader_and_parent(thread)
+        if leader != thread and leader in self.threads:
+            self.threads[thread] = self.threads[leader]
+            return
+        parent = parent or self.threads.get(above) or Process(above, None)
+        parent.children += 1
+        self.threads[thread] = Process(thread, parent, parent.children)
 
     def _executed(self, thread: int, former: int) -> None:
         """A thread that starts a program gets the id of its process."""
@@ -369,12 +367,14 @@ def _as_int(argument: int) -> int:
     return ctypes.c_int(argument & 0xFFFFFFFF).value
 
 
-def _leader(thread: int) -> int:
+def _leader_and_parent(thread: int) -> tuple[int, int]:
+    """Return the ids of the process that a thread belongs to and of that one's parent."""
     try:
         lines = Path(f"/proc/{thread}/status").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return thread
-    return next(int(line.split()[1]) for line in lines if line.startswith("Tgid:"))
+    except OSError:  # it is gone
+        return thread, 0
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields["Tgid"]), int(fields["PPid"])
 
 
 def _kill(pid: int) -> None:
@@ -429,7 +429,7 @@ def _become(
             command()
             code = 0
         else:
-            os.execvp(command[0], command)
+            os.execvp(command[0], list(command))
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
