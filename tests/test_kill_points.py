@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.tracer import PROCESS_CALLS, Call, Verdict, trace
-from tests.support import wait_until
+from tests.support import clean_environment, wait_until
+
+ROOT = Path(__file__).parent.parent
 
 #: Renames in a grandchild, by way of a fork and a vfork (subprocess), a program and a thread.
 RENAMES = """
@@ -122,3 +124,27 @@ def test_a_callback_that_raises_ends_everything(tmp_path: Path, renames: list[st
     assert (tmp_path / "a").exists()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_sample_of_the_kill_points(tmp_path: Path) -> None:
+    """`make crash` hits all of them."""
+    assert "46 kills" in campaign(tmp_path, "--sample", "46")
+
+
+def test_the_error_of_a_package_that_lies_in_failed_is_replaced_in_one_step(tmp_path: Path) -> None:
+    campaign(tmp_path, "--scenario", "recover-failed", "--point", "error")
+
+
+def campaign(scratch: Path, *words: str) -> str:
+    """Run kill points and return what is said of them; assert that each was hit and did no harm."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.campaign.kill_points", "--jobs", "2", *words],
+        cwd=ROOT,
+        env=clean_environment() | {"TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "0 not hit, 0 with faults" in ended.stdout
+    return ended.stdout

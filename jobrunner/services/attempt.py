@@ -163,7 +163,10 @@ class AttemptRunner:
                 assert job.failed_name is not None
                 assert job.error_name is not None
                 place = job.failed_name, job.error_name
-                _write_error(os.path.join(self._folders.failed, *place), error)
+                aside = os.path.join(workspace.path, "error.txt")
+                _write_error(aside, error)
+                os.rename(aside, os.path.join(self._folders.failed, *place))
+                moves.flush_directory(os.path.join(self._folders.failed, place[0]))
                 moves.flush_directory(self._folders.failed)
         except PackageError:  # it is nowhere: the failure is recorded all the same
             return Failed(job, outcome, error, None, notes.details)

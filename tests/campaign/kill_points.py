@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 
 from tests.campaign.place import Place
@@ -247,9 +247,7 @@ def campaign(names: list[str], *, point: str, sample: int | None, jobs: int) -> 
     try:
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
             found = pool.starmap(record, [(name, here, elsewhere) for name in names], chunksize=1)
-            kills = [kill for kills in found for kill in kills if point in str(kill)]
-            chance = random.Random(SEED)
-            chance.shuffle(kills)
+            kills = _in_turn([[kill for kill in kills if point in str(kill)] for kills in found])
             results = []
             strikes = [pool.apply_async(strike, (kill, here, elsewhere)) for kill in kills[:sample]]
             for pending in strikes:
@@ -261,6 +259,13 @@ def campaign(names: list[str], *, point: str, sample: int | None, jobs: int) -> 
             shutil.rmtree(folder)
 
 
+def _in_turn(found: list[list[Kill]]) -> list[Kill]:
+    """Shuffle the kills of each scenario, then take one of each in turn: a sample has them all."""
+    chance = random.Random(SEED)
+    shuffled = [chance.sample(kills, len(kills)) for kills in found]
+    return [kill for turn in zip_longest(*shuffled) for kill in turn if kill]
+
+
 def _filesystems() -> tuple[str, str]:
     """Where the homes are, in memory if that can be, and another filesystem if there is one."""
     shared, usual = "/dev/shm", tempfile.gettempdir()
@@ -269,11 +274,11 @@ def _filesystems() -> tuple[str, str]:
 
 def _say(result: Result, number: int, of: int) -> None:
     if not result.hit:
-        print(f"NOT HIT  {result.kill}")
+        print(f"NOT HIT  {result.kill}", flush=True)
     for fault in result.faults:
         print(f"FAULT  {result.kill}\n       {fault}\n{result.output}", flush=True)
-    if sys.stderr.isatty():
-        print(f"\r{number} of {of}", end="", file=sys.stderr)
+    if number % 1000 == 0:
+        print(f"{number} of {of} kills", flush=True)
 
 
 def main() -> None:

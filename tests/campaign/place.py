@@ -88,7 +88,7 @@ class Place:
         self._saved = root / "saved"
         #: What was delivered under each name, the newest last.
         self.delivered: dict[str, list[Tree]] = {}
-        #: How often the handler had run on a package when its success was recorded.
+        #: How often the handler had run on a package when its success was first recorded.
         self.recorded: dict[str, int] = {}
         for folder in (self.home, self.inbox):
             folder.mkdir(parents=True)
@@ -166,7 +166,7 @@ class Place:
 
     def _note_success(self, workspace: Path) -> None:
         (zip_file,) = (workspace / "package").glob("*.zip")
-        self.recorded[zip_file.stem] = self.runs()[zip_file.stem]
+        self.recorded.setdefault(zip_file.stem, self.runs()[zip_file.stem])
 
     def runs(self) -> Counter[str]:
         """How often the handler has started on each package."""

@@ -360,7 +360,8 @@ def _paths(call: Call) -> Iterator[str]:
                 continue
             descriptor = _AT_FDCWD if folder is None else _as_int(call.arguments[folder])
             within = "cwd" if descriptor == _AT_FDCWD else f"fd/{descriptor}"
-            yield os.path.join(os.readlink(f"/proc/{call.thread}/{within}"), text) if text else within
+            base = os.readlink(f"/proc/{call.thread}/{within}")
+            yield os.path.join(base, text) if text else base  # without a path: the descriptor's own
 
 
 def _as_int(argument: int) -> int:
