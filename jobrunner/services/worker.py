@@ -49,7 +49,7 @@ class Worker:
         job = self._claim()
         while job or not self._asked_to_stop():
             if job:
-                job = self._finish(self._attempts.run(job))
+                job = self._attempt(job)
                 sleep = _SHORTEST_SLEEP
             elif self._jobs.any_ready(self._clock()):
                 job = self._claim()
@@ -65,18 +65,22 @@ class Worker:
         with self._database.write():
             return self._jobs.claim(self._id, self._clock())
 
-    def _finish(self, ending: Ending) -> Job | None:
-        """Record an ending and, in the same transaction, claim the next job."""
-        job, following = ending.job, None
+    def _attempt(self, job: Job) -> Job | None:
+        """Run an attempt to its recorded end and return the next job, claimed already; None if there is none."""
         try:
-            with self._database.write():
-                now = self._clock()
-                self._record(ending, now)
-                if not self._asked_to_stop():
-                    following = self._jobs.claim(self._id, now)
+            return self._finish(self._attempts.run(job))
         except ClaimLost:
             self._emit(ClaimGone(job.name))
             return None
+
+    def _finish(self, ending: Ending) -> Job | None:
+        """Record an ending and, in the same transaction, claim the next job. Raises ClaimLost."""
+        job, following = ending.job, None
+        with self._database.write():
+            now = self._clock()
+            self._record(ending, now)
+            if not self._asked_to_stop():
+                following = self._jobs.claim(self._id, now)
         match ending:
             case Done():
                 self._attempts.clear(job)
