@@ -3,12 +3,13 @@
 import errno
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from jobrunner.domain.errors import ConfigurationError, PackageError, in_words
+from jobrunner.domain.errors import ClaimLost, ConfigurationError, PackageError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import moves, places
@@ -198,15 +199,23 @@ class Folders:
                 with suppress(FileNotFoundError):  # its worker may be at it, too
                     moves.remove_tree(path)
 
-    def take(self, job: Job) -> Workspace:
+    def take(self, job: Job, confirm: Callable[[Job], None]) -> Workspace:
         """Bring a claimed job's package into the attempt's own work folder, from wherever it lies.
 
         That is the work folder of an earlier attempt, the failed folder or the inbox. A condemned package that has been
         moved to the failed folder already is left there. Raises PackageError where the package is nowhere, OSError.
+
+        `confirm` raises ClaimLost where the job is somebody else's by now. It is asked when the folder is made, before
+        anything moves into it: who takes the job over later finds the folder.
         """
         workspace = Workspace.at(self.work, job.id, job.attempt)
         if not os.path.lexists(workspace.path) and not self._take_over(job, workspace):
             os.mkdir(workspace.path, 0o755)
+            try:
+                confirm(job)
+            except ClaimLost:
+                os.rmdir(workspace.path)
+                raise
         if not os.path.lexists(workspace.package) and workspace.stage() is Stage.TAKEN:
             self._fetch(job, workspace)
         if job.attempt > 1:

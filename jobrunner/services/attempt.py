@@ -92,7 +92,7 @@ class AttemptRunner:
 
     def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
         try:
-            workspace = self._folders.take(job)
+            workspace = self._folders.take(job, self._jobs.confirm)
             if workspace.stage() is Stage.TAKEN:
                 result = self._extract_and_handle(job, workspace, notes)
                 if result.outcome is not Outcome.DONE:
@@ -156,7 +156,7 @@ class AttemptRunner:
     def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
         error = decision.reason or ""
         try:
-            workspace = self._folders.take(replace(job, condemned=True))
+            workspace = self._folders.take(replace(job, condemned=True), self._jobs.confirm)
             if os.path.lexists(workspace.package):
                 place = self._move_to_failed(job, workspace, decision)
             else:  # moved by an attempt that was cut short; or never taken from there after a retry

@@ -45,6 +45,12 @@ class Jobs:
         )
         return job
 
+    def confirm(self, job: Job) -> None:
+        """Raise ClaimLost where a claimed job is somebody else's by now."""
+        current = self.get(job.id)
+        if current is None or (current.attempt, current.worker_id) != (job.attempt, job.worker_id):
+            raise ClaimLost(job.name)
+
     def complete(self, job: Job, details: Details, now: float) -> None:
         """Mark a claimed job done. Raises ClaimLost."""
         self._fenced("complete", job, {"now": now})

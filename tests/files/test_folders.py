@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobrunner.domain.errors import ConfigurationError, PackageError
+from jobrunner.domain.errors import ClaimLost, ConfigurationError, PackageError
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import moves
@@ -26,6 +26,10 @@ def job(attempt: int = 1, **fields: Any) -> Job:
     values |= dict.fromkeys(("failures", "delays", "crashes", "interruptions"), 0)
     values |= {"id": 7, "name": "p", "state": State.RUNNING, "worker_id": 1, "condemned": False}
     return Job(attempt=attempt, created_at=0.0, finished_at=None, **values | fields)
+
+
+def ours(_: Job) -> None:
+    """Confirm any claim."""
 
 
 class Home:
@@ -98,7 +102,7 @@ def test_folders_that_no_rename_can_reach_are_refused(tmp_path: Path, elsewhere:
 
 def test_a_package_is_taken_from_the_inbox(home: Home) -> None:
     home.deliver("inbox/p", "notes/n")
-    workspace = home.folders.take(job())
+    workspace = home.folders.take(job(), ours)
     assert workspace == home.workspace()
     assert listing(Path(workspace.package)) == {"p.zip": "x", "notes": None, "notes/n": "x"}
     assert list((home.path / "inbox").iterdir()) == []
@@ -108,21 +112,33 @@ def test_a_package_is_taken_from_the_inbox(home: Home) -> None:
 def test_a_package_is_taken_from_an_earlier_attempt_whose_paths_lead_nowhere_then(home: Home) -> None:
     home.deliver("work/7-1/package")
     grow(home.path / "work/7-1/data", "half")
-    workspace = home.folders.take(job(attempt=3))
+    workspace = home.folders.take(job(attempt=3), ours)
     assert sorted(os.listdir(home.folders.work)) == ["7-3"]
     assert listing(Path(workspace.path)) == {"package": None, "package/p.zip": "x", "data": None, "data/half": "x"}
 
 
+def test_nothing_is_taken_for_a_job_that_is_somebody_elses_by_now(home: Home) -> None:
+    def lost(job: Job) -> None:
+        assert home.workspace().path == os.path.join(home.folders.work, os.listdir(home.folders.work)[0])
+        raise ClaimLost(job.name)
+
+    home.deliver()
+    with pytest.raises(ClaimLost):
+        home.folders.take(job(), lost)
+    assert listing(home.path / "inbox/p") == {"p.zip": "x"}
+    assert os.listdir(home.folders.work) == []
+
+
 def test_an_attempt_that_is_taken_up_again_finds_its_own_folder(home: Home) -> None:
     home.deliver()
-    assert home.folders.take(job()) == home.folders.take(job())
+    assert home.folders.take(job(), ours) == home.folders.take(job(), ours)
     assert listing(Path(home.workspace().package)) == {"p.zip": "x"}
 
 
 def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) -> None:
     home.deliver("failed/p~1", "error.txt", "error~1.txt")
     home.deliver("inbox/p", "a new delivery")
-    workspace = home.folders.take(job(attempt=2, failed_name="p~1", error_name="error~1.txt"))
+    workspace = home.folders.take(job(attempt=2, failed_name="p~1", error_name="error~1.txt"), ours)
     assert listing(Path(workspace.package)) == {"p.zip": "x", "error.txt": "x"}
     assert (home.path / "inbox/p/a new delivery").exists()
     assert list((home.path / "failed").iterdir()) == []
@@ -130,14 +146,14 @@ def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) 
 
 def test_a_condemned_package_that_is_in_the_failed_folder_is_left_there(home: Home) -> None:
     home.deliver("failed/p", "error.txt")
-    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"))
+    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
     assert os.listdir(workspace.path) == []
     assert listing(home.path / "failed/p") == {"p.zip": "x", "error.txt": "x"}
 
 
 def test_a_condemned_package_that_has_not_been_moved_is_taken_along(home: Home) -> None:
     home.deliver("work/7-1/package", "error.txt")
-    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"))
+    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
     assert listing(Path(workspace.package)) == {"p.zip": "x"}
 
 
@@ -145,26 +161,26 @@ def test_a_package_that_has_been_archived_is_not_looked_for(home: Home) -> None:
     home.deliver("archive/p")
     home.deliver("inbox/p", "a new delivery")
     grow(home.path / "work", "7-1/flushed/")
-    assert home.folders.take(job(attempt=2)).stage() is Stage.MOVED
+    assert home.folders.take(job(attempt=2), ours).stage() is Stage.MOVED
     assert (home.path / "inbox/p/a new delivery").exists()
 
 
 def test_a_package_that_is_nowhere_is_the_senders_affair(home: Home) -> None:
     with pytest.raises(PackageError, match="not in the inbox any more: deliver it again"):
-        home.folders.take(job())
+        home.folders.take(job(), ours)
 
 
 def test_an_inbox_that_is_gone_is_the_machines_affair(home: Home) -> None:
     (home.path / "inbox").rmdir()
     with pytest.raises(FileNotFoundError):
-        home.folders.take(job())
+        home.folders.take(job(), ours)
 
 
 def test_another_jobs_folder_is_not_taken(home: Home) -> None:
     home.deliver("work/17-1/package")
     home.deliver("work/70-1/package")
     with pytest.raises(PackageError):
-        home.folders.take(job(attempt=2))
+        home.folders.take(job(attempt=2), ours)
     assert home.folders.taken_jobs() == {17, 70}
 
 
@@ -177,7 +193,7 @@ class Across:
         self.work = home / "work"
 
     def take(self, attempt: int) -> dict[str, str | None]:
-        return listing(Path(self.home.folders.take(job(attempt)).path))
+        return listing(Path(self.home.folders.take(job(attempt), ours).path))
 
 
 PACKAGE: dict[str, str | None] = {"package": None, "package/p.zip": "x", "package/notes": None, "package/notes/n": "x"}
