@@ -1,4 +1,4 @@
-"""What is left of a handler whose worker and guard were killed: found by the environment of its processes."""
+"""What is left of the dead: handlers whose worker and guard were killed, and a worker that only seems to be dead."""
 
 import os
 import select
@@ -31,6 +31,30 @@ def kill_handlers_of(worker: str) -> None:
                     _kill(handle)
                 elif not environment and _is_starting_a_program(pid):
                     passes = 0
+
+
+def kill_worker(pid: int, token: str) -> None:
+    """Kill a worker, and its guard, that lives although its lock file is free: somebody has removed that.
+
+    A process is the one meant if it has that very file open. Waits until it is gone.
+    """
+    for each in (pid, *_children(pid)):
+        with suppress(OSError), _handle_of(each) as handle:
+            folder = f"/proc/{each}/fd"
+            if any(_target(folder, name).endswith(f"/{token} (deleted)") for name in os.listdir(folder)):
+                _kill(handle)
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    return []
+
+
+def _target(folder: str, descriptor: str) -> str:
+    with suppress(OSError):
+        return os.readlink(os.path.join(folder, descriptor))
+    return ""
 
 
 @contextmanager

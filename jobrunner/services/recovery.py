@@ -8,7 +8,7 @@ from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files.folders import Folders, Stage
 from jobrunner.process.presence import Presence
-from jobrunner.process.remains import kill_handlers_of
+from jobrunner.process.remains import kill_handlers_of, kill_worker
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.workers import WorkerRecord, Workers
@@ -62,6 +62,7 @@ class Recovery:
                 self._folders.sweep(job_id)
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:
+        kill_worker(worker.pid, worker.token)
         kill_handlers_of(worker.token)
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered = []
