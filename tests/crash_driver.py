@@ -29,6 +29,7 @@ class Kill:
     `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Jobs. Its calls
     count whose arguments match `matching` (and that succeed, for "after"); the process dies at the `call`-th of its
     calls, and in all no more than `times` processes die. With `alone`, only this process dies, else the whole tree.
+    With `stops`, this process is stopped instead (SIGSTOP), until somebody lets it go on.
     """
 
     edge: str
@@ -37,6 +38,7 @@ class Kill:
     call: int = 1
     times: int = 1
     alone: bool = False
+    stops: bool = False
 
 
 def encoded(kills: tuple[Kill, ...]) -> str:
@@ -57,6 +59,9 @@ def _arm(kill: Kill, marks: Path, number: int) -> None:
 
     def die_if_it_is_time() -> None:
         if next(calls) == kill.call and any(_mark(marks / f"{number}-{time}") for time in range(kill.times)):
+            if kill.stops:
+                os.kill(os.getpid(), signal.SIGSTOP)
+                return
             if not kill.alone:
                 os.kill(_TOP, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
