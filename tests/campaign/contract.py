@@ -155,7 +155,9 @@ def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], n
     else:
         return ["it has not ended"]
     if lies != [wanted]:
-        found.append(f"it lies in {[str(place.relative_to(home.path)) for place in lies]}, not just in {wanted.parent.name}")
+        found.append(
+            f"it lies in {[str(place.relative_to(home.path)) for place in lies]}, not just in {wanted.parent.name}"
+        )
     return found
 
 

@@ -24,9 +24,9 @@ def main() -> int:
     code = 0
     if plan == "rejects":
         code = 65
-    elif plan == "fails" or (plan == "fails at first" and ATTEMPT % 2):
+    elif plan == "fails" or (plan == "fails at first" and is_first()):
         code = 1
-    elif plan == "later at first" and ATTEMPT % 2:
+    elif plan == "later at first" and is_first():
         code = 75
     if plan in {"forks", "escapes"}:
         leave_behind(is_daemon=plan == "escapes")
@@ -45,6 +45,14 @@ def note(word: str) -> None:
     journal = os.open(os.path.join(EVIDENCE, "journal"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.write(journal, line.encode())
     os.close(journal)
+
+
+def is_first() -> bool:
+    try:
+        os.close(os.open(os.path.join(EVIDENCE, f"first-{NAME}"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+    except FileExistsError:
+        return False
+    return True
 
 
 def hold_package() -> None:
