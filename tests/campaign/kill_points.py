@@ -2,8 +2,9 @@
 
 For each scenario a first run records the points: the calls of each process that make, change or flush something in the
 home, talk through a pipe, or make, replace or end a process. A call that failed changed nothing and is no point; nor
-is one on a file outside of the home, on the program's own output, or on what the handlers of this campaign note for
-it. A point is named by its process, the call, its paths (tokens replaced) and how many of that name came before.
+is one on a file outside of the home, on the program's own output, or on what the handlers of this campaign note for it,
+or on SQLite's shared memory (-shm). A point is named by its process, the call, its paths (tokens replaced) and how many
+of that name came before.
 
 Then for each point: the home as it was, the program killed there (the whole tree of processes, or only the one that
 makes the call), started again, and the home held against the contract.
@@ -39,7 +40,7 @@ _TOKENS = (
     (re.compile(r"handled-[0-9a-f-]{36}"), "handled-BOOT"),
     (re.compile(r"(pipe|socket):\[\d+\]"), r"\1"),
 )
-_OURS = re.compile(r"handler\.(log|plan|\w+\.lock)$")
+_NO_POINT = re.compile(r"/|handler\.(log|plan|\w+\.lock)$|jobrunner\.db-shm$")
 
 
 @dataclass(frozen=True, order=True)
@@ -95,7 +96,7 @@ class Watch:
         if _opens_only(call):
             return None
         paths = tuple(map(self._pattern, call.paths))
-        if any(path.startswith("/") or _OURS.search(path) for path in paths) and call.name != "execve":
+        if any(map(_NO_POINT.match, paths)) and call.name != "execve":
             return None
         name = (self._role(call.process), call.name, () if call.name == "execve" else paths)
         self._counts[name] += 1

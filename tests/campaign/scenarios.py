@@ -50,7 +50,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("other-filesystem", _queued("p"), done, inbox_elsewhere=True)
     yield Scenario("callable", _callable, done)
     yield Scenario("daemons", _planned("p", {"p 1": "daemon", "p 2": "daemon"}), done)
-    yield Scenario("crashes", _planned("p", dict.fromkeys((f"p {n}" for n in range(1, 9)), "crash")), failed)
+    yield Scenario("third-crash", _killed_at("rename", "/work/1-3", _crashing), failed)
     yield Scenario("recover-extraction", _killed_at("write", "/data/b/c.txt"), done)
     yield Scenario("recover-handler", _killed_at("mkdir", "/data/result"), done)
     yield Scenario("recover-success", _killed_at("rename", "/handled-"), done)
@@ -89,6 +89,7 @@ def _bad_zip(place: Place) -> None:
     place.run("scan")
 
 
+_crashing = _planned("p", {f"p {attempt}": "crash" for attempt in range(1, 9)})
 _rejected = _planned("p", {f"p {attempt}": 65 for attempt in range(1, 9)})
 
 
