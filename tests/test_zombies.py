@@ -56,6 +56,7 @@ class Scene:
 
     def deliver(self, plan: str) -> None:
         self.delivery = contract.deliver(self.home, "p", plan)
+        assert self.home.jobrunner("scan").returncode == 0
 
     def stop_at(self, stage: Kill) -> int:
         """Start a supervisor whose worker stops itself at a stage, and return that worker's pid."""
@@ -78,7 +79,7 @@ class Scene:
 
     def _start(self, *kills: Kill) -> None:
         self.supervisor = subprocess.Popen(
-            [sys.executable, str(DRIVER), encoded(kills), str(self.marks), "--home", str(self.home.path), "run", "-n1"],
+            [sys.executable, str(DRIVER), encoded(kills), str(self.marks), "--home", str(self.home.path), "work"],
             stdout=subprocess.DEVNULL,
             stderr=self.printed.open("w"),
             text=True,
