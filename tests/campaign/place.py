@@ -184,6 +184,7 @@ class Place:
             self.home / "work": {".workers"},
             self.home / "work" / ".workers": set(),
             self.home / "archive": {name for name, end in ends.items() if end == "done"},
+            self.home / "failed": {name for name, end in ends.items() if end == "failed"} | self._replaced(),
         }
         for folder, names in expected.items():
             if set(os.listdir(folder)) != names:
@@ -221,12 +222,22 @@ class Place:
 
     def faults_of_ends(self, ends: dict[str, str]) -> list[str]:
         """Return what the database does not say as it has to when everything is drained."""
-        states = {os.fsdecode(row["name"]): row["state"] for row in self._rows("SELECT * FROM jobs")}
+        rows = {os.fsdecode(row["name"]): row for row in self._rows("SELECT * FROM jobs")}
+        states = {name: row["state"] for name, row in rows.items()}
         faults = [] if states == ends else [f"the states are {states}, not {ends}"]
+        for name, row in rows.items():
+            place = (os.fsencode(name), "error.txt") if row["state"] == "failed" else (None, None)
+            if (row["failed_name"], row["error_name"]) != place:
+                faults.append(f"{name} is {row['state']}, in failed as {row['failed_name']} with {row['error_name']}")
+            elif place[0] and tree_of(self.home / "failed" / name).get("error.txt") != f"{row['error']}\n".encode():
+                faults.append(f"{name} failed because: {row['error']}; that is not what its error.txt says")
         for what in ("worker", "attempt"):
             if self._rows(f"SELECT * FROM {what}s WHERE ended_at IS NULL"):
                 faults.append(f"the end of a {what} is not recorded")
         return faults
+
+    def _replaced(self) -> set[str]:
+        return {f"{name}~{number}" for name, all_ in self.delivered.items() for number in range(1, len(all_))}
 
     def _copies(self) -> Iterator[Tree]:
         for folder in (self.inbox, self.home / "archive", self.home / "failed", *self._within("work")):
