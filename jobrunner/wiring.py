@@ -117,7 +117,9 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Callable[[str
     def main(supervisor: str) -> None:
         present = _presence(settings).appear()
         configured = handler.handler_for(settings.process, settings.home, present.token)
-        guard = Guard(configured, timeout=settings.process.timeout) if configured else None  # forks: before opening
+        guard = None
+        if configured:  # it forks: before the database is opened
+            guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
         database = Database(settings.database_path)
         database.open()
         with database.turn():  # who has appeared keeps others from migrating; who appears while they do, waits here

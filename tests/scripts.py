@@ -48,6 +48,26 @@ def escape():
         os._exit(0)
     os.waitpid(child, 0)
     return int(os.read(ours, 20))
+
+def vanish():
+    "Leave such a process behind that has also closed all files and emptied its environment; return its pid."
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        child = os.fork()
+        if child:
+            os.write(theirs, str(child).encode())
+            os._exit(0)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        os.chdir("/")
+        os.closerange(0, theirs)
+        os.execve("/bin/sleep", ["sleep", "1000"], {})  # closes the pipe, too
+    os.waitpid(child, 0)
+    os.close(theirs)
+    with open(ours) as pid:
+        return int(pid.read())
 """
 
 

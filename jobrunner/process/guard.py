@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
-from jobrunner.process import kernel, signals
+from jobrunner.process import cgroup, kernel, signals
 from jobrunner.process.handler import Call, Handler
 
 #: Seconds from SIGTERM to SIGKILL for a handler whose time is over.
@@ -26,13 +26,13 @@ _LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
 class Guard:
     """The worker's end."""
 
-    def __init__(self, handler: Handler, *, timeout: float) -> None:
-        """Fork the guard. `timeout` in seconds, for each run of the handler."""
+    def __init__(self, handler: Handler, *, timeout: float, worker: str) -> None:
+        """Fork the guard. `timeout` in seconds, for each run of the handler; `worker` is its token."""
         self._connection, theirs = Pipe()
         self._pid = os.fork()
         if self._pid == 0:
             self._connection.close()
-            _Server(theirs, handler, timeout).run_until_closed()
+            _Server(theirs, handler, timeout, worker).run_until_closed()
         theirs.close()
 
     def run(self, call: Call) -> HandlerResult:
@@ -58,14 +58,15 @@ class _WorkerGone(Exception):  # noqa: N818
 
 
 class _Server:
-    def __init__(self, worker: Connection, handler: Handler, timeout: float) -> None:
+    def __init__(self, worker: Connection, handler: Handler, timeout: float, token: str) -> None:
         self._worker = worker
         self._handler = handler
         self._timeout = timeout
+        self._token = token
 
     def run_until_closed(self) -> None:
         """Serve, then end everything below and this process."""
-        code = 1
+        code, group = 1, None
         try:
             kernel.set_name("jobrunner-guard")
             kernel.adopt_orphans()
@@ -73,6 +74,7 @@ class _Server:
             for number in signals.STOP_SIGNALS:  # a handler of ours, and not SIG_IGN, which programs would inherit
                 signal.signal(number, lambda *_: None)
             signals.unblock()
+            group = cgroup.enter(self._token)
             with suppress(EOFError, ConnectionResetError, _WorkerGone):
                 while True:
                     call = self._worker.recv()
@@ -80,6 +82,8 @@ class _Server:
             code = 0
         finally:
             _end_children(spare=None)
+            if group:
+                cgroup.leave(group)
             os._exit(code)
 
     def _run(self, call: Call) -> HandlerResult:

@@ -3,46 +3,66 @@
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from jobrunner.process import cgroup
 from jobrunner.process.handler import WORKER_VARIABLE
 
-_GONE_MILLISECONDS = 10_000
 
-
-def kill_handlers_of(worker: str) -> None:
+def kill_handlers_of(worker: str, *, patience: float) -> set[int]:
     """Kill every process that the handlers of a worker (its token) started, and wait until it is gone.
+
+    Return the pids of those that are not after `patience` seconds: a disk that does not answer can hold up a process
+    for any time, though it was killed.
 
     A process's environment stays what it was when its program started, whoever its parent is by now; a pid is read and
     killed through the same handle, so it cannot have become somebody else's. A process may fork just before it is
     killed, and one may be starting a program just now: the search goes on until it has twice found nothing.
     """
+    deadline = time.monotonic() + patience
+    left = cgroup.kill(worker, deadline)
     marker = f"{WORKER_VARIABLE}={worker}".encode("ascii")
     passes = 0
     while passes < 2:
         passes += 1
-        for pid in [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]:
-            with suppress(OSError), _handle_of(pid) as handle:  # OSError: it is gone, or another user's
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-                if marker in environment.split(b"\0"):
-                    passes = 0
-                    _kill(handle)
-                elif not environment and _is_starting_a_program(pid):
-                    passes = 0
+        with ExitStack() as handles:
+            killed = {}
+            for pid in [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]:
+                with suppress(OSError), _handle_of(pid) as handle:  # OSError: it is gone, or another user's
+                    environment = Path(f"/proc/{pid}/environ").read_bytes()
+                    if marker in environment.split(b"\0"):
+                        passes = 0
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                        killed[pid] = os.dup(handle)
+                        handles.callback(os.close, killed[pid])
+                    elif not environment and _is_starting_a_program(pid):
+                        passes = 0
+            for handle in killed.values():
+                _ends(handle, deadline)
+        if passes == 0 and time.monotonic() > deadline:  # it waits for a disk, or starts others without end
+            return left | killed.keys()
+    return left
 
 
-def kill_worker(pid: int, token: str) -> None:
+def kill_worker(pid: int, token: str, *, patience: float) -> set[int]:
     """Kill a worker, and its guard, that lives although its lock file is free: somebody has removed that.
 
-    A process is the one meant if it has that very file open. Waits until it is gone.
+    A process is the one meant if it has that very file open. Return the pids of those that are not gone after
+    `patience` seconds.
     """
+    deadline = time.monotonic() + patience
+    left = set()
     for each in (pid, *_children(pid)):
         with suppress(OSError), _handle_of(each) as handle:
             folder = f"/proc/{each}/fd"
             if any(_target(folder, name).endswith(f"/{token} (deleted)") for name in os.listdir(folder)):
-                _kill(handle)
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                if not _ends(handle, deadline):
+                    left.add(each)
+    return left
 
 
 def _children(pid: int) -> list[int]:
@@ -66,11 +86,11 @@ def _handle_of(pid: int) -> Iterator[int]:
         os.close(handle)
 
 
-def _kill(handle: int) -> None:
-    signal.pidfd_send_signal(handle, signal.SIGKILL)
+def _ends(handle: int, deadline: float) -> bool:
+    """Wait for the end of a process; False where it has not come by the deadline."""
     poll = select.poll()
     poll.register(handle, select.POLLIN)
-    poll.poll(_GONE_MILLISECONDS)
+    return bool(poll.poll(max(deadline - time.monotonic(), 0) * 1000))
 
 
 def _is_starting_a_program(pid: int) -> bool:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from jobrunner.domain.events import Emit, JobRecovered
+from jobrunner.domain.events import Emit, JobRecovered, Trouble
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files.folders import Folders, Stage
@@ -12,6 +12,9 @@ from jobrunner.process.remains import kill_handlers_of, kill_worker
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.workers import WorkerRecord, Workers
+
+#: Seconds that a handler that was killed may take to be gone, before the others' recovery goes on.
+_PATIENCE = 1.0
 
 
 class Recovery:
@@ -34,6 +37,7 @@ class Recovery:
         self._presence = presence
         self._policy = policy
         self._emit = emit
+        self._held_up: set[str] = set()
 
     def run(self, *, stopped: bool = False) -> set[int]:
         """Recover from every worker that died and return the pids of those that live.
@@ -55,6 +59,7 @@ class Recovery:
         for token in self._presence.tokens() - registered:
             with self._presence.of_the_dead(token) as dead:
                 if dead:
+                    kill_handlers_of(token, patience=_PATIENCE)
                     self._presence.forget(token)
         for job_id in self._folders.workspaces():
             job = self._jobs.get(job_id)
@@ -62,8 +67,14 @@ class Recovery:
                 self._folders.sweep(job_id)
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:
-        kill_worker(worker.pid, worker.token)
-        kill_handlers_of(worker.token)
+        patience = 0 if worker.token in self._held_up else _PATIENCE
+        left = kill_worker(worker.pid, worker.token, patience=patience)
+        left |= kill_handlers_of(worker.token, patience=patience)
+        if left:
+            if worker.token not in self._held_up:  # said once, not at every look
+                self._held_up.add(worker.token)
+                self._emit(Trouble(_will_not_end(left)))
+            return
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered = []
         with self._database.write():
@@ -87,3 +98,11 @@ class Recovery:
         if self._folders.workspace(job).stage() < Stage.HANDLED:
             return decision
         return replace(decision, condemned=False, crashes=job.crashes)  # what succeeded does not fail any more
+
+
+def _will_not_end(pids: set[int]) -> str:
+    names = ", ".join(map(str, sorted(pids)))
+    return (
+        f"process {names} of a dead worker was killed, but does not end (does it wait for a disk that does not "
+        "answer?): its package waits for that"
+    )

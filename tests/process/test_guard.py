@@ -1,4 +1,5 @@
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def make_guard() -> Iterator[MakeGuard]:
     made: list[Guard] = []
 
     def make(handler: Handler, timeout: float = 60.0) -> Guard:
-        made.append(Guard(handler, timeout=timeout))
+        made.append(Guard(handler, timeout=timeout, worker=secrets.token_hex(8)))
         return made[-1]
 
     yield make
@@ -202,7 +203,7 @@ if sys.argv[2] == "callable":
     handler = CallableHandler("handler:process", home, dict(os.environ))
 else:
     handler = CommandHandler((sys.executable, "handler.py"), home, dict(os.environ))
-guard = Guard(handler, timeout=600)
+guard = Guard(handler, timeout=600, worker=sys.argv[4])
 print("ready", flush=True)
 if sys.argv[3] == "busy":
     guard.run(Call(Package("p", home, home / "p.zip", 1, home), str(home / "log")))
@@ -216,7 +217,7 @@ def worker(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(kind: str = "command", does: str = "busy") -> subprocess.Popen[str]:
-        words = [sys.executable, "-c", WORKER, str(tmp_path), kind, does]
+        words = [sys.executable, "-c", WORKER, str(tmp_path), kind, does, secrets.token_hex(8)]
         pipe = subprocess.PIPE
         process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=clean_environment())
         started.append(process)

@@ -1,0 +1,83 @@
+"""A control group for all that a worker's handlers start (cgroups(7)): its processes can be ended all at once.
+
+It is made where our own group is ours to write: for root, in many containers, under systemd with Delegate=yes.
+Elsewhere only a process that has emptied its environment can outlive the death of its guard.
+"""
+
+import select
+import time
+from contextlib import suppress
+from pathlib import Path
+
+
+def enter(worker: str) -> Path | None:
+    """Put this process, and so all that it will start, into a group that is named by a worker's token.
+
+    Return the group, None where there can be none.
+    """
+    try:
+        group = _our_own() / _name(worker)
+        group.mkdir()
+        try:
+            (group / "cgroup.kill").stat()  # not before Linux 5.14
+            (group / "cgroup.procs").write_text("0")
+        except OSError:
+            group.rmdir()
+            raise
+    except OSError:
+        return None
+    return group
+
+
+def leave(group: Path) -> None:
+    """Go back to where this process was before it entered, and remove the group, in which nobody is left."""
+    with suppress(OSError):
+        (group.parent / "cgroup.procs").write_text("0")
+        group.rmdir()
+
+
+def kill(worker: str, deadline: float) -> set[int]:
+    """Kill all in the group of a worker, wherever it is, and remove it.
+
+    Return the pids that are not gone at the deadline (a time.monotonic()).
+    """
+    left: set[int] = set()
+    with suppress(OSError):  # there are no control groups, this one is not ours to kill, or somebody was faster
+        for group in _mounted()[1].rglob(_name(worker)):
+            (group / "cgroup.kill").write_text("1")
+            _wait_until_empty(group, deadline)
+            left.update(map(int, (group / "cgroup.procs").read_text().split()))
+            if not left:
+                group.rmdir()
+    return left
+
+
+def _wait_until_empty(group: Path, deadline: float) -> None:
+    with open(group / "cgroup.events", encoding="ascii") as events:
+        changed = select.poll()
+        changed.register(events, select.POLLPRI)
+        while "populated 1" in events.read() and time.monotonic() < deadline:
+            changed.poll((deadline - time.monotonic()) * 1000)
+            events.seek(0)
+
+
+def _name(worker: str) -> str:
+    return f"jobrunner-{worker}"
+
+
+def _our_own() -> Path:
+    """Return the folder of the group that this process is in. Raises OSError where there is none to be seen."""
+    root, point = _mounted()
+    for line in Path("/proc/self/cgroup").read_text("utf-8", "surrogateescape").splitlines():
+        if line.startswith(f"0::{root}"):
+            return point / line.removeprefix(f"0::{root}").lstrip("/")
+    raise FileNotFoundError("/proc/self/cgroup")
+
+
+def _mounted() -> tuple[str, Path]:
+    """Return which part of the groups is mounted, and where. Raises OSError where none is."""
+    for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
+        fields = line.split(" ")
+        if fields[fields.index("-") + 1] == "cgroup2":
+            return fields[3], Path(fields[4])
+    raise FileNotFoundError("cgroup2")

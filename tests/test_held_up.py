@@ -1,0 +1,72 @@
+"""A process that does not end though it was killed holds up the recovery of its own package, and of no other."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jobrunner import wiring
+from jobrunner.domain.events import Event, JobRecovered, Trouble
+from jobrunner.process.handler import WORKER_VARIABLE
+from jobrunner.store.workers import Workers
+from tests.support import TestHome, clean_environment
+
+
+@pytest.fixture
+def opened(home: TestHome) -> Iterator[tuple[wiring.Home, list[Event]]]:
+    """A home with two packages, each running in a worker that is dead."""
+    home.package("a")
+    home.package("b")
+    events: list[Event] = []
+    made = wiring.open_home(wiring.load_settings(home.path), events.append)
+    made.intake.scan()
+    events.clear()
+    for number, token in enumerate(("a" * 16, "b" * 16)):
+        with made.database.write():
+            worker = Workers(made.database).register(token, "nobody", 1000 + number, 0)
+            assert made.jobs.claim(worker, time.time())
+    yield made, events
+    made.database.close()
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the first worker that the kernel does not end now, as if it waited for a disk."""
+    process = subprocess.Popen(["sleep", "1000"], env=clean_environment() | {WORKER_VARIABLE: "a" * 16})
+    end = signal.pidfd_send_signal
+
+    def end_others(handle: int, number: int, *rest: Any) -> None:
+        with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as file:
+            if f"Pid:\t{process.pid}\n" not in file.read():
+                end(handle, number, *rest)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", end_others)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_others_are_recovered_meanwhile_and_it_is_said_once(
+    opened: tuple[wiring.Home, list[Event]], stuck: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, events = opened
+    assert home.recovery.run() == set()
+    start = time.monotonic()
+    assert home.recovery.run() == set()
+    assert time.monotonic() - start < 0.9  # its patience is over
+    trouble, recovered = events
+    assert isinstance(trouble, Trouble)
+    assert f"process {stuck.pid} of a dead worker was killed, but does not end" in trouble.error
+    assert recovered == JobRecovered("b", "jobrunner was stopped while it ran")
+    assert [(job.state, job.worker_id) for job in home.jobs.known(["a", "b"]).values()] == [
+        ("running", 1),
+        ("queued", None),
+    ]
+    os.kill(stuck.pid, signal.SIGKILL)
+    stuck.wait()
+    assert home.recovery.run() == set()
+    assert [job.state for job in home.jobs.known(["a", "b"]).values()] == ["queued", "queued"]
