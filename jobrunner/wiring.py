@@ -3,27 +3,31 @@
 import os
 import signal
 import tomllib
-from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jobrunner.domain import settings as settings_module
 from jobrunner.domain.errors import ConfigurationError, StoreError, in_words
 from jobrunner.domain.events import Emit, Upgraded
 from jobrunner.domain.settings import Settings
-from jobrunner.files import owner, places
-from jobrunner.files.folders import Folders
+from jobrunner.files import owner, places, probe
+from jobrunner.files.folders import BOOT_ID, Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.process import handler, signals
 from jobrunner.process.guard import Guard
 from jobrunner.process.presence import Presence
+from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner
 from jobrunner.services.intake import Intake
+from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
-from jobrunner.services.supervision import Supervisor
+from jobrunner.services.supervision import Main, Supervisor
 from jobrunner.services.worker import Worker
+from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
 from jobrunner.store.identity import identity
 from jobrunner.store.jobs import Jobs
@@ -60,6 +64,7 @@ class Home:
 
     settings: Settings
     database: Database
+    clock: Clock
     intake: Intake
     report: Report
     retrying: Retrying
@@ -88,58 +93,89 @@ def prepare_folders(settings: Settings) -> Folders:
 def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError.
 
-    With `to_read`, only the report is asked for: then a home that is not ours to write is good enough.
+    With `to_read`, only the report is asked for: then a home that is not ours to write is good enough, and what is
+    wrong with the folders of one that has a database is for the report to say.
     """
-    presence = _presence(settings)
-    if to_read and places.is_for_reading_only(settings.database_path):
-        folders = Folders(settings.folders)
-        database = Database(settings.database_path, to_read=True)
+    path = settings.database_path
+    reads_only = to_read and places.is_for_reading_only(path)
+    database = Database(path, to_read=reads_only)
+    home = _home(settings, database, emit)
+    if reads_only:
         database.open()
         check(database)
-    else:
-        places.check_database(settings.database_path)
-        folders = prepare_folders(settings)
-        database = Database(settings.database_path)
+        with suppress(StoreError):
+            home.clock.start()
+        return home
+    places.check_database(path)
+    if not (to_read and path.exists()):
+        prepare_folders(settings)
+    folders = Folders(settings.folders)
+    try:
         database.open()
-        if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(presence)):
-            emit(Upgraded(str(database.path), str(backup)))
-        owner.take(folders, identity(database), database.path)
-    jobs = _jobs(settings, database)
-    intake = Intake(database, jobs, folders, Inbox(folders.inbox, settings.intake), emit)
-    recovery = Recovery(database, jobs, Workers(database), folders, presence, settings.retry_policy, emit)
-    report = Report(jobs, folders, intake)
-    return Home(settings, database, intake, report, Retrying(database, jobs, folders), presence, recovery, jobs)
+        if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(home.presence)):
+            emit(Upgraded(str(path), str(backup)))
+        if not to_read or os.path.isdir(folders.work):
+            owner.take(folders, identity(database), path)
+        home.clock.start()
+    except StoreError as error:
+        if to_read:
+            raise
+        trouble = probe.look(folders, settings.extract.keep_free)  # a full disk has many faces
+        raise StoreError(trouble or str(error)) from error
+    return home
 
 
-def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Callable[[str], None]:
-    """Return what a worker process runs, given its supervisor's token."""
+def _home(settings: Settings, database: Database, emit: Emit) -> Home:
+    folders, keep_free = Folders(settings.folders), settings.extract.keep_free
+    jobs, workers, presence = _jobs(settings, database), Workers(database), _presence(settings)
+    clock = Clock(database, BOOT_ID)
+    intake = Intake(database, jobs, folders, keep_free, Inbox(folders.inbox, settings.intake), emit)
+    recovery = Recovery(database, jobs, workers, folders, presence, settings.retry_policy, emit, clock)
+    report = Report(database, jobs, workers, presence, folders, keep_free, intake, clock)
+    retrying = Retrying(database, jobs, folders)
+    return Home(settings, database, clock, intake, report, retrying, presence, recovery, jobs)
 
-    def main(supervisor: str) -> None:
-        present = _presence(settings).appear()
-        configured = handler.handler_for(settings.process, settings.home, present.token)
-        guard = None
-        if configured:  # it forks: before the database is opened
-            guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
-        database = Database(settings.database_path)
-        database.open()
-        with database.turn():  # who has appeared keeps others from migrating; who appears while they do, waits here
-            check(database)
-        jobs = _jobs(settings, database)
-        attempts = AttemptRunner(settings, Folders(settings.folders), database, jobs, guard)
-        Worker(database, jobs, Workers(database), attempts, emit).run(present.token, supervisor, drain=drain)
-        database.close()
-        if guard:
-            guard.close()
-        present.leave()
+
+def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
+    """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
+
+    def main(supervisor: str, tell: Tell) -> None:
+        folders, database = Folders(settings.folders), Database(settings.database_path)
+        jobs, workers, clock = _jobs(settings, database), Workers(database), Clock(database, BOOT_ID)
+        stop = StopRequest({signal.SIGTERM})
+        machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
+        with suppress(Stopped), ExitStack() as ending:
+            present = machine.outlast(_presence(settings).appear)
+            ending.callback(present.leave)
+            machine.token = present.token
+            configured = handler.handler_for(settings.process, settings.home, present.token)
+            database.close()  # the guard is forked, and a probe may have opened it
+            guard = None
+            if configured:
+                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
+                ending.callback(guard.close)
+            ending.callback(database.close)
+            machine.outlast(partial(_open_in_turn, database, clock))
+            attempts = AttemptRunner(settings, folders, database, jobs, guard, machine)
+            worker = Worker(database, jobs, workers, attempts, machine, stop, emit, clock)
+            worker.run(present.token, supervisor, drain=drain)
 
     return main
 
 
-def scanner_main(settings: Settings, emit: Emit) -> Callable[[str], None]:
+def _open_in_turn(database: Database, clock: Clock) -> None:
+    """Open the database, once nobody migrates it: who has appeared keeps others from beginning to."""
+    database.open()
+    with database.turn():
+        check(database)
+    clock.start()
+
+
+def scanner_main(settings: Settings, emit: Emit) -> Main:
     """Return what the process that scans beside the workers runs."""
 
-    def main(_supervisor: str) -> None:
-        open_home(settings, emit).intake.watch({signal.SIGTERM})
+    def main(_supervisor: str, tell: Tell) -> None:
+        _home(settings, Database(settings.database_path), emit).intake.watch(tell, {signal.SIGTERM})
 
     return main
 

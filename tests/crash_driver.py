@@ -113,9 +113,9 @@ def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) ->
         return result
 
     @contextmanager
-    def wrapped_write(database: Database) -> Iterator[None]:
+    def wrapped_write(database: Database, **options: Any) -> Iterator[None]:
         taken.clear()
-        with write(database):
+        with write(database, **options):
             yield
         if taken and when == "after":
             die_if_it_is_time()

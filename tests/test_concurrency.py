@@ -8,6 +8,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from jobrunner.domain.job import Details, Outcome, State
+from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -18,6 +19,10 @@ SPAWN = multiprocessing.get_context("spawn")
 
 #: When a job was claimed (time.monotonic within the transaction), and its id.
 Claim = tuple[float, int]
+
+
+def present() -> Moment:
+    return Moment(time.time(), time.time())
 
 
 def _open(path: Path) -> tuple[Database, Jobs]:
@@ -50,10 +55,10 @@ def _work(path: Path, number: int, start: Barrier, answer: Connection, put_off: 
             with database.write():
                 if job and put_off and job.attempt == 1:
                     decision = Decision(1, 0, 0, 0, reason="once more")
-                    jobs.requeue(job, Outcome.FAILED, decision, time.time())
+                    jobs.requeue(job, Outcome.FAILED, decision, present())
                 elif job:
                     jobs.complete(job, Details(), time.time())
-                job = jobs.claim(worker, time.time())
+                job = jobs.claim(worker, present())
                 if job:
                     claims.append((time.monotonic(), job.id))
             if job is None and not jobs.any_pending():
@@ -101,7 +106,7 @@ def test_eight_processes_claim_each_of_2000_jobs_exactly_once_and_the_oldest_fir
     assert [job_id for _, job_id in claims] == list(range(1, 2001))
     assert _attempts(path) == [(job_id, 1, "done") for job_id in range(1, 2001)]
     database, jobs = _open(path)
-    assert jobs.counts(time.time()) == {"queued": 0, "waiting": 0, "running": 0, "done": 2000, "failed": 0}
+    assert jobs.counts(present()) == {"queued": 0, "waiting": 0, "running": 0, "done": 2000, "failed": 0}
     assert jobs.held_by(1) == []
     database.close()
 
@@ -139,7 +144,7 @@ def test_scanners_that_find_the_same_packages_at_once_queue_each_once(tmp_path: 
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * scanners
     database, jobs = _open(path)
-    assert jobs.counts(time.time())["queued"] == 300
+    assert jobs.counts(present())["queued"] == 300
     found = sorted(jobs.known(f"p{number:05}" for number in range(300)).values(), key=lambda job: job.id)
     assert [job.name for job in found] == [f"p{number:05}" for number in range(300)]
     assert {job.state for job in found} == {State.QUEUED}

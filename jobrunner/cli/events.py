@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import typer
@@ -15,6 +16,7 @@ from jobrunner.domain.events import (
     JobFailed,
     JobPutOff,
     JobRecovered,
+    Mended,
     PackagesFound,
     Stopping,
     Trouble,
@@ -48,6 +50,11 @@ def printer() -> Emit:
     return emit
 
 
+def tell(emit: Emit) -> Callable[[str | None], None]:
+    """Return what turns what is wrong, or None once nothing is any more, into events."""
+    return lambda trouble: emit(Trouble(trouble) if trouble else Mended())
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as people say it: 0.12 s, 45 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     if seconds < 10:
@@ -69,7 +76,7 @@ def packages(count: int) -> str:
     return f"{count:,} package" + ("" if count == 1 else "s")
 
 
-def _in_words(event: Event) -> tuple[str, str, str]:
+def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case for each event)
     """Return a label, its colour and the text."""
     match event:
         case WorkersStarted(workers, home):
@@ -102,3 +109,5 @@ def _in_words(event: Event) -> tuple[str, str, str]:
             )
         case Trouble(error):
             return "trouble", "red", shown(error)
+        case Mended():
+            return "mended", "green", "nothing is wrong with the machine any more: the work goes on"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import printer
+from jobrunner.cli.events import printer, tell
 
 EXAMPLES = "Example:  jobrunner scan --watch"
 
@@ -18,9 +18,10 @@ def command(
 
     if watch:
         wiring.block_signals()
-    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    emit = printer()
+    home = wiring.open_home(wiring.load_settings(context.obj), emit)
     if watch:
-        raise typer.Exit(128 + home.intake.watch())
+        raise typer.Exit(128 + home.intake.watch(tell(emit)))
     found = home.intake.scan()
     if not found.new and not found.replaced:
         print("Nothing new in the inbox.")

@@ -26,6 +26,8 @@ def command(
 
 def show_status(path: Path, *, as_json: bool) -> None:
     """Print the status of the home at `path`."""
+    from rich.text import Text
+
     from jobrunner import wiring
     from jobrunner.cli import tables
 
@@ -35,6 +37,10 @@ def show_status(path: Path, *, as_json: bool) -> None:
         tables.print_json(_document(status))
         return
     console = tables.console()
+    for trouble in status.troubles:
+        console.print(Text.assemble(("trouble  ", "bold red"), trouble), soft_wrap=True)
+    if status.troubles:
+        console.print("Workers wait until it is mended, and then go on by themselves.\n", style="dim")
     console.print(_headline(status))
     for title, columns, rows, tint in _sections(status):
         if rows:
@@ -61,7 +67,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
         (
             shown(entry.job.name),
             str(entry.job.attempt),
-            duration(status.now - entry.started_at),
+            duration(entry.seconds),
             str(entry.worker_pid),
             _extracted(entry),
         )
@@ -109,6 +115,7 @@ def _document(status: Status) -> dict[str, object]:
 
     return {
         "counts": status.counts,
+        "troubles": list(status.troubles),
         "throughput": {"last_minute": status.done_last_minute, "last_hour": status.done_last_hour},
         "running": [
             {
@@ -116,7 +123,7 @@ def _document(status: Status) -> dict[str, object]:
                 "attempt": entry.job.attempt,
                 "worker_pid": entry.worker_pid,
                 "started_at": utc(entry.started_at),
-                "seconds": round(status.now - entry.started_at, 3),
+                "seconds": round(entry.seconds, 3),
                 "extracted": entry.extracted and {"bytes": entry.extracted[0], "of": entry.extracted[1]},
             }
             for entry in status.running

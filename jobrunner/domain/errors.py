@@ -17,6 +17,10 @@ class StoreError(JobrunnerError):
     """The database cannot be used."""
 
 
+class DatabaseGone(StoreError):  # noqa: N818  (what happened, not an error)
+    """Another file, or none, lies where the open database was: whatever is written to it is lost."""
+
+
 class PackageError(JobrunnerError):
     """The package itself is bad: no second try can help, its sender has to."""
 

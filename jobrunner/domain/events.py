@@ -87,9 +87,14 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something is wrong with the machine; it is tried again."""
+    """Something is wrong with the machine: what needs it waits, and looks again."""
 
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was wrong with the machine is not any more: the work goes on."""
 
 
 Event = (
@@ -104,5 +109,6 @@ Event = (
     | Upgraded
     | Stopping
     | Trouble
+    | Mended
 )
 Emit = Callable[[Event], None]

@@ -70,6 +70,11 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
             raise ValueError("a job that is done needs no decision")
 
 
+def put_back(job: Job, reason: str) -> Decision:
+    """Return the decision that leaves all as it was: tried again at once, at its place in the queue, uncounted."""
+    return Decision(job.failures, job.delays, job.crashes, job.interruptions, reason=reason)
+
+
 def _backoff(times: int, policy: RetryPolicy, jitter: float) -> float:
     doublings = min(times - 1, 64)  # a float cannot be doubled for ever
     return float(min(policy.backoff * 2**doublings * (1 + jitter / 4), policy.max_backoff))

@@ -29,7 +29,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A running job with who runs it and since when (seconds since 1970).
+    """A running job with who runs it, since when (seconds since 1970) and for how many seconds.
 
     `extracted`: while its zip is being extracted, how many bytes of how many are, if it is not done in no time.
     """
@@ -37,14 +37,19 @@ class RunningJob:
     job: Job
     worker_pid: int
     started_at: float
+    seconds: float
     extracted: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first."""
+    """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
+
+    `troubles`: what is wrong with the machine, so that workers wait.
+    """
 
     now: float
+    troubles: Sequence[str]
     counts: dict[str, int]
     done_last_minute: int
     done_last_hour: int

@@ -36,6 +36,12 @@ def size(value: object) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def in_bytes(count: int) -> str:
+    """Return a number of bytes as a size such as "10 GiB"."""
+    unit, size_ = next(((unit, size_) for unit, size_ in reversed(_BYTES.items()) if count >= size_), ("B", 1))
+    return f"{count / size_:.4g} {unit}"
+
+
 def positive(value: object) -> int:
     """Return a whole number from 1 on."""
     number = _whole(value)

@@ -78,7 +78,7 @@ class Workspace:
         try:
             with open(self.progress, encoding="ascii") as file:
                 done, total = file.read().split()
-        except (FileNotFoundError, ValueError):  # none, or being written just now
+        except (OSError, ValueError):  # none, or being written just now
             return None
         return int(done), int(total)
 
@@ -114,6 +114,7 @@ class Folders:
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)
         self.logs = str(settings.logs)
+        self.inbox_is_a_disk = os.path.ismount(self.inbox)  # then without it there is only an empty folder
 
     def prepare(self, home: Path) -> None:
         """Check the folders and make those that are missing within the home.
@@ -244,7 +245,7 @@ class Folders:
                 return
             self._fetch_across(job, workspace)
         except FileNotFoundError:
-            if not os.path.isdir(self.inbox):
+            if not (os.path.ismount if self.inbox_is_a_disk else os.path.isdir)(self.inbox):
                 raise
             raise PackageError("the package is not in the inbox any more: deliver it again") from None
 

@@ -2,23 +2,39 @@
 
 import os
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from jobrunner.domain.package import MAX_NAME_BYTES
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 
 
+@dataclass(frozen=True, slots=True)
+class _Stillness:
+    """When a package changed last by the filesystem's clock, and since when it has been still by the monotonic one."""
+
+    changed_at: float
+    since: float
+    looked_at: float
+
+
 class Inbox:
     """The folder into which senders deliver. Only read here."""
 
-    def __init__(self, folder: str, settings: IntakeSettings) -> None:
+    def __init__(self, folder: str, settings: IntakeSettings, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        """`ticks` counts seconds and cannot be set."""
         self._folder = folder
         self._settings = settings
+        self._ticks = ticks
+        self._still: dict[str, _Stillness] = {}
 
     def names(self) -> list[str]:
         """Return what lies in the inbox, hidden names left out. Raises OSError."""
-        return [name for name in os.listdir(self._folder) if not name.startswith(".")]
+        names = [name for name in os.listdir(self._folder) if not name.startswith(".")]
+        self._still = {name: self._still[name] for name in names if name in self._still}
+        return names
 
     def look_at(self, names: Iterable[str], now: float) -> list[Delivery]:
         """Return the deliveries of these names, in order of arrival; what has gone meanwhile is left out."""
@@ -47,11 +63,27 @@ class Inbox:
             os.lstat(folder)  # raises again where the whole folder has gone
             return Delivery(name, "its zip is not there: it must be named like the folder")
         if self._settings.settle:
-            still = now - _newest_change(folder)
+            still = self._seconds_still(name, _newest_change(folder), now)
             if still < self._settings.settle:
-                seconds = f"{max(still, 0):.0f} s"
-                return Delivery(name, f"changed {seconds} ago: still for {self._settings.settle:g} s, it is complete")
+                return Delivery(
+                    name, f"changed {still:.0f} s ago: still for {self._settings.settle:g} s, it is complete"
+                )
         return Delivery(name, None, zip_status.st_mtime)
+
+    def _seconds_still(self, name: str, changed_at: float, now: float) -> float:
+        """Return for how long a package has been still: at the first look by the clock, then by our own watching.
+
+        So a clock that is set meanwhile neither hastens a package nor holds it.
+        """
+        ticks = self._ticks()
+        seen = self._still.get(name)
+        if seen is None or seen.changed_at != changed_at:
+            age = max(now - changed_at, 0)
+            since = ticks - (age if seen is None else min(age, ticks - seen.looked_at))
+        else:
+            since = seen.since
+        self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
+        return ticks - since
 
 
 def _newest_change(folder: str) -> float:

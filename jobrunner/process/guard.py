@@ -12,7 +12,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.errors import JobrunnerError, in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.process import cgroup, kernel, signals
@@ -90,7 +90,7 @@ class _Server:
         try:
             ended = self._handler.begin(call)
         except OSError as error:
-            return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {error}")
+            return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
         if self._wait(ended, self._timeout):
             result = self._handler.finish()
         else:

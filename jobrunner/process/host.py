@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from jobrunner.domain.errors import Reject, RetryLater
+from jobrunner.domain.errors import Reject, RetryLater, in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
@@ -29,7 +29,11 @@ def main(descriptor: int, name: str) -> None:
             call: Call = connection.recv()
         except EOFError:
             return
-        _print_to(call.log_path)
+        try:
+            _print_to(call.log_path)
+        except OSError as error:
+            connection.send(HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
+            continue
         os.chdir(home)
         os.environ.update(package_environment(call.package))
         try:

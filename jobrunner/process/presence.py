@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jobrunner.domain.errors import MachineError
+from jobrunner.domain.package import shown
+
 
 class Presence:
     """Lock files named by token, in one folder. A pid may be used again and a zombie has one: a lock tells the truth.
@@ -78,6 +81,15 @@ class Present:
         self.token = token
         self._descriptor = descriptor
         self._path = path
+
+    def hold_to_folder(self) -> None:
+        """Raise MachineError where the folder of all locks is not there any more: who lives would be taken for dead."""
+        if self._path.exists():
+            return
+        work = self._path.parent.parent
+        if work.is_dir():
+            raise MachineError(f"the work folder {shown(str(work))} is not the one it was: put that one back")
+        raise MachineError(f"the work folder {shown(str(work))} is not there: put it back, or mount its disk")
 
     def release(self) -> None:
         """Close the lock in this process."""

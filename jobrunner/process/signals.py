@@ -23,3 +23,16 @@ def wait(signals: Iterable[signal.Signals], seconds: float) -> signal.Signals | 
     """Sleep until one of the blocked signals comes and return it, or None when the time is over."""
     caught = kernel.wait_for_signal(signals, max(seconds, 0))
     return None if caught is None else signal.Signals(caught)
+
+
+class StopRequest:
+    """Whether one of these blocked signals has come: asked for, and remembered."""
+
+    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+        self._numbers = frozenset(numbers)
+        self.caught: signal.Signals | None = None
+
+    def __call__(self, seconds: float = 0) -> bool:
+        """Say whether a signal has come; until then, sleep for so many seconds."""
+        self.caught = self.caught or wait(self._numbers, seconds)
+        return self.caught is not None

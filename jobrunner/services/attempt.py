@@ -6,19 +6,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip, in_words
 from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
-from jobrunner.domain.retry import Decision, decide
+from jobrunner.domain.retry import Decision, decide, put_back
 from jobrunner.domain.settings import Settings
 from jobrunner.files import moves
 from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders, Stage, Workspace
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call
+from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 
@@ -45,12 +47,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class PutOff:
-    """The job is to be tried again, as decided."""
+    """The job is to be tried again, as decided; `trouble`: nothing can be tried before the machine is mended."""
 
     job: Job
     outcome: Outcome
     decision: Decision
     details: Details
+    trouble: str | None = None
 
 
 Ending = Done | Failed | PutOff
@@ -60,18 +63,25 @@ class AttemptRunner:
     """Runs one attempt after another. Whatever it is cut short in, the next attempt goes on from what lies there."""
 
     def __init__(
-        self, settings: Settings, folders: Folders, database: Database, jobs: Jobs, guard: Guard | None
+        self,
+        settings: Settings,
+        folders: Folders,
+        database: Database,
+        jobs: Jobs,
+        guard: Guard | None,
+        machine: Machine,
     ) -> None:
         self._settings = settings
         self._folders = folders
         self._database = database
         self._jobs = jobs
         self._guard = guard
+        self._machine = machine
 
     def run(self, job: Job) -> Ending:
         """Bring a claimed job as far as it comes. The caller records the ending, which is all that is left to do.
 
-        Raises ClaimLost, StoreError.
+        Raises ClaimLost, Stopped.
         """
         notes = _Notes()
         if job.condemned:
@@ -79,6 +89,8 @@ class AttemptRunner:
         result = self._try(job, notes)
         if result.outcome is Outcome.DONE:
             return Done(job, notes.details, notes.seconds)
+        if result.outcome is Outcome.FAULT:
+            return self._put_off(job, result.error, notes)
         decision = decide(job, result.outcome, result.error, self._settings.retry_policy, jitter=random.random())
         if decision.condemned:
             return self._put_in_failed(job, result.outcome, decision, notes)
@@ -87,7 +99,7 @@ class AttemptRunner:
 
     def clear(self, job: Job) -> None:
         """Remove the work folder of a job whose end is recorded."""
-        with suppress(FileNotFoundError):  # a supervisor that starts sweeps, too
+        with suppress(OSError):  # a supervisor that starts sweeps, too
             Workspace.at(self._folders.work, job.id, job.attempt).remove()
 
     def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
@@ -116,7 +128,8 @@ class AttemptRunner:
             try:
                 encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress)
             except UnfinishedZip as error:
-                if time.time() - os.lstat(zip_path).st_ctime < self._settings.intake.settle:
+                age = time.time() - os.lstat(zip_path).st_ctime
+                if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
                     raise MachineError(f"{error}; it has changed within intake.settle") from error
                 raise
         notes.details = replace(notes.details, encoding=encoding)
@@ -132,9 +145,23 @@ class AttemptRunner:
         with notes.time("handle"):
             result = self._guard.run(Call(package, log_path))
         if result.outcome is Outcome.DONE:
+            return self._recorded(workspace)
+        if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
+            return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
+        return result
+
+    def _recorded(self, workspace: Workspace) -> HandlerResult:
+        """Record the handler's success, if what it left can be archived; a trouble of the machine's is waited out."""
+        result = _checked(workspace)
+        if result.outcome is not Outcome.DONE:
+            self._machine.wait_until_well(self._machine.look())
             result = _checked(workspace)
         if result.outcome is Outcome.DONE:
-            workspace.record_success()
+            try:
+                workspace.record_success()
+            except OSError:
+                self._machine.wait_until_well(self._machine.probe())
+                workspace.record_success()
         return result
 
     def _archive(self, job: Job, workspace: Workspace) -> None:
@@ -172,8 +199,7 @@ class AttemptRunner:
             return Failed(job, outcome, error, None, notes.details)
         except (MachineError, OSError) as fault:
             words = str(fault) if isinstance(fault, MachineError) else in_words(fault)
-            delayed = decide(job, Outcome.FAULT, words, self._settings.retry_policy, jitter=random.random())
-            return PutOff(job, Outcome.FAULT, delayed, notes.details)
+            return self._put_off(job, words, notes)
         return Failed(job, outcome, error, place, notes.details)
 
     def _move_to_failed(self, job: Job, workspace: Workspace, decision: Decision) -> tuple[str, str]:
@@ -181,8 +207,7 @@ class AttemptRunner:
         while True:
             failed_name = moves.free_name(self._folders.failed, job.name)
             error_name = moves.free_name(workspace.package, "error", ".txt")
-            with self._database.write():
-                self._jobs.condemn(job, decision, failed_name, error_name)
+            self._machine.outlast(partial(self._condemn, job, decision, failed_name, error_name))
             _write_error(os.path.join(workspace.package, error_name), decision.reason or "")
             moves.flush_filesystem(workspace.path)
             try:
@@ -192,10 +217,27 @@ class AttemptRunner:
                 continue
             return failed_name, error_name
 
+    def _condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
+        with self._database.write():
+            self._jobs.condemn(job, decision, failed_name, error_name)
+
+    def _put_off(self, job: Job, fault: str, notes: "_Notes") -> PutOff:
+        """Put a job off for the machine's fault: with a growing wait where only this package meets it."""
+        self._discard(job)
+        trouble = self._machine.probe()
+        job_now = self._machine.outlast(lambda: self._jobs.get(job.id)) or job  # it may be condemned since
+        if trouble:
+            decision = put_back(job_now, fault)
+        else:
+            decision = decide(job_now, Outcome.FAULT, fault, self._settings.retry_policy, jitter=random.random())
+        return PutOff(job, Outcome.FAULT, decision, notes.details, trouble)
+
     def _discard(self, job: Job) -> None:
         """Free the disk while the job waits; what cannot be removed now, the next attempt removes."""
+        workspace = Workspace.at(self._folders.work, job.id, job.attempt)
         with suppress(OSError):
-            moves.remove_tree(Workspace.at(self._folders.work, job.id, job.attempt).data)
+            for half_written in (workspace.data, workspace.progress, workspace.copying):
+                moves.remove_tree(half_written)
 
 
 class _Notes:

@@ -4,13 +4,15 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 
-from jobrunner.domain.errors import in_words
-from jobrunner.domain.events import Emit, PackagesFound, Trouble
+from jobrunner.domain.errors import StoreError, in_words
+from jobrunner.domain.events import Emit, PackagesFound
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.status import Survey
+from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.process import signals
+from jobrunner.services.machine import Tell
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 
@@ -22,10 +24,13 @@ SCAN_INTERVAL = 1.0
 class Intake:
     """Looks at the inbox. Several may scan it at once: the name's row is unique."""
 
-    def __init__(self, database: Database, jobs: Jobs, folders: Folders, inbox: Inbox, emit: Emit) -> None:
+    def __init__(
+        self, database: Database, jobs: Jobs, folders: Folders, keep_free: int, inbox: Inbox, emit: Emit
+    ) -> None:
         self._database = database
         self._jobs = jobs
         self._folders = folders
+        self._keep_free = keep_free
         self._inbox = inbox
         self._emit = emit
 
@@ -49,20 +54,31 @@ class Intake:
             self._emit(found)
         return found
 
-    def watch(self, stop: Iterable[signal.Signals] = signals.STOP_SIGNALS) -> signal.Signals:
-        """Scan until one of these signals comes (they must be blocked) and return it. Raises StoreError."""
-        trouble = None
+    def watch(self, tell: Tell, stop: Iterable[signal.Signals] = signals.STOP_SIGNALS) -> signal.Signals:
+        """Scan until one of these signals comes (they must be blocked) and return it.
+
+        `tell` hears what keeps it from scanning, once, and that it does not any more.
+        """
+        told = None
         while True:
-            try:
-                self.scan()
-                trouble = None
-            except OSError as error:
-                if in_words(error) != trouble:  # said once, not every second
-                    trouble = in_words(error)
-                    self._emit(Trouble(f"the inbox cannot be scanned: {trouble}"))
+            trouble = self._try_to_scan()
+            if trouble != told:
+                told = trouble
+                tell(trouble)
             caught = signals.wait(stop, SCAN_INTERVAL)
             if caught:
                 return caught
+
+    def _try_to_scan(self) -> str | None:
+        try:
+            self._database.open()
+            self.scan()
+        except OSError as error:
+            return probe.look(self._folders, self._keep_free) or f"the inbox cannot be scanned: {in_words(error)}"
+        except StoreError as error:
+            self._database.close()
+            return probe.look(self._folders, self._keep_free) or str(error)
+        return None
 
     def survey(self) -> Survey:
         """Return what lies in the inbox and is not simply queued; changes nothing. Raises OSError, StoreError."""

@@ -1,10 +1,10 @@
 """What dead workers left: their handlers are killed, their jobs queued again, their leftovers swept."""
 
-import time
 from dataclasses import replace
 
 from jobrunner.domain.events import Emit, JobRecovered, Trouble
 from jobrunner.domain.job import Job, Outcome, State
+from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files.folders import Folders, Stage
 from jobrunner.process.presence import Presence
@@ -29,6 +29,7 @@ class Recovery:
         presence: Presence,
         policy: RetryPolicy,
         emit: Emit,
+        now: Now,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -38,6 +39,7 @@ class Recovery:
         self._policy = policy
         self._emit = emit
         self._held_up: set[str] = set()
+        self._now = now
 
     def run(self, *, stopped: bool = False) -> set[int]:
         """Recover from every worker that died and return the pids of those that live.
@@ -78,8 +80,8 @@ class Recovery:
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered = []
         with self._database.write():
-            now = time.time()
-            if self._workers.end(worker.id, now):  # else somebody else was faster
+            now = self._now()
+            if self._workers.end(worker.id, now.wall):  # else somebody else was faster
                 for job in self._jobs.held_by(worker.id):
                     if stopped or orphaned:
                         outcome, error = Outcome.INTERRUPTED, "jobrunner was stopped while it ran"

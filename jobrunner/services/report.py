@@ -1,15 +1,19 @@
 """What people want to know: how things stand, and the story of one job. Changes nothing."""
 
-import time
 from dataclasses import replace
 
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Job
+from jobrunner.domain.moment import Moment, Now
 from jobrunner.domain.package import shown, unshown
-from jobrunner.domain.status import Status, Story
+from jobrunner.domain.status import Status, Story, Survey
+from jobrunner.files import probe
 from jobrunner.files.folders import Folders
+from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
+from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
+from jobrunner.store.workers import Workers
 
 _MOST_WAITING = 1000
 
@@ -17,26 +21,42 @@ _MOST_WAITING = 1000
 class Report:
     """Reads the database and the folders."""
 
-    def __init__(self, jobs: Jobs, folders: Folders, intake: Intake) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        workers: Workers,
+        presence: Presence,
+        folders: Folders,
+        keep_free: int,
+        intake: Intake,
+        now: Now,
+    ) -> None:
+        self._database = database
         self._jobs = jobs
+        self._workers = workers
+        self._presence = presence
         self._folders = folders
+        self._keep_free = keep_free
         self._intake = intake
+        self._now = now
 
     def status(self) -> Status:
-        """Return how things stand. Raises StoreError, OSError."""
-        now = time.time()
+        """Return how things stand, as far as folders can be read. Raises StoreError."""
+        now = self._now()
         return Status(
-            now=now,
+            now=now.wall,
+            troubles=self._troubles(),
             counts=self._jobs.counts(now),
-            done_last_minute=self._jobs.done_since(now - 60),
-            done_last_hour=self._jobs.done_since(now - 3600),
+            done_last_minute=self._jobs.done_within(60, now),
+            done_last_hour=self._jobs.done_within(3600, now),
             running=[
                 replace(running, extracted=self._folders.workspace(running.job).read_progress())
-                for running in self._jobs.running()
+                for running in self._jobs.running(now)
             ],
-            waiting=self._jobs.waiting(_MOST_WAITING),
+            waiting=[_with_wall_time(job, now) for job in self._jobs.waiting(_MOST_WAITING)],
             failed=self._jobs.failed(),
-            survey=self._intake.survey(),
+            survey=self._survey(),
         )
 
     def find(self, text: str) -> Job:
@@ -50,4 +70,27 @@ class Report:
         """Return all that is known of a job."""
         attempts = self._jobs.attempts(job)
         logs = self._folders.logs_of(job)
-        return Story(job, attempts, self._folders.whereabouts(job), logs)
+        return Story(_with_wall_time(job, self._now()), attempts, self._folders.whereabouts(job), logs)
+
+    def _troubles(self) -> list[str]:
+        """Return what is wrong with the machine: for us who ask, and for the workers that wait."""
+        seen = [probe.look(self._folders, self._keep_free), self._database.look()]
+        told = [worker.trouble for worker in self._workers.not_ended() if worker.trouble and self._lives(worker.token)]
+        return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
+
+    def _lives(self, worker: str) -> bool:
+        try:
+            return self._presence.is_alive(worker)
+        except OSError:
+            return True
+
+    def _survey(self) -> Survey:
+        try:
+            return self._intake.survey()
+        except OSError:  # why, is among the troubles
+            return Survey([], [], [])
+
+
+def _with_wall_time(job: Job, now: Moment) -> Job:
+    """Return the job with its waiting time as people's clocks show it."""
+    return job if job.not_before_at is None else replace(job, not_before_at=now.wall_of(job.not_before_at))

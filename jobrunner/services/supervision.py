@@ -5,13 +5,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from jobrunner.domain.errors import JobrunnerError, StoreError
-from jobrunner.domain.events import Emit, Stopping, Trouble, WorkerDied
+from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
+from jobrunner.domain.events import Emit, Stopping, WorkerDied
 from jobrunner.process import kernel, signals
 from jobrunner.process.presence import Presence
+from jobrunner.services.machine import Tell
 from jobrunner.services.recovery import Recovery
+from jobrunner.services.troubles import Troubles
 from jobrunner.store.database import Database
 
 #: Seconds between two looks at the workers of other supervisors.
@@ -25,8 +28,8 @@ _LONGEST_RESTART = 30.0
 #: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
 _GUARDS_END = 10.0
 
-#: What a child process runs; it gets the supervisor's token.
-Main = Callable[[str], None]
+#: What a child process runs; it gets the supervisor's token, and what hears its troubles.
+Main = Callable[[str, Tell], None]
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ class Supervisor:
         self._present = presence.appear()
         self._slots: list[_Slot] = []
         self._dead: set[int] = set()
-        self._trouble: str | None = None
+        self._troubles = Troubles(emit)
 
     @property
     def token(self) -> str:
@@ -67,13 +70,14 @@ class Supervisor:
     ) -> signal.Signals | None:
         """Run `count` workers, and another process beside them, until a signal comes; return it.
 
-        With `drain`, return None when the workers have ended by themselves. Raises StoreError.
+        With `drain`, return None when the workers have ended by themselves. Raises DatabaseGone.
         """
         self._slots = [_Slot(worker, is_worker=True) for _ in range(count)]
         if beside:
             self._slots.append(_Slot(beside, is_worker=False))
-        self._recovery.run()
-        self._recovery.sweep()
+        self._recover()
+        with suppress(StoreError, OSError):  # what cannot be swept now, the next start sweeps
+            self._recovery.sweep()
         while True:
             for slot in self._slots:
                 if slot.pid is None and not slot.ended and time.monotonic() >= slot.restart_at:
@@ -86,6 +90,7 @@ class Supervisor:
                 self._stop(caught)
                 return caught
             self._reap(drain=drain)
+            self._troubles.hear()
             self._recover()
 
     def leave(self) -> None:
@@ -101,17 +106,18 @@ class Supervisor:
         slot.pid = os.fork()
         if slot.pid == 0:
             self._run_child(slot.main, parent)
-        self._database.open()
 
     def _run_child(self, main: Main, parent: int) -> None:
         code = 1
         try:
             kernel.die_with_parent(parent)
             self._present.release()
-            main(self.token)
+            main(self.token, self._troubles.tell)
             code = 0
         except JobrunnerError as error:
             print(f"jobrunner: {error}", file=sys.stderr)
+        except OSError as error:
+            print(f"jobrunner: {in_words(error)}", file=sys.stderr)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -125,6 +131,7 @@ class Supervisor:
             if slot is None:
                 continue
             slot.pid = None
+            self._troubles.forget(pid)
             if slot.is_worker and code != 0:
                 self._dead.add(pid)
             if code == 0 and drain:
@@ -138,13 +145,21 @@ class Supervisor:
             self._emit(WorkerDied(pid, reason, slot.early_deaths, max(slot.restart_at - now, 0)))
 
     def _recover(self) -> None:
+        trouble = None
         try:
+            self._database.hold_to_file()
+            self._database.open()
+            self._present.hold_to_folder()
             self._dead &= self._recovery.run()
-            self._trouble = None
-        except (StoreError, OSError) as error:
-            if str(error) != self._trouble:  # said once, not at every tick
-                self._trouble = str(error)
-                self._emit(Trouble(self._trouble))
+        except DatabaseGone as gone:
+            self._troubles.note(os.getpid(), str(gone))
+            self._stop(signal.SIGTERM)
+            raise StoreError("stopped, because the database is gone") from gone
+        except (StoreError, MachineError) as error:
+            trouble = str(error)
+        except OSError as error:
+            trouble = in_words(error)
+        self._troubles.note(os.getpid(), trouble)
 
     def _pause(self) -> float:
         if self._dead:
@@ -168,8 +183,11 @@ class Supervisor:
                 deadline = time.monotonic() + 1
         workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead
         deadline = time.monotonic() + _GUARDS_END
-        while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
-            signals.wait({signal.SIGCHLD}, _SHORT_TICK)  # a guard is still ending its handler
+        with suppress(StoreError, MachineError, OSError):  # then the next start recovers
+            self._database.open()
+            self._present.hold_to_folder()
+            while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
+                signals.wait({signal.SIGCHLD}, _SHORT_TICK)  # a guard is still ending its handler
 
 
 def _wait_for_child() -> tuple[int, int] | None:

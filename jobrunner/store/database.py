@@ -12,15 +12,16 @@ import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase
 
-from jobrunner.domain.errors import ConfigurationError, StoreError
+from jobrunner.domain.errors import ConfigurationError, DatabaseGone, StoreError, in_words
 
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
 MINIMUM_SQLITE = (3, 51, 3)
 #: What `sql/schema/0001_initial.sql` marks our files with.
 APPLICATION_ID = int.from_bytes(b"jobr", "big")
-#: Writers of ours queue at the gate; this long we wait for somebody else's program that holds the database.
-BUSY_SECONDS = 30
+#: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
+BUSY_SECONDS = 2.0
+_GATES = ("next", "writer")
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 Row = dict[str, Any]
@@ -34,7 +35,7 @@ class Database:
         _refuse_affected_sqlite(apsw.sqlite_lib_version())
         self.path = path
         self._gates: list[int] = []
-        self._gate_names = () if to_read else ("next", "writer")
+        self._identity: tuple[int, int] | None = None
         if to_read:  # without a WAL nobody has it open: there is no shared memory, and none can be made
             name, flags = _uri(path, "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"), _READ_ONLY
             pragmas: dict[str, object] = {}
@@ -44,17 +45,18 @@ class Database:
         self._peewee = APSWDatabase(name, pragmas=pragmas, flags=flags, timeout=BUSY_SECONDS, autoconnect=False)
 
     def open(self) -> None:
-        """Connect, making the file where there is none. Raises StoreError, also for another program's database."""
+        """Connect, unless connected, making the file where there has been none.
+
+        Raises StoreError, also for another program's database, DatabaseGone.
+        """
+        if not self._peewee.is_closed():
+            return
+        self.hold_to_file()
         if _is_another_programs(self.path):
             raise not_ours(self.path)
         with _store_errors(self.path):
             self._peewee.connect()
-        try:
-            for name in self._gate_names:
-                self._gates.append(os.open(f"{self.path}-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
-        except OSError as error:
-            self.close()
-            raise StoreError(f"the database {self.path} cannot be used: {error}") from error
+        self._identity = _identity(self.path)
 
     def close(self) -> None:
         """Let go of the file; `open` connects again."""
@@ -62,10 +64,33 @@ class Database:
         while self._gates:
             os.close(self._gates.pop())
 
+    def hold_to_file(self) -> None:
+        """Raise DatabaseGone where the path does not lead any more to the file that was opened first."""
+        if self._identity is not None and self._identity != _identity(self.path):
+            raise DatabaseGone(
+                f"the database {self.path} has been removed or replaced while jobrunner ran: stop jobrunner and put it "
+                "back, or make a new one from the folders with jobrunner check --rebuild"
+            )
+
+    def look(self) -> str | None:
+        """Return what keeps from writing, in words; None if nothing does. Writes nothing, and passes by the gate."""
+        try:
+            with _store_errors(self.path):
+                if self._peewee.connection().readonly("main"):
+                    raise apsw.ReadOnlyError
+                self._peewee.connection().setbusytimeout(int(BUSY_SECONDS * 1000))  # ours let it in long before
+                with self._peewee.transaction("IMMEDIATE"):
+                    return None
+        except StoreError as error:
+            return str(error)
+
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """Hold the only write transaction: all that is executed within is committed together, or nothing."""
-        with self.turn(), self.transaction():
+    def write(self, *, patience: float = BUSY_SECONDS) -> Iterator[None]:
+        """Hold the only write transaction: all that is executed within is committed together, or nothing.
+
+        For a lock of another program's we wait `patience` seconds. Raises StoreError, DatabaseGone.
+        """
+        with self.turn(), self.transaction(patience=patience):
             yield
 
     @contextmanager
@@ -75,7 +100,7 @@ class Database:
         SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. So writers queue at a
         turnstile of two file locks: one writes, one is next, and who has just written cannot pass the one that waits.
         """
-        following, writer = self._gates
+        following, writer = self._turnstile()
         fcntl.flock(following, fcntl.LOCK_EX)
         fcntl.flock(writer, fcntl.LOCK_EX)
         fcntl.flock(following, fcntl.LOCK_UN)
@@ -85,10 +110,13 @@ class Database:
             fcntl.flock(writer, fcntl.LOCK_UN)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, patience: float = BUSY_SECONDS) -> Iterator[None]:
         """Commit what is executed within, or undo it all: for who has the turn."""
-        with _store_errors(self.path), self._peewee.transaction("IMMEDIATE"):
-            yield
+        self.hold_to_file()
+        with _store_errors(self.path):
+            self._peewee.connection().setbusytimeout(int(patience * 1000))
+            with self._peewee.transaction("IMMEDIATE"):
+                yield
 
     def back_up(self, target: Path) -> None:
         """Copy the database, as it is between two transactions, to a new file, durably. Raises StoreError, OSError.
@@ -105,6 +133,16 @@ class Database:
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
+
+    def _turnstile(self) -> list[int]:
+        try:
+            for gate in _GATES[len(self._gates) :]:
+                self._gates.append(os.open(f"{self.path}-{gate}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        except OSError as error:
+            raise StoreError(
+                f"the database {self.path} cannot be written to ({error.strerror}): {_WRITABLE}"
+            ) from error
+        return self._gates
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Execute a statement and return how many rows it changed."""
@@ -160,6 +198,19 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+_WRITABLE = "let jobrunner's user write to it and its folder"
+#: What is wrong and what to do, by what SQLite says; the others come as SQLite's own words.
+_IN_WORDS: dict[type, str] = {
+    apsw.FullError: "cannot grow, because its disk is full: make room",
+    apsw.BusyError: "is locked by another program: end that one",
+    apsw.ReadOnlyError: f"cannot be written to: {_WRITABLE}",
+    apsw.CantOpenError: f"cannot be opened: {_WRITABLE}",
+    apsw.IOError: "cannot be read or written (disk I/O error): see the system's log for its disk",
+    apsw.CorruptError: "is damaged: stop jobrunner, and see what jobrunner check says",
+    apsw.NotADBError: "is damaged or no database: stop jobrunner, and see what jobrunner check says",
+}
+
+
 @contextmanager
 def _store_errors(path: Path) -> Iterator[None]:
     try:
@@ -167,7 +218,21 @@ def _store_errors(path: Path) -> Iterator[None]:
     except peewee.IntegrityError:
         raise  # a wrong state that the schema refused: a bug of ours
     except (peewee.PeeweeException, apsw.Error) as error:
-        raise StoreError(f"the database {path} cannot be used: {error}") from error
+        original: BaseException = error
+        while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
+            original = original.__context__
+        words = _IN_WORDS.get(type(original), f"cannot be used: {original}")
+        raise StoreError(f"the database {path} {words}") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"the database {path} cannot be reached: {in_words(error)}") from error
+    return status.st_dev, status.st_ino
 
 
 def _refuse_affected_sqlite(version: str) -> None:

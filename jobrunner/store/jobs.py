@@ -8,6 +8,7 @@ from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.job import Attempt, Details, Job, Outcome, State
+from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
 from jobrunner.store.database import Database, Row
@@ -21,7 +22,7 @@ class Jobs:
     """The table of jobs. Methods that change it are called within `Database.write`."""
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
-        """`max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back."""
+        """`max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back at a boot."""
         self._database = database
         self._max_wait = max_wait
         self._jobs = statements("jobs")
@@ -32,16 +33,22 @@ class Jobs:
         sql = self._jobs["enqueue"]
         return sum(self._database.execute(sql, {"name": os.fsencode(name), "now": now}) for name in names)
 
-    def claim(self, worker_id: int, now: float) -> Job | None:
+    def claim(self, worker_id: int, now: Moment) -> Job | None:
         """Give the oldest ready job to a worker, as a new attempt."""
-        self._database.execute(self._jobs["end_waits"], self._moment(now))
+        self._database.execute(self._jobs["end_waits"], self._waits(now.steady))
         row = self._database.row(self._jobs["claim"], {"worker_id": worker_id})
         if row is None:
             return None
         job = _job(row)
         self._database.execute(
             self._attempts["start"],
-            {"job_id": job.id, "number": job.attempt, "worker_id": worker_id, "now": now},
+            {
+                "job_id": job.id,
+                "number": job.attempt,
+                "worker_id": worker_id,
+                "now": now.wall,
+                "steady": now.steady,
+            },
         )
         return job
 
@@ -74,13 +81,13 @@ class Jobs:
         self._end_attempt(job, outcome, error, details, now, is_final=True)
 
     def requeue(
-        self, job: Job, outcome: Outcome, decision: Decision, now: float, details: Details = _NO_DETAILS
+        self, job: Job, outcome: Outcome, decision: Decision, now: Moment, details: Details = _NO_DETAILS
     ) -> None:
         """Queue a claimed job again, as decided. Raises ClaimLost."""
-        wait = None if decision.delay is None else now + decision.delay
+        wait = None if decision.delay is None else now.steady + decision.delay
         changes = {"not_before_at": wait, "condemned": decision.condemned, "to_back": decision.to_back}
         self._fenced("requeue", job, _budgets(decision) | changes)
-        self._end_attempt(job, outcome, decision.reason, details, now)
+        self._end_attempt(job, outcome, decision.reason, details, now.wall)
 
     def retry(self, job: Job) -> bool:
         """Queue a failed job again with its budgets anew; False where it is not failed any more."""
@@ -114,10 +121,10 @@ class Jobs:
         """Return what a worker has claimed: at most one job, if all is well."""
         return [_job(row) for row in self._database.rows(self._jobs["held_by"], {"worker_id": worker_id})]
 
-    def running(self) -> list[RunningJob]:
+    def running(self, now: Moment) -> list[RunningJob]:
         """Return the running jobs, the longest running first."""
         rows = self._database.rows(self._jobs["running"])
-        return [RunningJob(_job(row), row["worker_pid"], row["attempt_started_at"]) for row in rows]
+        return [_running(row, now) for row in rows]
 
     def waiting(self, most: int) -> list[Job]:
         """Return up to `most` jobs that wait for their next try, the next one first."""
@@ -127,15 +134,15 @@ class Jobs:
         """Return up to `most` failed jobs (all, if negative), the newest first."""
         return [_job(row) for row in self._database.rows(self._jobs["failed"], {"most": most})]
 
-    def counts(self, now: float) -> dict[str, int]:
+    def counts(self, now: Moment) -> dict[str, int]:
         """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
-        row = self._database.row(self._jobs["counts"], self._moment(now))
+        row = self._database.row(self._jobs["counts"], self._waits(now.steady))
         assert row is not None
         return row
 
-    def done_since(self, since: float) -> int:
-        """Return how many jobs were done from `since` on."""
-        row = self._database.row(self._jobs["done_since"], {"since": since})
+    def done_within(self, seconds: float, now: Moment) -> int:
+        """Return how many jobs were done in the last `seconds`."""
+        row = self._database.row(self._jobs["done_between"], {"since": now.wall - seconds, "now": now.wall})
         assert row is not None
         return int(row["done"])
 
@@ -144,9 +151,9 @@ class Jobs:
         row = self._database.row(self._jobs["pending"])
         return bool(row and row["pending"])
 
-    def any_ready(self, now: float) -> bool:
+    def any_ready(self, now: Moment) -> bool:
         """Say whether there is something to claim."""
-        row = self._database.row(self._jobs["ready"], self._moment(now))
+        row = self._database.row(self._jobs["ready"], self._waits(now.steady))
         return bool(row and row["ready"])
 
     def attempts(self, job: Job) -> list[Attempt]:
@@ -159,7 +166,7 @@ class Jobs:
         row = self._database.row(self._attempts["failed_under"], {"supervisor": supervisor})
         return bool(row and row["failed"])
 
-    def _moment(self, now: float) -> dict[str, float]:
+    def _waits(self, now: float) -> dict[str, float]:
         return {"now": now, "horizon": now + self._max_wait}
 
     def _fenced(self, statement: str, job: Job, changes: dict[str, Any]) -> None:
@@ -214,6 +221,11 @@ def _job(row: Row) -> Job:
         failed_name=None if failed_name is None else os.fsdecode(failed_name),
         **values,
     )
+
+
+def _running(row: Row, now: Moment) -> RunningJob:
+    began = row["steady_started_at"] or now.steady  # none: begun by an older jobrunner
+    return RunningJob(_job(row), row["worker_pid"], row["attempt_started_at"], max(now.steady - began, 0.0))
 
 
 def _attempt(row: Row) -> Attempt:

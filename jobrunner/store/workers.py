@@ -8,12 +8,16 @@ from jobrunner.store.statements import statements
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """A worker that was started; `token` and `supervisor` name the lock files of it and of who started it."""
+    """A worker that was started; `token` and `supervisor` name the lock files of it and of who started it.
+
+    `trouble`: what is wrong with the machine, so that it waits.
+    """
 
     id: int
     token: str
     supervisor: str
     pid: int
+    trouble: str | None
 
 
 class Workers:
@@ -31,6 +35,10 @@ class Workers:
         assert row is not None
         return int(row["id"])
 
+    def note_trouble(self, token: str, trouble: str | None) -> None:
+        """Record what keeps a worker from working; None: nothing any more."""
+        self._database.execute(self._statements["note_trouble"], {"token": token, "trouble": trouble})
+
     def end(self, worker_id: int, now: float) -> bool:
         """Record that a worker is no more; False where that is known already."""
         return bool(self._database.execute(self._statements["end"], {"id": worker_id, "now": now}))
@@ -38,4 +46,4 @@ class Workers:
     def not_ended(self) -> list[WorkerRecord]:
         """Return the workers whose end is not recorded."""
         rows = self._database.rows(self._statements["not_ended"])
-        return [WorkerRecord(row["id"], row["token"], row["supervisor"], row["pid"]) for row in rows]
+        return [WorkerRecord(row["id"], row["token"], row["supervisor"], row["pid"], row["trouble"]) for row in rows]

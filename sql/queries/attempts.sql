@@ -1,5 +1,6 @@
 -- name: start
-INSERT INTO attempts (job_id, number, worker_id, started_at) VALUES (:job_id, :number, :worker_id, :now);
+INSERT INTO attempts (job_id, number, worker_id, started_at, steady_started_at)
+VALUES (:job_id, :number, :worker_id, :now, :steady);
 
 -- name: end
 -- An attempt ends once: what came first stands.

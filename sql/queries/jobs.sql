@@ -5,7 +5,8 @@ VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now)
 ON CONFLICT (name) DO NOTHING;
 
 -- name: end_waits
--- What has waited long enough is ready, and so is what would wait longer than any backoff: then the clock was set back.
+-- What has waited long enough is ready, and so is what would wait longer than any backoff: then the machine has booted
+-- with its clock set back.
 UPDATE jobs SET not_before_at = NULL
 WHERE state = 'queued' AND not_before_at IS NOT NULL AND (not_before_at <= :now OR not_before_at > :horizon);
 
@@ -74,7 +75,7 @@ SELECT * FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
 SELECT * FROM jobs WHERE state = 'running' AND worker_id = :worker_id;
 
 -- name: running
-SELECT jobs.*, workers.pid AS worker_pid, attempts.started_at AS attempt_started_at
+SELECT jobs.*, workers.pid AS worker_pid, attempts.started_at AS attempt_started_at, attempts.steady_started_at
 FROM jobs
 JOIN workers ON workers.id = jobs.worker_id
 JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
@@ -114,5 +115,6 @@ SELECT
         WHERE state = 'queued' AND not_before_at IS NOT NULL AND (not_before_at <= :now OR not_before_at > :horizon)
     ) AS ready;
 
--- name: done_since
-SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at >= :since;
+-- name: done_between
+-- Nothing is done in the future, unless the clock was set back since.
+SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at BETWEEN :since AND :now;

@@ -8,6 +8,7 @@ from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 from jobrunner.files.inbox import Inbox
 from tests.files.test_moves import NOBODY, without_privileges
+from tests.support import wait_until
 
 SETTINGS = IntakeSettings()
 NOW = 2e9  # after anything that a test writes
@@ -128,3 +129,43 @@ def test_a_delivery_that_may_not_be_read_does_not_hold_up_the_others(tmp_path: P
     with without_privileges():
         deliveries = Inbox(".", replace(SETTINGS, settle=settle)).look_at(["locked", "p"], NOW)
     assert {one.name: one.lacking is None for one in deliveries} == {"p": True, "locked": False}
+
+
+class Watch:
+    """An inbox whose packages must be still for 10 s, looked at with two clocks that a test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ticks = 1000.0
+        self._inbox = Inbox(str(folder), replace(SETTINGS, settle=10.0), ticks=lambda: self.ticks)
+        self._wall = deliver(folder, "p").lstat().st_ctime + 4  # changed 4 s ago
+
+    def sees_it_complete_after(self, seconds: float, *, jump: float = 0) -> bool:
+        self.ticks += seconds
+        self._wall += seconds + jump
+        (delivery,) = self._inbox.look_at(self._inbox.names(), self._wall)
+        return delivery.lacking is None
+
+
+@pytest.mark.parametrize("jump", [-86400, 0, 86400])
+def test_stillness_is_watched_by_a_clock_that_does_not_jump(tmp_path: Path, jump: float) -> None:
+    watch = Watch(tmp_path)
+    assert not watch.sees_it_complete_after(0)
+    assert not watch.sees_it_complete_after(5.9, jump=jump)
+    assert watch.sees_it_complete_after(0.2)
+
+
+def test_a_change_in_the_future_holds_a_package_no_longer_than_others(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    assert not watch.sees_it_complete_after(0, jump=-86400)
+    assert not watch.sees_it_complete_after(9.9)
+    assert watch.sees_it_complete_after(0.2)
+
+
+def test_a_change_while_it_is_watched_starts_anew(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    assert not watch.sees_it_complete_after(5)
+    before = (tmp_path / "p" / "p.zip").stat().st_ctime
+    wait_until(lambda: (tmp_path / "p").touch() or (tmp_path / "p").stat().st_ctime > before)
+    assert not watch.sees_it_complete_after(5.5, jump=86400)  # it changed at some time in these 5.5 s
+    assert not watch.sees_it_complete_after(4.4)
+    assert watch.sees_it_complete_after(5.7)

@@ -8,6 +8,7 @@ import pytest
 
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.job import Details, Job, Outcome, State
+from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -17,6 +18,11 @@ MAX_WAIT = 3600.0
 NOW = 1_000_000.0
 TIMINGS = Details(1.0, 2.0, 3.0)
 AGAIN = Decision(failures=1, delays=2, crashes=0, interruptions=0, reason="why")
+
+
+def at(seconds: float) -> Moment:
+    """Both clocks at one."""
+    return Moment(seconds, seconds)
 
 
 class Store:
@@ -37,7 +43,7 @@ class Store:
 
     def claim(self, now: float = NOW, worker: int | None = None) -> Job | None:
         with self.database.write():
-            return self.jobs.claim(worker or self.worker, now)
+            return self.jobs.claim(worker or self.worker, at(now))
 
     def claimed(self, name: str = "p", now: float = NOW) -> Job:
         self.enqueue(name)
@@ -48,7 +54,7 @@ class Store:
 
     def requeue(self, job: Job, decision: Decision = AGAIN, now: float = NOW) -> Job:
         with self.database.write():
-            self.jobs.requeue(job, Outcome.FAILED, decision, now)
+            self.jobs.requeue(job, Outcome.FAILED, decision, at(now))
         return self.get(job)
 
     def fail(self, job: Job, place: tuple[str, str] | None = ("p", "error.txt"), now: float = NOW) -> Job:
@@ -146,25 +152,32 @@ def test_a_waiting_job_is_not_claimed_before_its_time(store: Store) -> None:
     job = store.requeue(store.claimed(), replace(AGAIN, delay=10.0))
     assert job.not_before_at == NOW + 10
     for now in (NOW, NOW + 9.9):
-        assert not store.jobs.any_ready(now)
+        assert not store.jobs.any_ready(at(now))
         assert store.claim(now) is None
     assert [one.name for one in store.jobs.waiting(5)] == ["p"]
-    assert store.jobs.any_ready(NOW + 10)
+    assert store.jobs.any_ready(at(NOW + 10))
     again = store.claim(NOW + 10)
     assert again is not None
     assert again.not_before_at is None
 
 
-def test_a_clock_that_is_set_back_by_a_day_strands_no_waiting_job(store: Store) -> None:
+@pytest.mark.parametrize("jump", [-86400, 86400])
+def test_a_wait_is_as_long_as_it_is_whatever_the_wall_clock_does(store: Store, jump: float) -> None:
+    store.requeue(store.claimed(), replace(AGAIN, delay=10.0))
+    for seconds, ready in ((9.9, False), (10, True)):
+        assert store.jobs.any_ready(Moment(NOW + seconds + jump, NOW + seconds)) is ready
+
+
+def test_a_boot_with_the_clock_set_back_by_a_day_strands_no_waiting_job(store: Store) -> None:
     store.requeue(store.claimed(), replace(AGAIN, delay=10.0))
     yesterday = NOW - 86400
-    assert store.jobs.any_ready(yesterday)
+    assert store.jobs.any_ready(at(yesterday))
     assert store.claim(yesterday) is not None
 
 
 def test_the_longest_wait_is_waited_for(store: Store) -> None:
     store.requeue(store.claimed(), replace(AGAIN, delay=MAX_WAIT))
-    assert not store.jobs.any_ready(NOW)
+    assert not store.jobs.any_ready(at(NOW))
     assert store.claim(NOW) is None
 
 
@@ -178,8 +191,7 @@ def test_a_done_job_keeps_nothing_of_its_failures(store: Store) -> None:
     last = store.jobs.attempts(done)[-1]
     assert (last.outcome, last.error, last.ended_at) == (Outcome.DONE, None, NOW + 60)
     assert (last.extract_seconds, last.handle_seconds, last.archive_seconds) == (1.0, 2.0, 3.0)
-    assert store.jobs.done_since(NOW + 60) == 1
-    assert store.jobs.done_since(NOW + 61) == 0
+    assert [store.jobs.done_within(60, at(NOW + seconds)) for seconds in (59, 60, 120, 121)] == [0, 1, 1, 0]
 
 
 def test_a_failed_job_says_why_and_where_its_package_lies(store: Store) -> None:
@@ -199,8 +211,8 @@ FINISHES: dict[str, Callable[[Jobs, Job], None]] = {
     "condemn": lambda jobs, job: jobs.condemn(job, AGAIN, "p", "error.txt"),
     "fail": lambda jobs, job: jobs.fail(job, Outcome.FAILED, "bad", ("p", "error.txt"), TIMINGS, NOW),
     "fail without a place": lambda jobs, job: jobs.fail(job, Outcome.FAILED, "bad", None, TIMINGS, NOW),
-    "requeue": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, AGAIN, NOW),
-    "requeue to back": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, replace(AGAIN, to_back=True), NOW),
+    "requeue": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, AGAIN, at(NOW)),
+    "requeue to back": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, replace(AGAIN, to_back=True), at(NOW)),
 }
 
 
@@ -332,10 +344,10 @@ def test_counts_are_disjoint(store: Store) -> None:
     store.requeue(store.claimed("waiting"), replace(AGAIN, delay=10.0))
     running = store.claimed("running")
     store.enqueue("q1", "q2")
-    assert store.jobs.counts(NOW) == {"queued": 2, "waiting": 1, "running": 1, "done": 1, "failed": 1}
-    assert store.jobs.counts(NOW + 10) == {"queued": 3, "waiting": 0, "running": 1, "done": 1, "failed": 1}
-    (entry,) = store.jobs.running()
-    assert (entry.job, entry.worker_pid, entry.started_at) == (running, 11, NOW)
+    assert store.jobs.counts(at(NOW)) == {"queued": 2, "waiting": 1, "running": 1, "done": 1, "failed": 1}
+    assert store.jobs.counts(at(NOW + 10)) == {"queued": 3, "waiting": 0, "running": 1, "done": 1, "failed": 1}
+    (entry,) = store.jobs.running(Moment(wall=0, steady=NOW + 5))
+    assert (entry.job, entry.worker_pid, entry.started_at, entry.seconds) == (running, 11, NOW, 5)
 
 
 def test_a_job_is_pending_until_it_has_ended(store: Store) -> None:

@@ -13,7 +13,7 @@ STORE = Path(jobrunner.store.__file__).parent
 TABLES = sorted(
     file.name.removesuffix(".sql") for file in resources.files("jobrunner.sql").joinpath("queries").iterdir()
 )
-USERS = {"attempts": "jobs", "jobs": "jobs", "workers": "workers"}
+USERS = {"attempts": "jobs", "clock": "clock", "jobs": "jobs", "workers": "workers"}
 
 
 def test_every_file_of_statements_has_a_user() -> None:

@@ -14,10 +14,13 @@ def test_a_worker_is_alive_to_the_store_until_its_end_is_recorded(database: Data
     with database.write():
         first = workers.register("one", "boss", 11, 100.0)
         second = workers.register("two", "boss", 12, 101.0)
-    assert workers.not_ended() == [WorkerRecord(first, "one", "boss", 11), WorkerRecord(second, "two", "boss", 12)]
+    assert workers.not_ended() == [
+        WorkerRecord(first, "one", "boss", 11, None),
+        WorkerRecord(second, "two", "boss", 12, None),
+    ]
     with database.write():
         assert workers.end(first, 102.0)
-    assert workers.not_ended() == [WorkerRecord(second, "two", "boss", 12)]
+    assert workers.not_ended() == [WorkerRecord(second, "two", "boss", 12, None)]
 
 
 def test_an_end_is_recorded_once(database: Database, workers: Workers) -> None:

@@ -1,0 +1,23 @@
+"""Now, on the two clocks that there are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant, in seconds since 1970 (UTC) on both clocks.
+
+    `wall` is what people read, and jumps when somebody sets it. `steady` agrees with it at the first look after a boot
+    and from then on only counts seconds, those in which the machine slept included: whoever waits, waits by it.
+    """
+
+    wall: float
+    steady: float
+
+    def wall_of(self, steady: float) -> float:
+        """Return what the wall clock shows at a time on the steady one, as it is set now."""
+        return self.wall + steady - self.steady
+
+
+Now = Callable[[], Moment]

@@ -1,0 +1,103 @@
+"""The machine's faults: found by a probe, told once, and outlasted, so that no package suffers for them."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from jobrunner.domain.errors import MachineError, StoreError, in_words
+from jobrunner.files import probe
+from jobrunner.files.folders import Folders
+from jobrunner.process.signals import StopRequest
+from jobrunner.store.database import Database
+from jobrunner.store.workers import Workers
+
+#: Seconds between two probes while something is wrong: doubled from the first to the last.
+_SHORTEST_PAUSE = 0.25
+_LONGEST_PAUSE = 5.0
+#: So many seconds a probe waits for a lock on the database: it comes again.
+_PATIENCE = 0.1
+
+#: Told what is wrong in words, at each change; None: nothing any more.
+Tell = Callable[[str | None], None]
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):  # noqa: N818  (what happened, not an error)
+    """A signal asked to stop before the machine was mended: what is not recorded is left to recovery."""
+
+
+class Machine:
+    """What one worker asks whether it can work here, and where it waits until it can."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        keep_free: int,
+        database: Database,
+        workers: Workers,
+        tell: Tell,
+        asked_to_stop: StopRequest,
+    ) -> None:
+        self._folders = folders
+        self._keep_free = keep_free
+        self._database = database
+        self._workers = workers
+        self._tell = tell
+        self._asked_to_stop = asked_to_stop
+        self._told: str | None = None
+        #: The worker's, once it has one.
+        self.token = ""
+
+    def look(self) -> str | None:
+        """Return what is wrong with the folders, as far as it shows without writing; None if nothing is."""
+        return probe.look(self._folders, self._keep_free)
+
+    def probe(self) -> str | None:
+        """Return what is wrong with the folders or the database, connecting anew where need be; None if nothing is.
+
+        It is recorded with the worker, for others to see: that proves, too, that the database can be written to.
+        """
+        trouble = probe.probe(self._folders, self._keep_free)
+        try:
+            self._database.open()
+            with self._database.write(patience=_PATIENCE):
+                self._workers.note_trouble(self.token, trouble)
+        except StoreError as error:
+            self._database.close()
+            return trouble or str(error)
+        return trouble
+
+    def outlast(self, action: Callable[[], T]) -> T:
+        """Return what `action` returns, once nothing of the machine's is in its way. Raises Stopped."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            try:
+                result = action()
+            except (StoreError, MachineError) as error:
+                words = str(error)
+            except OSError as error:
+                words = in_words(error)
+            else:
+                self._say(None)
+                return result
+            pause = self._wait(self.probe() or words, pause)
+
+    def wait_until_well(self, trouble: str | None) -> None:
+        """Return when a probe finds nothing, at the earliest after a pause if there is `trouble`. Raises Stopped."""
+        if trouble:
+            self._wait(trouble, _SHORTEST_PAUSE)
+        self._say(None)
+
+    def _wait(self, trouble: str | None, pause: float) -> float:
+        while trouble:
+            self._say(trouble)
+            if self._asked_to_stop(pause):
+                raise Stopped
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            trouble = self.probe()
+        return pause
+
+    def _say(self, trouble: str | None) -> None:
+        if trouble != self._told:
+            self._told = trouble
+            self._tell(trouble)

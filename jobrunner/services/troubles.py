@@ -1,0 +1,53 @@
+"""What the processes of one supervisor cannot work for, each thing said once, however many of them meet it."""
+
+import json
+import os
+from contextlib import suppress
+
+from jobrunner.domain.events import Emit, Mended, Trouble
+
+#: Characters of a trouble, so that a line stays below the bytes that a pipe takes whole or not at all (PIPE_BUF).
+_LONGEST = 600
+_PIPE = 65536
+
+
+class Troubles:
+    """They tell it through a pipe: the database may be the trouble, and the disk be full."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._rest = b""
+        self._of: dict[int, str] = {}
+        self._said: set[str] = set()
+
+    def tell(self, trouble: str | None) -> None:
+        """Let the supervisor know what keeps this process from working; None: nothing any more."""
+        line = json.dumps([os.getpid(), trouble and trouble[:_LONGEST]]) + "\n"
+        with suppress(BlockingIOError):  # nobody has read for long
+            os.write(self._writer, line.encode("ascii"))
+
+    def hear(self) -> None:
+        """Say what is new among what the processes told."""
+        with suppress(BlockingIOError):
+            while heard := os.read(self._reader, _PIPE):
+                *lines, self._rest = (self._rest + heard).split(b"\n")
+                for line in lines:
+                    self.note(*json.loads(line))
+
+    def forget(self, pid: int) -> None:
+        """A process has ended, and its trouble with it."""
+        self.note(pid, None)
+
+    def note(self, pid: int, trouble: str | None) -> None:
+        """Say what keeps a process from working if that is new, and that all is well when it is again."""
+        if trouble is None:
+            self._of.pop(pid, None)
+        else:
+            self._of[pid] = trouble
+            if trouble not in self._said:
+                self._said.add(trouble)
+                self._emit(Trouble(trouble))
+        if self._said and not self._of:
+            self._said.clear()
+            self._emit(Mended())

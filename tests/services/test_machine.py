@@ -1,0 +1,108 @@
+import errno
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobrunner.domain.errors import StoreError
+from jobrunner.files.folders import Folders
+from jobrunner.process import signals
+from jobrunner.process.signals import StopRequest
+from jobrunner.services.machine import Machine, Stopped
+from jobrunner.store.database import Database
+from jobrunner.store.workers import Workers
+from tests.support import TestHome, wait_until
+
+
+class Scene:
+    """A machine as a worker has it, on the folders of a home."""
+
+    def __init__(self, home: TestHome) -> None:
+        service = home.open()
+        self.home = home
+        self.database = service.database
+        self.workers = Workers(self.database)
+        self.told: list[str | None] = []
+        self.stop = StopRequest({signal.SIGTERM})
+        self.machine = Machine(
+            Folders(service.settings.folders), 0, self.database, self.workers, self.told.append, self.stop
+        )
+        with self.database.write():
+            self.workers.register("me", "boss", 1, 0.0)
+        self.machine.token = "me"
+
+    def recorded(self) -> str | None:
+        (worker,) = self.workers.not_ended()
+        return worker.trouble
+
+
+@pytest.fixture
+def scene(home: TestHome) -> Iterator[Scene]:
+    signals.block()
+    yield Scene(home)
+    signals.unblock()
+
+
+def test_what_succeeds_is_not_probed(scene: Scene) -> None:
+    assert scene.machine.outlast(lambda: 42) == 42
+    assert scene.told == []
+
+
+def test_a_trouble_is_told_and_recorded_until_it_is_mended(scene: Scene) -> None:
+    away = scene.home.path / "away"
+    scene.home.archive.rename(away)
+    threading.Thread(target=lambda: (wait_until(scene.told.copy), away.rename(scene.home.archive))).start()
+    tries = []
+
+    def action() -> int:
+        tries.append(scene.recorded())
+        return len(os.listdir(scene.home.archive))
+
+    assert scene.machine.outlast(action) == 0
+    trouble = f"the archive {scene.home.archive} is not there: put it back, or mount its disk"
+    assert scene.told == [trouble, None]
+    assert len(tries) == 2
+    assert scene.recorded() is None
+
+
+def test_what_a_probe_does_not_find_is_tried_again_all_the_same(scene: Scene) -> None:
+    failures = [StoreError("no such luck"), OSError(errno.EIO, "Input/output error", "/x")]
+
+    def action() -> str:
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    assert scene.machine.outlast(action) == "done"
+    assert scene.told == ["Input/output error: /x", "no such luck", None]
+
+
+def test_a_lost_connection_is_made_anew(scene: Scene) -> None:
+    def action() -> str | None:
+        return scene.recorded()
+
+    scene.database.close()
+    assert scene.machine.outlast(action) is None
+
+
+def test_a_signal_ends_the_waiting(scene: Scene, tmp_path: Path) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    scene.home.archive.rmdir()
+    with pytest.raises(Stopped):
+        scene.machine.wait_until_well("something")
+    assert scene.stop.caught is signal.SIGTERM
+    assert scene.told == ["something"]
+
+
+def test_what_is_wrong_is_recorded_before_it_is_waited_for(scene: Scene) -> None:
+    scene.home.archive.rmdir()
+    trouble = scene.machine.probe()
+    assert trouble is not None
+    assert scene.recorded() == trouble
+    reader = Database(scene.database.path)
+    reader.open()
+    assert Workers(reader).not_ended()[0].trouble == trouble
+    reader.close()
