@@ -9,20 +9,25 @@ from functools import partial
 from pathlib import Path
 
 from jobrunner.domain import settings as settings_module
-from jobrunner.domain.errors import ConfigurationError, StoreError, in_words
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
 from jobrunner.domain.events import Emit, Upgraded
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places, probe
 from jobrunner.files.folders import BOOT_ID, Folders
 from jobrunner.files.inbox import Inbox
+from jobrunner.files.inventory import first_package
 from jobrunner.process import handler, signals
 from jobrunner.process.guard import Guard
 from jobrunner.process.presence import Presence
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner
+from jobrunner.services.cancelling import Cancelling
+from jobrunner.services.checking import Checking
 from jobrunner.services.intake import Intake
 from jobrunner.services.machine import Machine, Stopped, Tell
+from jobrunner.services.rebuilding import Rebuilding
 from jobrunner.services.recovery import Recovery
+from jobrunner.services.repairing import Repairing
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
 from jobrunner.services.supervision import Main, Supervisor
@@ -31,7 +36,7 @@ from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
 from jobrunner.store.identity import identity
 from jobrunner.store.jobs import Jobs
-from jobrunner.store.migrations import check, migrate
+from jobrunner.store.migrations import check, is_blank, migrate
 from jobrunner.store.workers import Workers
 
 SETTINGS_FILE = "jobrunner.toml"
@@ -68,6 +73,9 @@ class Home:
     intake: Intake
     report: Report
     retrying: Retrying
+    cancelling: Cancelling
+    checking: Checking
+    repairing: Repairing
     presence: Presence
     recovery: Recovery
     jobs: Jobs
@@ -91,7 +99,9 @@ def prepare_folders(settings: Settings) -> Folders:
 
 
 def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
-    """Check the folders, open the database and build the services. Raises ConfigurationError, StoreError.
+    """Check the folders, open the database and build the services.
+
+    Raises ConfigurationError, StoreError; of these, LostDatabase and DamagedDatabase have a remedy: `rebuilding`.
 
     With `to_read`, only the report is asked for: then a home that is not ours to write is good enough, and what is
     wrong with the folders of one that has a database is for the report to say.
@@ -110,15 +120,19 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     if not (to_read and path.exists()):
         prepare_folders(settings)
     folders = Folders(settings.folders)
+    if not path.exists():
+        _refuse_to_forget(path, folders)
     try:
         database.open()
+        if is_blank(database):
+            _refuse_to_forget(path, folders)
         if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(home.presence)):
             emit(Upgraded(str(path), str(backup)))
         if not to_read or os.path.isdir(folders.work):
             owner.take(folders, identity(database), path)
         home.clock.start()
     except StoreError as error:
-        if to_read:
+        if to_read or isinstance(error, DamagedDatabase):
             raise
         trouble = probe.look(folders, settings.extract.keep_free)  # a full disk has many faces
         raise StoreError(trouble or str(error)) from error
@@ -132,8 +146,39 @@ def _home(settings: Settings, database: Database, emit: Emit) -> Home:
     intake = Intake(database, jobs, folders, keep_free, Inbox(folders.inbox, settings.intake), emit)
     recovery = Recovery(database, jobs, workers, folders, presence, settings.retry_policy, emit, clock)
     report = Report(database, jobs, workers, presence, folders, keep_free, intake, clock)
-    retrying = Retrying(database, jobs, folders)
-    return Home(settings, database, clock, intake, report, retrying, presence, recovery, jobs)
+    at_once = StopRequest(())
+    at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
+    machine = Machine(folders, keep_free, database, workers, lambda trouble: None, at_once)
+    attempts = AttemptRunner(settings, folders, database, jobs, None, machine)
+    mover = Worker(database, jobs, workers, attempts, machine, at_once, emit, clock)
+    return Home(
+        settings=settings,
+        database=database,
+        clock=clock,
+        intake=intake,
+        report=report,
+        retrying=Retrying(database, jobs, folders),
+        cancelling=Cancelling(database, jobs, workers, folders, presence, recovery, mover),
+        checking=Checking(database, jobs, workers, folders, presence),
+        repairing=Repairing(database, jobs, workers, folders, presence, recovery, settings.retry_policy, clock),
+        presence=presence,
+        recovery=recovery,
+        jobs=jobs,
+    )
+
+
+def rebuilding(settings: Settings) -> Rebuilding:
+    """Return what makes a new database of a home. Raises ConfigurationError."""
+    places.check_database(settings.database_path)
+    return Rebuilding(settings.database_path, prepare_folders(settings), _presence(settings))
+
+
+def _refuse_to_forget(path: Path, folders: Folders) -> None:
+    """Raise LostDatabase where a new database would not know packages that lie in the folders: they came first."""
+    log = f"{path}-wal"  # SQLite would remove it
+    left = log if os.path.lexists(log) and not path.exists() else first_package(folders)
+    if left is not None:
+        raise LostDatabase(path, left)
 
 
 def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 #: What the statements return when they changed nothing: such a call is no step.
-_NOTHING = {"claim": None, "enqueue": 0, "retry": False, "replace": False}
+_NOTHING = {"claim": None, "claim_cancelled": None, "enqueue": 0, "retry": False, "replace": False}
 _TOP = os.getpid()
 
 

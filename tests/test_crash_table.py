@@ -109,6 +109,14 @@ class Scene:
             assert ended.returncode == -signal.SIGKILL, ended.stderr
         return ended.returncode
 
+    def crash_beside(self, kill: Kill, words: tuple[str, ...]) -> None:
+        """Run a command that is killed, while others live."""
+        marks = Path(tempfile.mkdtemp(dir=self.home.path.parent))
+        command = [sys.executable, str(DRIVER), encoded((kill,)), str(marks), "--home", str(self.home.path), *words]
+        ended = subprocess.run(command, env=clean_environment(), capture_output=True, timeout=PATIENCE, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        self.assert_nothing_is_lost()
+
     def restart(self, *words: str, code: int = 0) -> None:
         result = self.home.jobrunner(*(words or ("run", "-n", "1", "--drain")))
         assert result.returncode == code, result.stderr
@@ -741,6 +749,48 @@ def test_four_crashes_after_the_handler_succeeded_do_not_fail_a_package(scene: S
     assert scene.ran() == ["p 1"]
     assert scene.outcomes() == ["crashed"] * 4 + ["done"]
     assert os.listdir(scene.home.failed) == []
+
+
+def test_row_30_a_cancelled_job_whose_worker_has_been_killed_fails_though_nobody_waits_for_it(scene: Scene) -> None:
+    scene.plan(p_1="wait")
+    scene.deliver()
+    supervisor = scene.start_waiting(1, "run", "-n", "1")
+    supervisor.send_signal(signal.SIGSTOP)
+    scene.crash_beside(Kill("commit of cancel"), words=("cancel", "p"))
+    job = scene.job()
+    assert (job["state"], job["attempt"], job["condemned"], job["error"]) == ("running", 1, 1, "cancelled")
+    handler, *_ = (scene.home.path / "started.txt").read_text("ascii").split()
+    wait_until(lambda: not Path(f"/proc/{handler}").exists())
+    supervisor.send_signal(signal.SIGCONT)
+    wait_until(lambda: scene.job()["state"] == "failed")
+    supervisor.terminate()
+    supervisor.wait()
+    scene.assert_failed(error="cancelled")
+    assert scene.outcomes() == ["interrupted", "failed"]
+
+
+def test_row_30_a_cancel_that_is_not_committed_is_a_death_of_the_worker(scene: Scene) -> None:
+    scene.plan(p_1="wait")
+    scene.deliver()
+    supervisor = scene.start_waiting(1, "run", "-n", "1")
+    scene.crash_beside(Kill("jobrunner.services.cancelling.end_worker"), words=("cancel", "p"))
+    wait_until(lambda: scene.job()["state"] == "done")
+    supervisor.terminate()
+    supervisor.wait()
+    scene.assert_archived(by="p 2")
+    assert scene.outcomes() == ["crashed", "done"]
+
+
+def test_row_31_a_queued_job_that_is_being_cancelled_fails_with_the_next_start(scene: Scene) -> None:
+    scene.deliver()
+    scene.restart("scan")
+    scene.crash(Kill("commit of claim_cancelled"), words=("cancel", "p"))
+    assert (scene.job()["state"], scene.job()["condemned"]) == ("running", 1)
+    scene.assert_untouched(scene.home.inbox / "p")
+    scene.restart(code=1)
+    scene.assert_failed(error="cancelled")
+    assert scene.ran() == []
+    assert scene.outcomes() == ["interrupted", "failed"]
 
 
 def test_a_crash_at_each_step_after_the_success_in_turn_does_not_fail_a_package(scene: Scene) -> None:

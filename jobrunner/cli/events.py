@@ -90,8 +90,9 @@ def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case f
             return "failed", "red", f"{shown(name)}  {shown(error)}"
         case JobPutOff(name, error, delay):
             return "waiting", "yellow", f"{shown(name)}  {shown(error)}; again in {duration(delay)}"
-        case JobRecovered(name, error):
-            return "recovered", "yellow", f"{shown(name)}  {shown(error)}; queued again"
+        case JobRecovered(name, error, condemned):
+            then = "goes to failed/" if condemned else "queued again"
+            return "recovered", "yellow", f"{shown(name)}  {shown(error)}; {then}"
         case ClaimGone(name):
             return "left", "yellow", f"{shown(name)}  another worker has this job by now"
         case WorkerDied(pid, reason, times, delay):

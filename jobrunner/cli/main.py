@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli import demo, init, logs, retry, run, scan, show, status, work
+from jobrunner.cli import cancel, check, demo, init, logs, retry, run, scan, show, status, work
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 
 EXIT_FAILED = 1
@@ -52,7 +52,7 @@ def _home(
     context.obj = home
 
 
-for module in (init, scan, work, run, status, show, logs, retry, demo):
+for module in (init, scan, work, run, status, show, logs, retry, cancel, check, demo):
     app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLES)(module.command)
 
 

@@ -21,6 +21,28 @@ class DatabaseGone(StoreError):  # noqa: N818  (what happened, not an error)
     """Another file, or none, lies where the open database was: whatever is written to it is lost."""
 
 
+class DamagedDatabase(StoreError):  # noqa: N818  (what it is)
+    """The database file is not one any more, or parts of it are unreadable."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"the database {path} is damaged ({reason}): stop jobrunner, then make it anew from the folders with "
+            "jobrunner check --rebuild"
+        )
+        self.reason = reason
+
+
+class LostDatabase(ConfigurationError):  # noqa: N818
+    """There is no database, but `left`, which one has known."""
+
+    def __init__(self, path: object, left: str) -> None:
+        super().__init__(
+            f"the database {path} is not there, but {shown(left)} is: put the database back, or make a new one from "
+            "the folders with jobrunner check --rebuild"
+        )
+        self.reason = f"{shown(left)} is there"
+
+
 class PackageError(JobrunnerError):
     """The package itself is bad: no second try can help, its sender has to."""
 

@@ -47,10 +47,14 @@ class JobPutOff:
 
 @dataclass(frozen=True, slots=True)
 class JobRecovered:
-    """What a dead worker was doing is in the queue again; `error` says how the worker died."""
+    """What a dead worker was doing is in the queue again; `error` says how the worker died.
+
+    `condemned`: the next worker only puts it in the failed folder.
+    """
 
     name: str
     error: str
+    condemned: bool
 
 
 @dataclass(frozen=True, slots=True)

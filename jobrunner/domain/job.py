@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: The error of a job that somebody cancelled.
+CANCELLED = "cancelled"
+
 
 class State(StrEnum):
     """Where a job stands. `queued` with a time before which it is not tried is shown as `waiting`."""
@@ -80,3 +83,21 @@ class Details:
     handle: float | None = None
     archive: float | None = None
     encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A job as it is recorded for a package that was found without one. Without an `id` it gets the next.
+
+    `attempt`: the number of the newest attempt that is known of. Times are seconds since 1970 (UTC).
+    """
+
+    name: str
+    state: State
+    attempt: int
+    created_at: float
+    finished_at: float | None = None
+    error: str | None = None
+    failed_name: str | None = None
+    error_name: str | None = None
+    id: int | None = None

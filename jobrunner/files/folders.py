@@ -12,7 +12,7 @@ from pathlib import Path
 from jobrunner.domain.errors import ClaimLost, ConfigurationError, PackageError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.settings import FolderSettings
-from jobrunner.files import moves, places
+from jobrunner.files import inbox, moves, places
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
@@ -281,7 +281,7 @@ class Folders:
         moves.remove_tree(taken)
 
     def _taken(self, job: Job) -> str:
-        return os.path.join(self.inbox, f".jobrunner-taken-{job.id}")
+        return os.path.join(self.inbox, f"{inbox.TAKEN_PREFIX}{job.id}")
 
     def has_failed(self, job: Job) -> bool:
         """Say whether the failed folder holds the job's package."""

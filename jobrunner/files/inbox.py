@@ -10,6 +10,9 @@ from jobrunner.domain.package import MAX_NAME_BYTES
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 
+#: How a sender's folder begins once its copy in the work folder is whole; the job's id follows.
+TAKEN_PREFIX = ".jobrunner-taken-"
+
 
 @dataclass(frozen=True, slots=True)
 class _Stillness:

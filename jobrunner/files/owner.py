@@ -31,22 +31,40 @@ def take(folders: Folders, identity: str, database: Path) -> None:
 
 
 def replace(folders: Folders, identity: str, database: Path) -> None:
-    """Mark the work folder as this database's, whosever it was: for one that has been rebuilt from the folders."""
+    """Mark the work folder as this database's, which is rebuilt from the folders: the one that had it is gone.
+
+    Raises ConfigurationError where that lies somewhere else.
+    """
+    ours = [identity, str(database.resolve())]
     with _marker(folders.work) as marker:
-        _write(marker, [identity, str(database.resolve())])
+        theirs = _read(marker)
+        if theirs:
+            _refuse_a_neighbour(folders, *theirs, *ours)
+        _write(marker, ours)
+
+
+def knows(folders: Folders, identity: str) -> bool:
+    """Say whether the work folder is this database's, or nobody's yet."""
+    with _marker(folders.work) as marker:
+        theirs = _read(marker)
+    return theirs is None or theirs[0] == identity
 
 
 def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
+    _refuse_a_neighbour(folders, theirs, their_path, ours, our_path)
+    if theirs != ours and folders.workspaces():  # else it was moved, or left nothing
+        raise ConfigurationError(
+            f"the work folder {shown(folders.work)} holds packages of an earlier database ({shown(their_path)}), which "
+            f"{shown(our_path)} does not know: restore that one, or run jobrunner check --rebuild"
+        )
+
+
+def _refuse_a_neighbour(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
     if their_path != our_path and os.path.exists(their_path):
         copy = ", of which this one's is a copy" if theirs == ours else ""
         raise ConfigurationError(
             f"the work folder {shown(folders.work)} belongs to the home with the database {shown(their_path)}{copy}: "
             f"two homes cannot share it; set folders.work of the one with {shown(our_path)} to another folder"
-        )
-    if theirs != ours and folders.workspaces():  # else it was moved, or left nothing
-        raise ConfigurationError(
-            f"the work folder {shown(folders.work)} holds packages of an earlier database ({shown(their_path)}), which "
-            f"{shown(our_path)} does not know: restore that one, or run jobrunner check --rebuild"
         )
 
 

@@ -24,7 +24,7 @@ def kill_handlers_of(worker: str, *, patience: float) -> set[int]:
     """
     deadline = time.monotonic() + patience
     left = cgroup.kill(worker, deadline)
-    marker = f"{WORKER_VARIABLE}={worker}".encode("ascii")
+    marker = f"{WORKER_VARIABLE}={worker}".encode()
     passes = 0
     while passes < 2:
         passes += 1
@@ -63,6 +63,21 @@ def kill_worker(pid: int, token: str, *, patience: float) -> set[int]:
                 if not _ends(handle, deadline):
                     left.add(each)
     return left
+
+
+def end_worker(pid: int, token: str, *, patience: float) -> bool:
+    """Kill a worker, by the pid that it had, and let its guard clear up; False where it is not gone after `patience`.
+
+    A process is the one meant if it has the lock file open: a pid may be somebody else's by now. Raises PermissionError
+    where it is another user's.
+    """
+    deadline = time.monotonic() + patience
+    with suppress(FileNotFoundError, ProcessLookupError), _handle_of(pid) as handle:
+        folder = f"/proc/{pid}/fd"
+        if any(_target(folder, name).endswith(f"/{token}") for name in os.listdir(folder)):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            return _ends(handle, deadline)
+    return False
 
 
 def _children(pid: int) -> list[int]:

@@ -84,7 +84,7 @@ class AttemptRunner:
         Raises ClaimLost, Stopped.
         """
         notes = _Notes()
-        if job.condemned:
+        if job.condemned and self._folders.workspace(job).stage() < Stage.HANDLED:  # else it was cancelled too late
             return self._put_in_failed(job, Outcome.FAILED, _as_it_stands(job), notes)
         result = self._try(job, notes)
         if result.outcome is Outcome.DONE:

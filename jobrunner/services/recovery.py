@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jobrunner.domain.events import Emit, JobRecovered, Trouble
-from jobrunner.domain.job import Job, Outcome, State
+from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files.folders import Folders, Stage
@@ -83,12 +83,15 @@ class Recovery:
             now = self._now()
             if self._workers.end(worker.id, now.wall):  # else somebody else was faster
                 for job in self._jobs.held_by(worker.id):
-                    if stopped or orphaned:
+                    if job.condemned and job.error == CANCELLED:
+                        outcome, error = Outcome.INTERRUPTED, CANCELLED
+                    elif stopped or orphaned:
                         outcome, error = Outcome.INTERRUPTED, "jobrunner was stopped while it ran"
                     else:
                         outcome, error = Outcome.CRASHED, f"worker {worker.pid} died while it ran"
-                    self._jobs.requeue(job, outcome, self._decide(job, outcome, error), now)
-                    recovered.append(JobRecovered(job.name, error))
+                    decision = self._decide(job, outcome, error)
+                    self._jobs.requeue(job, outcome, decision, now)
+                    recovered.append(JobRecovered(job.name, error, job.condemned or decision.condemned))
         self._presence.forget(worker.token)
         if orphaned:
             self._presence.forget(worker.supervisor)

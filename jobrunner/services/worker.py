@@ -64,6 +64,16 @@ class Worker:
                 sleep = min(sleep * 2, _LONGEST_SLEEP)
         self._machine.outlast(self._end)
 
+    def cancel(self, token: str, job: Job) -> None:
+        """Put one queued job in the failed folder, as cancelled. Raises StoreError, Stopped."""
+        with self._database.write():
+            now = self._now()
+            self._id = self._workers.register(token, token, os.getpid(), now.wall)
+            claimed = self._jobs.claim_cancelled(job, self._id, now)
+        if claimed:
+            self._attempt(claimed)
+        self._machine.outlast(self._end)
+
     def _register(self, token: str, supervisor: str) -> None:
         with self._database.write():
             self._id = self._workers.register(token, supervisor, os.getpid(), self._now().wall)

@@ -12,7 +12,7 @@ import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase
 
-from jobrunner.domain.errors import ConfigurationError, DatabaseGone, StoreError, in_words
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, DatabaseGone, StoreError, in_words
 
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
@@ -21,7 +21,8 @@ MINIMUM_SQLITE = (3, 51, 3)
 APPLICATION_ID = int.from_bytes(b"jobr", "big")
 #: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 2.0
-_GATES = ("next", "writer")
+#: The turnstile's files beside the database, FILE-GATE: see `Database.turn`.
+GATES = ("next", "writer")
 _READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
 
 Row = dict[str, Any]
@@ -136,7 +137,7 @@ class Database:
 
     def _turnstile(self) -> list[int]:
         try:
-            for gate in _GATES[len(self._gates) :]:
+            for gate in GATES[len(self._gates) :]:
                 self._gates.append(os.open(f"{self.path}-{gate}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except OSError as error:
             raise StoreError(
@@ -206,8 +207,6 @@ _IN_WORDS: dict[type, str] = {
     apsw.ReadOnlyError: f"cannot be written to: {_WRITABLE}",
     apsw.CantOpenError: f"cannot be opened: {_WRITABLE}",
     apsw.IOError: "cannot be read or written (disk I/O error): see the system's log for its disk",
-    apsw.CorruptError: "is damaged: stop jobrunner, and see what jobrunner check says",
-    apsw.NotADBError: "is damaged or no database: stop jobrunner, and see what jobrunner check says",
 }
 
 
@@ -221,6 +220,8 @@ def _store_errors(path: Path) -> Iterator[None]:
         original: BaseException = error
         while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
             original = original.__context__
+        if isinstance(original, apsw.CorruptError | apsw.NotADBError):
+            raise DamagedDatabase(path, str(original)) from error
         words = _IN_WORDS.get(type(original), f"cannot be used: {original}")
         raise StoreError(f"the database {path} {words}") from error
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Attempt, Details, Job, Outcome, State
+from jobrunner.domain.job import CANCELLED, Adopted, Attempt, Details, Job, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
@@ -39,18 +39,17 @@ class Jobs:
         row = self._database.row(self._jobs["claim"], {"worker_id": worker_id})
         if row is None:
             return None
-        job = _job(row)
-        self._database.execute(
-            self._attempts["start"],
-            {
-                "job_id": job.id,
-                "number": job.attempt,
-                "worker_id": worker_id,
-                "now": now.wall,
-                "steady": now.steady,
-            },
-        )
-        return job
+        return self._started(_job(row), now)
+
+    def claim_cancelled(self, job: Job, worker_id: int, now: Moment) -> Job | None:
+        """Give a queued job to a worker that will put it in the failed folder; None where it is not queued any more."""
+        parameters = {"id": job.id, "worker_id": worker_id, "error": CANCELLED}
+        row = self._database.row(self._jobs["claim_cancelled"], parameters)
+        return self._started(_job(row), now) if row else None
+
+    def cancel(self, job: Job) -> None:
+        """Condemn a running job, whose worker is about to be ended. Raises ClaimLost."""
+        self._fenced("cancel", job, {"error": CANCELLED})
 
     def confirm(self, job: Job) -> None:
         """Raise ClaimLost where a claimed job is somebody else's by now."""
@@ -97,6 +96,25 @@ class Jobs:
         """Queue the new delivery of a failed job; False where it is not failed any more."""
         return bool(self._database.execute(self._jobs["replace"], {"id": job.id}))
 
+    def adopt(self, found: Adopted) -> bool:
+        """Record a job for a package that lies somewhere without one; False where its name or id is known."""
+        place = _place(found.failed_name, found.error_name)
+        parameters = {
+            "id": found.id,
+            "name": os.fsencode(found.name),
+            "state": found.state.value,
+            "attempt": found.attempt,
+            "error": found.error,
+            "created_at": found.created_at,
+            "finished_at": found.finished_at,
+        }
+        return bool(self._database.execute(self._jobs["adopt"], parameters | place))
+
+    def reserve_ids(self, last: int) -> None:
+        """Give out no id up to `last`."""
+        for statement in ("forget_ids", "reserve_ids"):
+            self._database.execute(self._jobs[statement], {"last": last})
+
     def find(self, name: str) -> Job | None:
         """Return the job of a package name."""
         row = self._database.row(self._jobs["by_name"], {"name": os.fsencode(name)})
@@ -134,6 +152,14 @@ class Jobs:
         """Return up to `most` failed jobs (all, if negative), the newest first."""
         return [_job(row) for row in self._database.rows(self._jobs["failed"], {"most": most})]
 
+    def not_done(self) -> list[Job]:
+        """Return all jobs that are queued, running or failed."""
+        return [_job(row) for row in self._database.rows(self._jobs["not_done"])]
+
+    def done_names(self) -> set[str]:
+        """Return the names of all jobs that are done."""
+        return {os.fsdecode(row["name"]) for row in self._database.rows(self._jobs["done_names"])}
+
     def counts(self, now: Moment) -> dict[str, int]:
         """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
         row = self._database.row(self._jobs["counts"], self._waits(now.steady))
@@ -165,6 +191,11 @@ class Jobs:
         """Say whether a worker of this supervisor ended a job as failed."""
         row = self._database.row(self._attempts["failed_under"], {"supervisor": supervisor})
         return bool(row and row["failed"])
+
+    def _started(self, job: Job, now: Moment) -> Job:
+        claim = {"job_id": job.id, "number": job.attempt, "worker_id": job.worker_id}
+        self._database.execute(self._attempts["start"], claim | {"now": now.wall, "steady": now.steady})
+        return job
 
     def _waits(self, now: float) -> dict[str, float]:
         return {"now": now, "horizon": now + self._max_wait}

@@ -75,6 +75,11 @@ def _free(path: Path) -> Path:
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
+def is_blank(database: Database) -> bool:
+    """Say whether nothing has ever been recorded in this database."""
+    return _pragma(database, "application_id") == 0 and not database.rows("SELECT 1 FROM sqlite_schema")
+
+
 def _pragma(database: Database, name: str) -> int:
     row = database.row(f"PRAGMA {name}")
     assert row is not None

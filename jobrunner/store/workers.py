@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jobrunner.store.database import Database
+from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 
@@ -46,4 +46,18 @@ class Workers:
     def not_ended(self) -> list[WorkerRecord]:
         """Return the workers whose end is not recorded."""
         rows = self._database.rows(self._statements["not_ended"])
-        return [WorkerRecord(row["id"], row["token"], row["supervisor"], row["pid"], row["trouble"]) for row in rows]
+        return [_worker(row) for row in rows]
+
+    def of_job(self, job_id: int) -> list[WorkerRecord]:
+        """Return the workers that have had a job and whose end is not recorded."""
+        return [_worker(row) for row in self._database.rows(self._statements["of_job"], {"job_id": job_id})]
+
+    def get(self, worker_id: int) -> WorkerRecord:
+        """Return a worker that was registered."""
+        row = self._database.row(self._statements["by_id"], {"id": worker_id})
+        assert row is not None
+        return _worker(row)
+
+
+def _worker(row: Row) -> WorkerRecord:
+    return WorkerRecord(row["id"], row["token"], row["supervisor"], row["pid"], row["trouble"])

@@ -18,9 +18,25 @@ WHERE id = (
 )
 RETURNING *;
 
+-- name: claim_cancelled
+-- Who cancels a queued job claims it, whether it waits or not: all that is left to do is the move to failed/.
+UPDATE jobs SET
+    state = 'running', worker_id = :worker_id, attempt = attempt + 1, not_before_at = NULL,
+    condemned = 1, error = :error
+WHERE id = :id AND state = 'queued'
+RETURNING *;
+
+-- name: cancel
+-- A running job: whoever claims it next moves it to failed/.
+UPDATE jobs SET condemned = 1, error = :error
+WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
+
 -- name: complete
--- Fenced, like each finish below: job, attempt and worker must still belong together.
-UPDATE jobs SET state = 'done', worker_id = NULL, finished_at = :now, error = NULL, failed_name = NULL, error_name = NULL
+-- Fenced, like each finish below: job, attempt and worker must still belong together. A handler that had succeeded
+-- before its job was cancelled has won.
+UPDATE jobs SET
+    state = 'done', worker_id = NULL, condemned = 0, finished_at = :now, error = NULL, failed_name = NULL,
+    error_name = NULL
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: condemn
@@ -118,3 +134,26 @@ SELECT
 -- name: done_between
 -- Nothing is done in the future, unless the clock was set back since.
 SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at BETWEEN :since AND :now;
+
+-- name: not_done
+SELECT * FROM jobs WHERE state <> 'done';
+
+-- name: done_names
+SELECT name FROM jobs WHERE state = 'done';
+
+-- name: adopt
+-- A job for a package that was found without one. A known name or id is left alone, and so is what is no job: a damaged
+-- database may say anything.
+INSERT OR IGNORE INTO jobs (id, name, state, position, attempt, error, failed_name, error_name, created_at, finished_at)
+VALUES (
+    :id, :name, :state, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :attempt, :error, :failed_name, :error_name,
+    :created_at, :finished_at
+);
+
+-- name: forget_ids
+-- With the next statement: ids up to this one are never given out, because folders in work/ are named by them.
+DELETE FROM sqlite_sequence WHERE name = 'jobs' AND seq < :last;
+
+-- name: reserve_ids
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'jobs', :last WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs');

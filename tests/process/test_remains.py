@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.process.handler import WORKER_VARIABLE
-from jobrunner.process.remains import kill_handlers_of
+from jobrunner.process.remains import end_worker, kill_handlers_of
 from tests.scripts import PRELUDE, journal, lives, parent_of
 from tests.support import clean_environment, kill, wait_until
 
@@ -117,3 +117,30 @@ def test_a_process_that_is_just_starting_a_program_is_found(started: list[int], 
 
 def test_nothing_to_kill_is_no_error() -> None:
     kill_handlers_of("not-a-token-of-anybody", patience=10)
+
+
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from jobrunner.process.presence import Presence
+print(Presence(Path(sys.argv[1])).appear().token, flush=True)
+signal.pause()
+"""
+
+
+def test_a_worker_is_ended_only_if_it_has_its_lock_file_open(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLDER, str(tmp_path / "locks")]
+    worker, other = (subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2))
+    try:
+        token = _line(worker)
+        _line(other)
+        assert not end_worker(other.pid, token, patience=1)  # as if the pid had been used again
+        assert lives(other.pid)
+        assert end_worker(worker.pid, token, patience=10)
+        assert not lives(worker.pid)
+        worker.wait()
+        assert not end_worker(worker.pid, token, patience=1)
+    finally:
+        for each in (worker, other):
+            each.kill()
+            each.communicate()

@@ -1,0 +1,36 @@
+"""`jobrunner cancel`: queued or running jobs are stopped for good."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.job import State
+from jobrunner.domain.package import shown
+
+EXAMPLES = "Example:  jobrunner cancel scan-0017 scan-0018"
+
+
+def command(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Queued or running packages.")],
+) -> None:
+    """Stop queued or running packages: they become failed, "cancelled". Retry brings them back."""
+    from jobrunner import wiring
+
+    home = wiring.open_home(wiring.load_settings(context.obj), lambda event: None)
+    jobs = {job.id: job for job in map(home.report.find, names)}
+    refused = 0
+    # those that run last: a worker that is free again would take one of the others
+    for job in sorted(jobs.values(), key=lambda job: job.state is State.RUNNING):
+        try:
+            failed_name = home.cancelling.cancel(job).failed_name
+        except JobrunnerError as error:
+            refused += 1
+            print(f"jobrunner: {error}", file=sys.stderr)
+            continue
+        place = os.path.join(home.settings.folders.failed, failed_name) if failed_name else None
+        print(f"{shown(job.name)} is cancelled" + (f": it lies in {shown(place)}" if place else "."))
+    raise typer.Exit(int(refused > 0))

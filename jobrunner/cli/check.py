@@ -1,0 +1,199 @@
+"""`jobrunner check`: database and folders are held against each other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobrunner.cli.events import printer
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase
+from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
+from jobrunner.domain.package import shown
+
+EXAMPLES = "Examples:  jobrunner check    |    jobrunner check --repair"
+
+_MOST_PATHS = 20
+
+#: Of each kind: what it is, and what to do about it.
+_WORDS = {
+    Kind.DATABASE_DAMAGED: (
+        "The database is damaged",
+        "stop jobrunner, then: jobrunner check --rebuild; the damaged file is kept",
+    ),
+    Kind.DATABASE_LOST: (
+        "The database is not there, but what it knew is",
+        "put it back from a backup, or: jobrunner check --rebuild",
+    ),
+    Kind.UNKNOWN_ARCHIVED: (
+        "In the archive, but not in the database: delivered again, it would be processed again",
+        "jobrunner check --repair records it as done",
+    ),
+    Kind.UNKNOWN_FAILED: (
+        "In failed/, but not in the database",
+        "jobrunner check --repair records it as failed: jobrunner retry knows it then",
+    ),
+    Kind.UNKNOWN_WORK: (
+        "A package in work/ that is not in the database",
+        "jobrunner check --repair queues it: its next attempt goes on from there",
+    ),
+    Kind.NAMELESS_WORK: (
+        "A package in work/ that is not in the database, and whose zip does not tell its name",
+        "move the package/ (or copied/) in it to inbox/NAME",
+    ),
+    Kind.SECOND_PACKAGE: (
+        "A package in work/ whose job has ended or goes on elsewhere",
+        "compare it with the one in archive/ or failed/, then move it out of work/",
+    ),
+    Kind.LEFT_OVER: (
+        "Left over in work/; no package is in it",
+        "jobrunner check --repair removes it",
+    ),
+    Kind.STRANGE_IN_WORK: (
+        "In work/, but not of jobrunner's making",
+        "move it away: work/ is jobrunner's own",
+    ),
+    Kind.TAKEN_LEFT: (
+        "A sender's folder in the inbox that has been copied, of no job that goes on",
+        "if the package is in archive/ or failed/, delete this one; else rename it to NAME, and it is delivered again",
+    ),
+    Kind.QUEUED_NOWHERE: (
+        "Queued, but the package is nowhere",
+        "deliver it again, or give it up: jobrunner cancel NAME",
+    ),
+    Kind.FAILED_NOWHERE: (
+        "Failed, but the package is not in failed/ any more",
+        "put it back or deliver it again; if it was removed on purpose: jobrunner retry NAME, and it fails for good",
+    ),
+    Kind.ARCHIVED_TOO: (
+        "In the archive, but its job is not done",
+        "compare the two and move the archived one away, then: jobrunner retry NAME",
+    ),
+    Kind.WORKER_DEAD: (
+        "Running, but the worker is dead, and nobody is there to recover the job",
+        "jobrunner run or work does it when it starts, or jobrunner check --repair",
+    ),
+    Kind.UNHELD: (
+        "Running, but its worker has ended without it",
+        "jobrunner check --repair queues it again",
+    ),
+    Kind.LOCK_LEFT: (
+        "A lock of a process that is dead",
+        "jobrunner check --repair removes it, and so does the next start",
+    ),
+}
+
+_OF_THE_DATABASE = {Kind.DATABASE_DAMAGED, Kind.DATABASE_LOST}
+
+_REPAIRED = {
+    Kind.UNKNOWN_ARCHIVED: "recorded as done",
+    Kind.UNKNOWN_FAILED: "recorded as failed",
+    Kind.UNKNOWN_WORK: "queued",
+    Kind.LEFT_OVER: "removed",
+    Kind.WORKER_DEAD: "recovered",
+    Kind.UNHELD: "queued again",
+    Kind.LOCK_LEFT: "removed",
+}
+
+
+def command(
+    context: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what is safe to mend; no package is deleted.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make a lost or damaged database anew from the folders.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Hold the database against the folders and say every difference, with what to do about it."""
+    from jobrunner import wiring
+    from jobrunner.cli import tables
+
+    if repair and rebuild:
+        raise ConfigurationError("say --repair or --rebuild: a database that is made anew agrees with the folders")
+    settings = wiring.load_settings(context.obj)
+    rebuilt = wiring.rebuilding(settings).rebuild() if rebuild else None
+    repaired: list[Finding] = []
+    try:
+        home = wiring.open_home(settings, printer())
+        findings = home.checking.check()
+        if repair and findings.differences:
+            for finding in home.repairing.repair(findings.differences):
+                repaired.append(finding)
+                if not as_json:
+                    print(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
+            findings = home.checking.check()
+    except DamagedDatabase as error:
+        findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), detail=error.reason)])
+    except LostDatabase as error:
+        findings = Findings([Finding(Kind.DATABASE_LOST, str(settings.database_path), detail=error.reason)])
+    if as_json:
+        tables.print_json(_document(findings, repaired, rebuilt))
+    else:
+        _print(findings, rebuilt, settings.home)
+    raise typer.Exit(int(bool(findings.differences)))
+
+
+def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
+    from jobrunner.cli import tables
+
+    console = tables.console()
+
+    def say(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False, soft_wrap=True)
+
+    if rebuilt:
+        counts = ", ".join(f"{count:,} {state}" for state, count in rebuilt.counts.items() if count) or "no jobs"
+        say(f"The database is new: {counts}. The history of attempts is lost.")
+        if rebuilt.kept_as:
+            say(f"The old one is kept as {shown(rebuilt.kept_as)}.")
+    kinds = {finding.kind: finding.kind not in _OF_THE_DATABASE for finding in findings.differences}
+    if any(kinds.values()):
+        say(f"{_count(len(findings.differences), 'difference')} between the database and the folders.", "bold")
+    elif not kinds:
+        say(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
+    if findings.gone:
+        say(f"Done, but not in the archive any more: {findings.gone:,}. Their names stay known.", "dim")
+    for kind in kinds:
+        what, advice = _WORDS[kind]
+        found = [finding for finding in findings.differences if finding.kind is kind]
+        say(f"\n{what}", "bold yellow")
+        for finding in found[:_MOST_PATHS]:
+            say(f"  {_place(finding, home)}")
+        if len(found) > _MOST_PATHS:
+            say(f"  … and {len(found) - _MOST_PATHS:,} more: jobrunner check --json has all", "dim")
+        say(f"  → {advice}", "dim")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _place(finding: Finding, home: Path) -> str:
+    path = Path(finding.path)
+    place = shown(str(path.relative_to(home) if path.is_relative_to(home) else path))
+    if finding.kind in _OF_THE_DATABASE:
+        return f"{place}  {finding.detail}"
+    return place if finding.name in {None, path.name} else f"{place}  {shown(finding.name or '')}"
+
+
+def _document(findings: Findings, repaired: Sequence[Finding], rebuilt: Rebuilt | None) -> dict[str, Any]:
+    return {
+        "jobs": findings.jobs,
+        "gone_from_archive": findings.gone,
+        "rebuilt": rebuilt and {"counts": rebuilt.counts, "kept_as": rebuilt.kept_as},
+        "repaired": [_entry(finding) for finding in repaired],
+        "differences": [
+            _entry(finding) | {"repairable": finding.kind in REPAIRABLE, "advice": _WORDS[finding.kind][1]}
+            for finding in findings.differences
+        ],
+    }
+
+
+def _entry(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind.value,
+        "path": finding.path,
+        "name": finding.name,
+        "what": _WORDS[finding.kind][0],
+        "detail": finding.detail,
+    }

@@ -1,0 +1,156 @@
+"""What lies in a home's folders, each of them listed once, and which packages those are."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from jobrunner.files.folders import Folders
+from jobrunner.files.inbox import TAKEN_PREFIX
+
+#: What cannot be a work folder's any more gets this name before it is removed, so that no attempt can take it over.
+LEFTOVER_PREFIX = ".left-over-"
+
+_OURS_IN_WORK = {".workers", ".home"}
+_ID = re.compile(r"[0-9]{1,18}")  # the database has 63 bits for one
+_WORK_FOLDER = re.compile(rf"({_ID.pattern})-({_ID.pattern})")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFolder:
+    """The work folder of an attempt."""
+
+    path: str
+    job_id: int
+    attempt: int
+
+
+def package_in(work_folder: str) -> str | None:
+    """Return the sender's package in a work folder, or the whole copy of it, None if there is neither."""
+    places = (os.path.join(work_folder, part) for part in ("package", "copied"))
+    return next((place for place in places if os.path.lexists(place)), None)
+
+
+def holds_package(work_folder: str) -> bool:
+    """Say whether a sender's package is in a work folder."""
+    return package_in(work_folder) is not None
+
+
+def is_needed(work_folder: str) -> bool:
+    """Say whether an attempt can go on from a work folder: it holds the package, or says that this is archived."""
+    return holds_package(work_folder) or os.path.lexists(os.path.join(work_folder, "flushed"))
+
+
+class Inventory:
+    """The names in each folder at one time."""
+
+    def __init__(self, folders: Folders) -> None:
+        """List the folders. Raises OSError."""
+        self.inbox = _visible(folders.inbox)
+        self.archive = _visible(folders.archive)
+        self.failed = _visible(folders.failed)
+        self.work: dict[int, list[WorkFolder]] = {}
+        self.left_over: list[str] = []
+        self.strange: list[str] = []
+        for name in sorted(os.listdir(folders.work)):
+            path = os.path.join(folders.work, name)
+            if match := _WORK_FOLDER.fullmatch(name):
+                job_id = int(match[1])
+                self.work.setdefault(job_id, []).append(WorkFolder(path, job_id, int(match[2])))
+            elif name.startswith(LEFTOVER_PREFIX):
+                self.left_over.append(path)
+            elif name not in _OURS_IN_WORK:
+                self.strange.append(path)
+        for found in self.work.values():
+            found.sort(key=lambda folder: folder.attempt)
+        self.taken = {
+            int(name.removeprefix(TAKEN_PREFIX)): os.path.join(folders.inbox, name)
+            for name in os.listdir(folders.inbox)
+            if name.startswith(TAKEN_PREFIX) and _ID.fullmatch(name.removeprefix(TAKEN_PREFIX))
+        }
+
+    @property
+    def last_id(self) -> int:
+        """The greatest id of a job, known or not, that has left something behind under its id."""
+        return max([*self.work, *self.taken], default=0)
+
+
+def first_package(folders: Folders) -> str | None:
+    """Return a package that lies in archive, failed or work, None if there is none. Raises OSError."""
+    return next(_packages(folders), None)
+
+
+def _packages(folders: Folders) -> Iterator[str]:
+    for name in _visible(folders.archive):
+        if is_archived(folders, name):
+            yield folders.archived(name)
+    for name in _visible(folders.failed):
+        if name_in_failed(folders, name) is not None:
+            yield os.path.join(folders.failed, name)
+    for found in Inventory(folders).work.values():
+        yield from (folder.path for folder in found if holds_package(folder.path))
+
+
+def is_archived(folders: Folders, name: str) -> bool:
+    """Say whether what lies in the archive under this name is a package: a folder NAME that holds NAME.zip."""
+    return os.path.lexists(os.path.join(folders.archived(name), f"{name}.zip"))
+
+
+def name_in_failed(folders: Folders, entry: str) -> str | None:
+    """Return the name of the package that lies in the failed folder as `entry`: NAME or NAME~1, None if it is none.
+
+    A package's own name may end in ~1, too: the zip in it tells.
+    """
+    stem = re.sub(r"~\d+\Z", "", entry)
+    path = os.path.join(folders.failed, entry)
+    return next((name for name in (entry, stem) if name and os.path.lexists(os.path.join(path, f"{name}.zip"))), None)
+
+
+def newest_in_failed(folders: Folders, entries: Iterable[str]) -> dict[str, str]:
+    """Return for each package name the entry of the newest one: the number ~N is given to those that are put aside."""
+    found: dict[str, str] = {}
+    for entry in sorted(entries, key=_number):
+        name = name_in_failed(folders, entry)
+        if name is not None and found.get(name) != name:
+            found[name] = entry
+    return found
+
+
+def our_error_file(package: str) -> str | None:
+    """Return which file of a failed package is ours: the last of error.txt, error~1.txt …; the sender may have some."""
+    with os.scandir(package) as entries:
+        names = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    ours = None
+    number = 0
+    while (name := f"error~{number}.txt" if number else "error.txt") in names:
+        ours, number = name, number + 1
+    return ours
+
+
+def name_in_work(folders: Folders, folder: WorkFolder) -> str | None:
+    """Return the name of the package in a work folder: its zip's, or, where it has several, the one that has a log."""
+    package = package_in(folder.path)
+    if package is None:
+        return None
+    names = [entry.removesuffix(".zip") for entry in os.listdir(package) if entry.endswith(".zip")]
+    if len(names) > 1:
+        names = [name for name in names if last_log(folders, name)]
+    return names[0] if len(names) == 1 and names[0] else None
+
+
+def last_log(folders: Folders, name: str) -> int:
+    """Return the number of the newest attempt that has a log, 0 if none has."""
+    try:
+        logs = os.listdir(os.path.dirname(folders.log(name, 1)))
+    except OSError:
+        return 0
+    return max((int(match[1]) for log in logs if (match := re.fullmatch(r"(\d{1,18})\.log", log))), default=0)
+
+
+def _visible(folder: str) -> set[str]:
+    return {name for name in os.listdir(folder) if not name.startswith(".")}
+
+
+def _number(entry: str) -> int:
+    match = re.search(r"~(\d{1,18})\Z", entry)
+    return int(match[1]) if match else 0

@@ -1,0 +1,118 @@
+"""A queued or running job is stopped for good when somebody asks for it."""
+
+import time
+
+from jobrunner.domain.errors import ClaimLost, JobrunnerError
+from jobrunner.domain.job import CANCELLED, Job, State
+from jobrunner.domain.package import shown
+from jobrunner.files.folders import Folders, Stage
+from jobrunner.process.presence import Presence
+from jobrunner.process.remains import end_worker
+from jobrunner.services.machine import Stopped
+from jobrunner.services.recovery import Recovery
+from jobrunner.services.worker import Worker
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.workers import Workers
+
+#: Seconds for all of it; for a worker to die; for its supervisor to recover the job before we do; between two looks.
+_PATIENCE = 60.0
+_DEATH = 1.0
+_HANDOVER = 1.0
+_PAUSE = 0.02
+
+
+class Cancelling:
+    """Brings a job to `failed` from wherever it is, step by step: a running one by the death of its worker.
+
+    Nothing is asked of the worker and nothing of this process has to live on: each step leaves a state that recovery
+    and the next attempt know.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        workers: Workers,
+        folders: Folders,
+        presence: Presence,
+        recovery: Recovery,
+        worker: Worker,
+    ) -> None:
+        """`worker` has no handler, and waits for nothing."""
+        self._database = database
+        self._jobs = jobs
+        self._workers = workers
+        self._folders = folders
+        self._presence = presence
+        self._recovery = recovery
+        self._worker = worker
+
+    def cancel(self, job: Job) -> Job:
+        """Return the job when it has failed and nothing of its handler is left.
+
+        Raises JobrunnerError where it has ended otherwise or is about to, StoreError, OSError.
+        """
+        if job.state in {State.DONE, State.FAILED}:
+            raise JobrunnerError(f"{shown(job.name)} is {job.state}: only what is queued or running can be cancelled")
+        start = time.monotonic()
+        while job.state in {State.QUEUED, State.RUNNING}:
+            waited = time.monotonic() - start
+            if waited > _PATIENCE:
+                raise JobrunnerError(
+                    f"{shown(job.name)} is cancelled, but did not get to failed/ within {_PATIENCE:g} s: "
+                    f"see jobrunner show {shown(job.name)}"
+                )
+            if job.state is State.QUEUED:
+                self._put_in_failed(job)
+            elif not job.condemned:
+                self._end_worker(job)
+            else:
+                self._await_recovery(job, waited)
+            job = self._jobs.get(job.id) or job
+        if job.state is State.DONE:
+            raise JobrunnerError(f"{shown(job.name)} is done: its handler had succeeded already")
+        if job.error != CANCELLED:
+            raise JobrunnerError(f"{shown(job.name)} has failed by itself: {shown(job.error or '')}")
+        return job
+
+    def _put_in_failed(self, job: Job) -> None:
+        present = self._presence.appear()
+        try:
+            self._worker.cancel(present.token, job)
+            after = self._jobs.get(job.id)
+            is_put_off = after is not None and after.state is State.QUEUED
+        except Stopped:
+            is_put_off = True
+        finally:
+            present.leave()
+        if is_put_off:
+            raise JobrunnerError(
+                f"{shown(job.name)} is cancelled, but cannot be moved to failed/ now: see what jobrunner status says "
+                "is wrong; the next worker moves it"
+            )
+
+    def _end_worker(self, job: Job) -> None:
+        """Kill the worker while it cannot write, so that it has not gone on to another job."""
+        assert job.worker_id is not None
+        if self._folders.workspace(job).stage() >= Stage.HANDLED:
+            raise JobrunnerError(f"{shown(job.name)} cannot be cancelled any more: its handler has succeeded")
+        worker = self._workers.get(job.worker_id)
+        try:
+            with self._database.write():
+                self._jobs.cancel(job)
+                end_worker(worker.pid, worker.token, patience=_DEATH)
+        except ClaimLost:
+            return  # it has ended meanwhile, one way or another
+        except PermissionError:
+            raise JobrunnerError(
+                f"{shown(job.name)} is run by another user's process {worker.pid}: cancel it as that user"
+            ) from None
+
+    def _await_recovery(self, job: Job, waited: float) -> None:
+        """Wait for the guard to end the handler, and see that somebody queues the job again."""
+        assert job.worker_id is not None
+        worker = self._workers.get(job.worker_id)
+        if waited > _HANDOVER or not self._presence.is_alive(worker.supervisor):
+            self._recovery.run()
+        time.sleep(_PAUSE)

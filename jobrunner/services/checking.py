@@ -1,0 +1,153 @@
+"""Holds the database and the folders against each other."""
+
+import os
+from collections.abc import Iterator
+
+from jobrunner.domain.findings import Finding, Findings, Kind
+from jobrunner.domain.job import Job, State
+from jobrunner.files import inventory
+from jobrunner.files.folders import Folders, Stage
+from jobrunner.files.inventory import Inventory, WorkFolder
+from jobrunner.process.presence import Presence
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.soundness import fault
+from jobrunner.store.workers import Workers
+
+
+class Checking:
+    """Finds differences; changes nothing. What living workers are at is none.
+
+    The folders are listed before the rows are read. Whatever lies in work, archive or failed then was put there for a
+    job that had been recorded before, so a package whose job is not known is a difference for certain. What a row says
+    of folders may have changed between the two: it is looked at again, before and after the same reading of the row.
+    """
+
+    def __init__(self, database: Database, jobs: Jobs, workers: Workers, folders: Folders, presence: Presence) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._workers = workers
+        self._folders = folders
+        self._presence = presence
+
+    def check(self) -> Findings:
+        """Return all differences. Raises StoreError, OSError."""
+        damage = fault(self._database)
+        if damage:
+            return Findings([Finding(Kind.DATABASE_DAMAGED, str(self._database.path), detail=damage)])
+        lying = Inventory(self._folders)
+        tokens = self._presence.tokens()
+        jobs = {job.name: job for job in self._jobs.not_done()}
+        done = self._jobs.done_names()
+        differences = [
+            *self._in_archive(lying, jobs, done),
+            *self._in_failed(lying, jobs, done),
+            *self._in_work(lying),
+            *self._taken_from_inbox(lying),
+            *(found for job in jobs.values() if (found := self._of_job(job, lying))),
+            *self._locks(tokens),
+        ]
+        return Findings(differences, jobs=len(jobs) + len(done), gone=len(done - lying.archive))
+
+    def _in_archive(self, lying: Inventory, jobs: dict[str, Job], done: set[str]) -> Iterator[Finding]:
+        for name in sorted(lying.archive - done):
+            path = self._folders.archived(name)
+            job = jobs.get(name)
+            if job is None:
+                if inventory.is_archived(self._folders, name):
+                    yield Finding(Kind.UNKNOWN_ARCHIVED, path, name)
+            elif (
+                not self._is_held(job)
+                and self._folders.workspace(job).stage() is not Stage.MOVED
+                and os.path.lexists(path)
+                and self._jobs.get(job.id) == job
+            ):
+                yield Finding(Kind.ARCHIVED_TOO, path, name, job.id, job.state.value)
+
+    def _in_failed(self, lying: Inventory, jobs: dict[str, Job], done: set[str]) -> Iterator[Finding]:
+        placed = {job.failed_name for job in jobs.values()}
+        newest = inventory.newest_in_failed(self._folders, (name for name in lying.failed if name not in placed))
+        for name, entry in sorted(newest.items()):
+            if name not in jobs and name not in done:  # else it has been put aside for a new delivery
+                yield Finding(Kind.UNKNOWN_FAILED, os.path.join(self._folders.failed, entry), name)
+
+    def _in_work(self, lying: Inventory) -> Iterator[Finding]:
+        for job_id, found in lying.work.items():
+            job = self._jobs.get(job_id)
+            if job is None:
+                yield from map(self._unknown_in_work, found)
+            elif job.state in {State.DONE, State.FAILED}:
+                if not self._is_being_cleared(job):
+                    yield from (_superfluous(folder, job) for folder in found if os.path.lexists(folder.path))
+            elif len(found) > 1 and not self._is_held(job):
+                needed = [folder for folder in found if inventory.is_needed(folder.path)] or found
+                superfluous = [_superfluous(folder, job) for folder in found if folder is not needed[-1]]
+                if self._jobs.get(job_id) == job:
+                    yield from superfluous
+        yield from (Finding(Kind.LEFT_OVER, path) for path in lying.left_over)
+        yield from (Finding(Kind.STRANGE_IN_WORK, path) for path in lying.strange)
+
+    def _unknown_in_work(self, folder: WorkFolder) -> Finding:
+        if not inventory.holds_package(folder.path):
+            return Finding(Kind.LEFT_OVER, folder.path)
+        name = inventory.name_in_work(self._folders, folder)
+        if name is None:
+            return Finding(Kind.NAMELESS_WORK, folder.path)
+        job = self._jobs.find(name)
+        if job is not None:
+            return Finding(Kind.SECOND_PACKAGE, folder.path, name, job.id, job.state.value)
+        return Finding(Kind.UNKNOWN_WORK, folder.path, name)
+
+    def _taken_from_inbox(self, lying: Inventory) -> Iterator[Finding]:
+        for job_id, path in sorted(lying.taken.items()):
+            job = self._jobs.get(job_id)
+            if (job is None or job.state in {State.DONE, State.FAILED}) and os.path.lexists(path):
+                yield Finding(Kind.TAKEN_LEFT, path, job.name if job else None, job_id)
+
+    def _of_job(self, job: Job, lying: Inventory) -> Finding | None:
+        """Look for the package of a job that is not done, and for the worker of one that runs."""
+        if job.state is State.FAILED:
+            if job.failed_name is None or job.failed_name in lying.failed or self._folders.has_failed(job):
+                return None
+            path = os.path.join(self._folders.failed, job.failed_name)
+            found = Finding(Kind.FAILED_NOWHERE, path, job.name, job.id)
+        elif job.state is State.QUEUED:
+            if job.name in lying.inbox or self._is_somewhere(job):
+                return None
+            found = Finding(Kind.QUEUED_NOWHERE, os.path.join(self._folders.inbox, job.name), job.name, job.id)
+        else:
+            assert job.worker_id is not None
+            path = self._folders.workspace(job).path
+            if any(worker.id == job.worker_id for worker in self._workers.not_ended()):
+                if self._presence.anybody():
+                    return None  # the worker itself, or who recovers from its death
+                found = Finding(Kind.WORKER_DEAD, path, job.name, job.id)
+            else:
+                found = Finding(Kind.UNHELD, path, job.name, job.id)
+        return found if self._jobs.get(job.id) == job else None
+
+    def _is_somewhere(self, job: Job) -> bool:
+        work = self._folders.workspaces().get(job.id, [])
+        return (
+            any(map(inventory.is_needed, work))
+            or self._folders.has_failed(job)
+            or os.path.lexists(os.path.join(self._folders.inbox, job.name))
+        )
+
+    def _is_held(self, job: Job) -> bool:
+        return job.worker_id is not None and self._presence.is_alive(self._workers.get(job.worker_id).token)
+
+    def _is_being_cleared(self, job: Job) -> bool:
+        return any(self._presence.is_alive(worker.token) for worker in self._workers.of_job(job.id))
+
+    def _locks(self, tokens: set[str]) -> Iterator[Finding]:
+        registered = {token for worker in self._workers.not_ended() for token in (worker.token, worker.supervisor)}
+        for token in sorted(tokens - registered):
+            path = os.path.join(self._folders.work, ".workers", token)
+            if not self._presence.is_alive(token) and os.path.lexists(path):
+                yield Finding(Kind.LOCK_LEFT, path, detail=token)
+
+
+def _superfluous(folder: WorkFolder, job: Job) -> Finding:
+    kind = Kind.SECOND_PACKAGE if inventory.holds_package(folder.path) else Kind.LEFT_OVER
+    return Finding(kind, folder.path, job.name, job.id, job.state.value)

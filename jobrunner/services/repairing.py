@@ -1,0 +1,113 @@
+"""Mends what a check has found, where that is safe: no package is deleted, and nothing is overwritten."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from jobrunner.domain.findings import Finding, Kind
+from jobrunner.domain.job import Adopted, Job, Outcome, State
+from jobrunner.domain.moment import Now
+from jobrunner.domain.retry import RetryPolicy, decide
+from jobrunner.files import moves
+from jobrunner.files.folders import Folders
+from jobrunner.files.inventory import LEFTOVER_PREFIX, Inventory, holds_package
+from jobrunner.process.presence import Presence
+from jobrunner.services import adoption
+from jobrunner.services.recovery import Recovery
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.workers import Workers
+
+
+class Repairing:
+    """Each repair is one commit or one rename, after a second look: it may be cut short or repeated at any point."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        workers: Workers,
+        folders: Folders,
+        presence: Presence,
+        recovery: Recovery,
+        policy: RetryPolicy,
+        now: Now,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._workers = workers
+        self._folders = folders
+        self._presence = presence
+        self._recovery = recovery
+        self._policy = policy
+        self._now = now
+
+    def repair(self, findings: Sequence[Finding]) -> Iterator[Finding]:
+        """Mend what can be mended and yield it, one after the other. Raises StoreError, OSError."""
+        with self._database.write():  # an older database may have been put back: its next job is none of these
+            self._jobs.reserve_ids(Inventory(self._folders).last_id)
+        for finding in findings:
+            if self._mend(finding):
+                yield finding
+
+    def _mend(self, finding: Finding) -> bool:
+        match finding.kind:
+            case Kind.WORKER_DEAD:
+                self._recovery.run()
+                return True
+            case Kind.UNHELD:
+                return self._queue_again(finding)
+            case Kind.UNKNOWN_ARCHIVED:
+                return self._adopt(adoption.from_archive(self._folders, finding.name or ""))
+            case Kind.UNKNOWN_FAILED:
+                entry = os.path.basename(finding.path)
+                return self._adopt(adoption.from_failed(self._folders, finding.name or "", entry))
+            case Kind.UNKNOWN_WORK:
+                return self._adopt_from_work(finding)
+            case Kind.LEFT_OVER:
+                return self._remove(finding)
+            case Kind.LOCK_LEFT:
+                with self._presence.of_the_dead(finding.detail) as dead:
+                    if dead:
+                        self._presence.forget(finding.detail)
+                return dead
+            case _:
+                return False
+
+    def _queue_again(self, finding: Finding) -> bool:
+        with self._database.write():
+            job = self._job(finding)
+            held = {worker.id for worker in self._workers.not_ended()}
+            if job is None or job.state is not State.RUNNING or job.worker_id in held:
+                return False
+            reason = "its worker had ended without it"
+            decision = decide(job, Outcome.INTERRUPTED, reason, self._policy, jitter=0)
+            self._jobs.requeue(job, Outcome.INTERRUPTED, decision, self._now())
+        return True
+
+    def _adopt(self, found: Adopted) -> bool:
+        with self._database.write():
+            return self._jobs.adopt(found)
+
+    def _adopt_from_work(self, finding: Finding) -> bool:
+        lying = [folder for found in Inventory(self._folders).work.values() for folder in found]
+        folder = next((folder for folder in lying if folder.path == finding.path), None)
+        return folder is not None and self._adopt(adoption.from_work(folder, finding.name or ""))
+
+    def _remove(self, finding: Finding) -> bool:
+        """Put a work folder out of any attempt's reach while nothing can be claimed, then remove it."""
+        aside = finding.path
+        if not os.path.basename(aside).startswith(LEFTOVER_PREFIX):
+            aside = os.path.join(self._folders.work, LEFTOVER_PREFIX + os.path.basename(finding.path))
+            moves.remove_tree(aside)
+            with self._database.write():
+                job = self._job(finding)
+                if (job is not None and job.state is State.RUNNING) or holds_package(finding.path):
+                    return False
+                with suppress(FileNotFoundError):
+                    os.rename(finding.path, aside)
+        moves.remove_tree(aside)
+        return True
+
+    def _job(self, finding: Finding) -> Job | None:
+        return None if finding.job_id is None else self._jobs.get(finding.job_id)

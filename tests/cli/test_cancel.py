@@ -1,0 +1,177 @@
+"""`jobrunner cancel`: what is queued or running fails, and nothing of its handler is left."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.messages import complaint
+from tests.scripts import PRELUDE, journal, lives, outcomes, story
+from tests.support import TestHome, children_of, kill, processes_of, wait_until
+
+#: Leaves a process behind in a session of its own, then waits for a file "go" in the home.
+WAITING = PRELUDE + "start()\nnote('escaped', escape())\nwait_for('go')\n"
+
+
+@pytest.fixture
+def waiting(home: TestHome) -> TestHome:
+    home.handler(WAITING)
+    return home
+
+
+def state(home: TestHome, name: str = "p") -> tuple[str, str | None]:
+    job = story(home, name).job
+    return job.state.value, job.error
+
+
+def scan(home: TestHome) -> None:
+    opened = home.open()
+    opened.intake.scan()
+    opened.database.close()
+
+
+def delivered(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def test_a_queued_package_fails_at_once_without_any_worker(waiting: TestHome) -> None:
+    waiting.package("p", beside={"error.txt": b"the sender's own\n"})
+    waiting.package("q")
+    scan(waiting)
+    result = waiting.jobrunner("cancel", "p")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"p is cancelled: it lies in {waiting.failed / 'p'}\n"
+    assert state(waiting) == ("failed", "cancelled")
+    assert delivered(waiting.failed / "p") == ["error.txt", "error~1.txt", "p.zip"]
+    assert (waiting.failed / "p" / "error~1.txt").read_text() == "cancelled\n"
+    assert sorted(os.listdir(waiting.work)) == [".home", ".workers"]
+    assert os.listdir(waiting.work / ".workers") == []
+    assert state(waiting, "q") == ("queued", None)
+
+
+def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: TestHome) -> None:
+    waiting.package("p")
+    runner = waiting.start("run", "-n", "1")
+    [escaped] = wait_until(lambda: journal(waiting.path, "escaped"))
+    [started] = journal(waiting.path, "start")
+    assert lives(escaped.pid)
+    waiting.package("q")
+    result = waiting.jobrunner("cancel", "p")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not lives(escaped.pid)
+    assert not lives(started.pid)
+    assert state(waiting) == ("failed", "cancelled")
+    assert delivered(waiting.failed / "p") == ["error.txt", "p.zip"]
+    assert outcomes(waiting) == ["interrupted", "failed"]
+    assert story(waiting).job.crashes == 0
+    (waiting.path / "go").touch()
+    wait_until((waiting.archive / "q").exists)
+    runner.terminate()
+    assert "recovered  p  cancelled; goes to failed/" in runner.communicate()[1]
+
+
+def test_what_runs_is_cancelled_after_what_waits_so_that_no_worker_takes_it_up(waiting: TestHome) -> None:
+    for name in ("p", "q", "r"):
+        waiting.package(name)
+        scan(waiting)
+    waiting.start("work", "-n", "1")
+    wait_until(lambda: journal(waiting.path, "start"))
+    result = waiting.jobrunner("cancel", "p", "q", "r", "q")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["q", "r", "p"]
+    assert [note.package for note in journal(waiting.path, "start")] == ["p"]
+
+
+def test_a_package_whose_worker_and_supervisor_are_dead_is_cancelled_alone(waiting: TestHome) -> None:
+    waiting.package("p")
+    runner = waiting.start("run")
+    [escaped] = wait_until(lambda: journal(waiting.path, "escaped"))
+    kill(runner.pid)
+    assert waiting.jobrunner("cancel", "p").returncode == 0
+    assert not lives(escaped.pid)
+    assert state(waiting) == ("failed", "cancelled")
+
+
+def test_a_stopped_worker_is_no_obstacle(waiting: TestHome) -> None:
+    waiting.package("p")
+    runner = waiting.start("work", "-n", "1")
+    scan(waiting)
+    wait_until(lambda: journal(waiting.path, "escaped"))
+    [worker] = children_of(runner.pid)
+    os.kill(worker, signal.SIGSTOP)
+    assert waiting.jobrunner("cancel", "p").returncode == 0
+    assert state(waiting) == ("failed", "cancelled")
+
+
+def test_a_package_that_waits_for_another_try_is_cancelled(home: TestHome) -> None:
+    home.handler("raise SystemExit(75)\n", retry='backoff = "1h"')
+    home.package("p")
+    runner = home.start("run")
+    wait_until(lambda: home.counts()["waiting"])
+    runner.terminate()
+    runner.wait()
+    assert home.jobrunner("cancel", "p").returncode == 0
+    assert state(home) == ("failed", "cancelled")
+    assert delivered(home.failed / "p") == ["error.txt", "p.zip"]
+
+
+def test_retry_brings_it_back_and_it_can_be_cancelled_again_where_it_lies(home: TestHome) -> None:
+    home.handler("")
+    home.package("p")
+    scan(home)
+    for _ in range(2):
+        assert home.jobrunner("cancel", "p").returncode == 0
+        assert delivered(home.failed / "p") == ["error.txt", "p.zip"]
+        assert home.jobrunner("retry", "p").returncode == 0
+    assert home.jobrunner("work", "--drain").returncode == 0
+    assert delivered(home.archive / "p") == ["data.txt", "p.zip"]
+
+
+def test_what_has_ended_or_is_unknown_is_said_in_one_line(home: TestHome) -> None:
+    home.package("p")
+    home.package("q")
+    home.jobrunner("run", "--drain")
+    assert "p is done: only what is queued or running" in complaint(home.jobrunner("cancel", "p"), code=1)
+    assert "unheard-of" in complaint(home.jobrunner("cancel", "unheard-of"), code=1)
+    home.package("late")
+    scan(home)
+    result = home.jobrunner("cancel", "p", "late")
+    assert result.returncode == 1
+    assert "p is done" in result.stderr
+    assert "late is cancelled" in result.stdout
+    assert "late is failed" in complaint(home.jobrunner("cancel", "late"), code=1)
+
+
+DIES_AFTER_THE_SUCCESS = """
+import os, sys
+from jobrunner.files.folders import Workspace
+record = Workspace.record_success
+def record_and_die(workspace):
+    record(workspace)
+    os.kill(os.getppid(), 9)
+    os.kill(os.getpid(), 9)
+Workspace.record_success = record_and_die
+from jobrunner.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_a_success_that_is_recorded_cannot_be_cancelled_any_more(home: TestHome, recovered: bool) -> None:
+    home.handler("import os\nopen(os.environ['JOBRUNNER_DATA'] + '/out', 'w').close()\n")
+    home.package("p")
+    scan(home)
+    words = [sys.executable, "-c", DIES_AFTER_THE_SUCCESS, "--home", str(home.path), "work"]
+    assert subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode == -signal.SIGKILL
+    assert state(home) == ("running", None)
+    if recovered:
+        wait_until(lambda: not processes_of(home))
+        assert home.open().recovery.run() == set()
+        assert "its handler had succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)
+    else:
+        assert "its handler has succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)
+        assert home.jobrunner("work", "--drain").returncode == 0
+    assert state(home) == ("done", None)
+    assert delivered(home.archive / "p") == ["data.txt", "out", "p.zip"]

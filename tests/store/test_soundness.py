@@ -1,0 +1,78 @@
+"""What is wrong with a database, and what of it can still be read."""
+
+from pathlib import Path
+
+import pytest
+
+from jobrunner.domain.errors import DamagedDatabase
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.migrations import is_blank, is_ours, migrate
+from jobrunner.store.soundness import fault, readable_jobs
+
+JOBS = 2000
+
+
+def filled(path: Path) -> Database:
+    database = Database(path)
+    database.open()
+    migrate(database)
+    with database.write():
+        Jobs(database, max_wait=0).enqueue((f"package-{number:05}" for number in range(JOBS)), now=1.0)
+    return database
+
+
+def damage(path: Path, content: bytes) -> None:
+    """Spoil the page that holds this."""
+    page = path.read_bytes().index(content) // 4096
+    with open(path, "r+b") as file:
+        file.seek(page * 4096)
+        file.write(b"\xa5" * 4096)
+
+
+def read(database: Database) -> None:
+    database.open()
+    database.rows("SELECT * FROM jobs")
+
+
+def test_a_sound_database_has_no_fault(database: Database) -> None:
+    assert fault(database) is None
+
+
+def test_a_database_is_blank_or_ours_or_neither(empty: Database) -> None:
+    assert (is_blank(empty), is_ours(empty)) == (True, False)
+    empty.execute("CREATE TABLE theirs (x)")
+    assert (is_blank(empty), is_ours(empty)) == (False, False)
+
+
+def test_a_row_that_refers_to_nothing_is_a_fault(database: Database) -> None:
+    database.execute("PRAGMA foreign_keys = off")
+    database.execute("INSERT INTO attempts (job_id, number, worker_id, started_at) VALUES (1, 1, 1, 0)")
+    assert "attempts" in (fault(database) or "")
+
+
+def test_what_is_on_other_pages_than_the_damaged_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "jobrunner.db"
+    filled(path).close()
+    damage(path, b"package-01000")
+    database = Database(path)
+    database.open()
+    assert fault(database)
+    names = [job.name for job in readable_jobs(database, Jobs(database, max_wait=0))]
+    assert JOBS * 0.9 < len(names) < JOBS
+    assert names[0] == "package-00000"
+    assert names[-1] == f"package-{JOBS - 1:05}"
+    database.close()
+
+
+@pytest.mark.parametrize("length", [0, 100])
+def test_a_damaged_database_says_so_whatever_is_asked_of_it(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "jobrunner.db"
+    filled(path).close()
+    with open(path, "r+b") as file:
+        file.seek(length)
+        file.write(b"\xa5" * (path.stat().st_size - length))
+    database = Database(path)
+    with pytest.raises(DamagedDatabase, match="jobrunner check --rebuild"):
+        read(database)
+    database.close()
