@@ -47,7 +47,8 @@ def prepare(home: TestHome, evidence: Path, more: str = "", *, max_attempts: int
 
 def deliver(home: TestHome, name: str, plan: str = "is quick", *, files: int = 3, size: int = 2000) -> Delivery:
     """Put a package into the inbox, of so many members of so many bytes, which never were there before."""
-    sender = home.path.parent / "sender"
+    folder = home.inbox.parent
+    sender = (folder if folder != home.path else home.path.parent) / "sender"  # on the inbox's filesystem
     sender.mkdir(exist_ok=True)
     members = {f"folder/{number}.bin": secrets.token_bytes(size) for number in range(files)}
     members["plan.txt"] = plan.encode("ascii")
@@ -134,9 +135,8 @@ def _rests(home: TestHome) -> list[str]:
         found.append(f"worker {worker['pid']} has no end in the database")
     for attempt in rows(home, "SELECT * FROM attempts WHERE ended_at IS NULL"):
         found.append(f"attempt {attempt['number']} at job {attempt['job_id']} has no end in the database")
-    [integrity] = rows(home, "PRAGMA integrity_check")
-    if integrity != {"integrity_check": "ok"}:
-        found.append(f"the database is damaged: {integrity}")
+    damages = [row["integrity_check"] for row in rows(home, "PRAGMA integrity_check")]
+    found += [f"the database is damaged: {damage}" for damage in damages if damage != "ok"]
     return found
 
 
@@ -146,7 +146,7 @@ def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], n
     if job["state"] == "done":
         wanted = home.archive / delivery.name
         found = ["it should have failed"] if delivery.plan in FAILING else []
-        found += _archived(wanted, delivery, notes)
+        found += archived(wanted, delivery, notes)
     elif job["state"] == "failed":
         wanted = home.failed / os.fsdecode(job["failed_name"] or b"?")
         crashed = outcomes.count("crashed") >= 3
@@ -161,7 +161,7 @@ def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], n
     return found
 
 
-def _archived(folder: Path, delivery: Delivery, notes: list[Note]) -> list[str]:
+def archived(folder: Path, delivery: Delivery, notes: list[Note]) -> list[str]:
     tree = tree_of(folder)
     by = tree.get("by.txt", b"").decode("ascii", "replace")
     successes = {f"{note.package} {note.attempt} {note.pid}" for note in notes if note.word == "succeeded"}

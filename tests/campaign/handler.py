@@ -30,7 +30,7 @@ def main() -> int:
         code = 75
     if plan in {"forks", "escapes"}:
         leave_behind(is_daemon=plan == "escapes")
-    if plan != "is quick":
+    if plan in {"is slow", "forks", "escapes"}:
         time.sleep(0.1 + 0.2 * (os.getpid() % 2))
     write("by.txt", f"{NAME} {ATTEMPT} {os.getpid()}")
     os.makedirs(os.path.join(DATA, "result"), exist_ok=True)
