@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench fuzz build clean
+.PHONY: help setup run test check crash format bench fuzz build clean
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ bench: $(READY)  ## the whole job beside the script it replaces, extraction besi
 
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
 	$(BIN)/python -m tests.zip_fuzz --seconds 120 --seed 1
+
+crash: $(READY)  ## kill at every step, at random, and the power: was anything lost or done twice? (about 25 minutes)
+	$(BIN)/python -m tests.campaign.kill_points
+	$(BIN)/python -m tests.campaign.torture
+	$(BIN)/python -m tests.campaign.power_loss
 
 build: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m build

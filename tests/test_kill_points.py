@@ -1,5 +1,6 @@
 """The tracer that the campaigns stand on, and a short part of the campaign of kill points."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -81,6 +82,22 @@ def test_a_process_killed_at_the_exit_of_its_fork_leaves_the_child(tmp_path: Pat
     )
     assert ended.code == -signal.SIGKILL
     assert sorted(os.listdir(tmp_path)) == ["b", "c", "renames.py"], "and the trace lasts until that has ended"
+
+
+def test_who_is_born_while_the_tree_is_killed_is_killed_too(tmp_path: Path) -> None:
+    """Four processes fork again and again; a fifth, which shares a lock with them all, makes the fatal call."""
+    fork_on = " if os.fork() == 0:\n  while True: os.fork() or os._exit(0)"
+    program = f"import os\nfor _ in range(4):\n{fork_on}\nfor _ in range(9**5): pass\nos.mkdir('now')"
+    for _ in range(5):
+        lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where somebody from the run before lives
+        os.set_inheritable(lock, True)
+        trace(
+            [sys.executable, "-I", "-S", "-c", program],
+            on_entry=lambda call: Verdict.KILL_TREE if call.name == "mkdir" else None,
+            cwd=tmp_path,
+        )
+        os.close(lock)
 
 
 def test_signals_and_stops_are_passed_on(tmp_path: Path) -> None:

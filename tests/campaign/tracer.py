@@ -85,7 +85,7 @@ _DESCRIPTOR = {
     **dict.fromkeys(("copy_file_range", "splice"), 2),
 }
 #: The argument with the flags of an open.
-_FLAGS = {"open": 1, "openat": 2}
+OPEN_FLAGS = {"open": 1, "openat": 2}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
@@ -447,8 +447,8 @@ def _filter(calls: frozenset[str]) -> bytes:
     trace, allow = (_BPF_RETURN, 0, 0, _SECCOMP_TRACE), (_BPF_RETURN, 0, 0, _SECCOMP_ALLOW)
     lines = [(_BPF_LOAD, 0, 0, 4), (_BPF_IF_EQUAL, 1, 0, _AUDIT_ARCH), allow, (_BPF_LOAD, 0, 0, 0)]
     for name in calls & _NUMBERS.keys():
-        if name in _FLAGS:
-            flags = 16 + 8 * _FLAGS[name]
+        if name in OPEN_FLAGS:
+            flags = 16 + 8 * OPEN_FLAGS[name]
             lines += [(_BPF_IF_EQUAL, 0, 4, _NUMBERS[name]), (_BPF_LOAD, 0, 0, flags)]
             lines += [(_BPF_IF_ANY_BIT, 0, 1, _CREATES), trace, allow]
         else:
