@@ -156,7 +156,7 @@ def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], n
         return ["it has not ended"]
     if lies != [wanted]:
         found.append(
-            f"it lies in {[str(place.relative_to(home.path)) for place in lies]}, not just in {wanted.parent.name}"
+            f"it lies in {[os.path.relpath(place, home.path) for place in lies]}, not just in {wanted.parent.name}"
         )
     return found
 

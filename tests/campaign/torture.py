@@ -60,7 +60,7 @@ class Figures:
     killed: int = 0
     gone: list[float] = field(default_factory=list)
     gone_after_start: list[float] = field(default_factory=list)
-    recovered: list[float] = field(default_factory=list)
+    recovered: list[tuple[float, str]] = field(default_factory=list)
     packages: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
@@ -71,7 +71,8 @@ class Figures:
             f"packages: {self.packages.total()} ({_listed(self.packages)})",
             f"attempts: {self.attempts.total()} ({_listed(self.attempts)})",
             f"from a kill until nothing of the tree is left: {_spread(self.gone)}",
-            f"from a kill until the job is queued again: {_spread(self.recovered)}",
+            f"from a kill until the job is queued again: {_spread([seconds for seconds, _ in self.recovered])}",
+            f"  the longest three: {', '.join(f'{seconds:.2f} s ({name})' for seconds, name in self.recovered[-3:])}",
             "supervisors, workers and guards killed at one instant: what a handler had started in a session of its own "
             f"lives on until the next start; from that until it is gone: {_spread(self.gone_after_start)}",
             f"violations: {len(self.violations)}",
@@ -90,7 +91,9 @@ class Torture:
         self._random = random.Random(seed)
         self._deliveries: list[Delivery] = []
         self._recorded: dict[int, float] = {}
-        self._deaths: list[tuple[int, int, float]] = []
+        #: Job, attempt and time of the attempts that a kill ended, and what was struck.
+        self._deaths: list[tuple[int, int, float, str]] = []
+        self._struck = ""
         self._trees: list[Tree] = []
         self._starts = 0
         contract.prepare(self.home, self._evidence)
@@ -118,6 +121,7 @@ class Torture:
             self._pass(self._random.uniform(0, 0.6))
             name = self._random.choice(list(blows))
             tree = self._random.choice(self._trees)
+            self._struck = name
             if blows[name](tree):
                 self.figures.blows[name] += 1
         self._end()
@@ -312,7 +316,8 @@ class Torture:
         running = contract.rows(
             self.home, "SELECT jobs.id, attempt, pid FROM jobs JOIN workers ON workers.id = worker_id"
         )
-        self._deaths += [(row["id"], row["attempt"], time.time()) for row in running if row["pid"] in pids]
+        now = time.time()
+        self._deaths += [(row["id"], row["attempt"], now, self._struck) for row in running if row["pid"] in pids]
 
     def _end(self) -> None:
         for tree in self._trees:
@@ -335,7 +340,9 @@ class Torture:
             for attempt in attempts
             if attempt["outcome"] in {"crashed", "interrupted"}
         }
-        self.figures.recovered = [ended[job, number] - at for job, number, at in self._deaths if (job, number) in ended]
+        self.figures.recovered = sorted(
+            (ended[job, number] - at, name) for job, number, at, name in self._deaths if (job, number) in ended
+        )
 
 
 def _listed(counts: Counter[str]) -> str:
