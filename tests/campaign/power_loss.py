@@ -212,6 +212,8 @@ def lay_out(tree: Tree, roots: Mapping[Path, Path]) -> None:
         target = roots[root] / os.path.relpath(path, root).replace(f"handled-{BOOT_ID}", f"handled-{OTHER_BOOT}")
         if content is None:
             target.mkdir(parents=True, exist_ok=True)
+        elif target.name == ".home":  # it names the database by its path
+            target.write_bytes(content.replace(os.fsencode(root), os.fsencode(roots[root])))
         elif not target.name.endswith("-shm"):
             target.write_bytes(content)
 
