@@ -212,7 +212,7 @@ class Scene:
         self.assert_at_rest()
 
     def assert_at_rest(self) -> None:
-        assert os.listdir(self.home.work) == [".workers"]
+        assert sorted(os.listdir(self.home.work)) == [".home", ".workers"]
         assert processes_of(self.home) == []
         assert self.rows("SELECT * FROM workers WHERE ended_at IS NULL") == []
         assert self.rows("SELECT * FROM attempts WHERE ended_at IS NULL") == []

@@ -22,4 +22,4 @@ def test_packages_are_extracted_handled_and_archived(home: TestHome) -> None:
         assert (archived / "notes/sender.txt").read_bytes() == b"as it came"
         assert (archived / f"p{number}.zip").is_file()
     assert list(home.inbox.iterdir()) == []
-    assert [path.name for path in home.work.iterdir()] == [".workers"]
+    assert {path.name for path in home.work.iterdir()} == {".home", ".workers"}

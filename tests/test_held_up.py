@@ -28,7 +28,7 @@ def opened(home: TestHome) -> Iterator[tuple[wiring.Home, list[Event]]]:
     for number, token in enumerate(("a" * 16, "b" * 16)):
         with made.database.write():
             worker = Workers(made.database).register(token, "nobody", 1000 + number, 0)
-            assert made.jobs.claim(worker, time.time())
+            assert made.jobs.claim(worker, made.clock())
     yield made, events
     made.database.close()
 

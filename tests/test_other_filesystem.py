@@ -60,7 +60,7 @@ def test_a_package_is_moved_with_modes_times_and_links(across: TestHome) -> None
     assert os.readlink(archived / "dangling") == "/nowhere/at all"
     for path in ("run.sh", "p.zip", "deep/er/notes", "deep/er", "folder"):
         assert (archived / path).stat().st_mtime_ns == old, path
-    assert [path.name for path in across.work.iterdir()] == [".workers"]
+    assert {path.name for path in across.work.iterdir()} == {".home", ".workers"}
 
 
 def test_what_fails_is_in_the_failed_folder_and_comes_from_there_when_retried(across: TestHome) -> None:
@@ -135,4 +135,4 @@ def test_killed_again_and_again_nothing_is_lost_or_doubled(across: TestHome, see
         found = [hashlib.sha256((archived / path).read_bytes()).digest() for path in ("large", f"{name}.zip")]
         assert found == expected
         assert (archived / "data.txt").read_text() == name.removeprefix("p")
-    assert [path.name for path in across.work.iterdir()] == [".workers"]
+    assert {path.name for path in across.work.iterdir()} == {".home", ".workers"}
