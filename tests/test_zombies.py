@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,9 +91,9 @@ class Scene:
         """Queue the job again, as recovery does, but leave the worker alone."""
         opened = self.home.open()
         with opened.database.write():
-            [running] = opened.jobs.running()
+            [running] = opened.jobs.running(opened.clock())
             opened.jobs.requeue(
-                running.job, Outcome.INTERRUPTED, Decision(0, 0, 0, 1, reason="taken away"), time.time()
+                running.job, Outcome.INTERRUPTED, Decision(0, 0, 0, 1, reason="taken away"), opened.clock()
             )
         opened.database.close()
 

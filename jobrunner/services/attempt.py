@@ -104,7 +104,7 @@ class AttemptRunner:
 
     def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
         try:
-            workspace = self._folders.take(job, self._jobs.confirm)
+            workspace = self._folders.take(job, self._confirm)
             if workspace.stage() is Stage.TAKEN:
                 result = self._extract_and_handle(job, workspace, notes)
                 if result.outcome is not Outcome.DONE:
@@ -183,7 +183,7 @@ class AttemptRunner:
     def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
         error = decision.reason or ""
         try:
-            workspace = self._folders.take(replace(job, condemned=True), self._jobs.confirm)
+            workspace = self._folders.take(replace(job, condemned=True), self._confirm)
             if os.path.lexists(workspace.package):
                 place = self._move_to_failed(job, workspace, decision)
             else:  # moved by an attempt that was cut short; or never taken from there after a retry
@@ -216,6 +216,9 @@ class AttemptRunner:
                 os.unlink(os.path.join(workspace.package, error_name))
                 continue
             return failed_name, error_name
+
+    def _confirm(self, job: Job) -> None:
+        self._machine.outlast(partial(self._jobs.confirm, job))
 
     def _condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
         with self._database.write():

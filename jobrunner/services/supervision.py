@@ -70,7 +70,7 @@ class Supervisor:
     ) -> signal.Signals | None:
         """Run `count` workers, and another process beside them, until a signal comes; return it.
 
-        With `drain`, return None when the workers have ended by themselves. Raises DatabaseGone.
+        With `drain`, return None when the workers have ended by themselves. Raises StoreError: the database is gone.
         """
         self._slots = [_Slot(worker, is_worker=True) for _ in range(count)]
         if beside:

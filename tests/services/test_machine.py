@@ -89,7 +89,7 @@ def test_a_lost_connection_is_made_anew(scene: Scene) -> None:
 
 
 def test_a_signal_ends_the_waiting(scene: Scene, tmp_path: Path) -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # other threads of pytest do not block it
     scene.home.archive.rmdir()
     with pytest.raises(Stopped):
         scene.machine.wait_until_well("something")
