@@ -155,6 +155,7 @@ def test_what_only_a_person_can_tell_is_left_to_one(settled: TestHome) -> None:
     put_in_work("1-9", "whatever")  # of a job that is done
     settled.package("next", folder=settled.archive)  # which is queued
     settled.package("x").rename(settled.inbox / ".jobrunner-taken-1")
+    check(settled)  # opening a home marks the work folder as its own
     before = tree(settled.path)
     assert sorted(found(settled)) == [
         (Kind.ARCHIVED_TOO, "archive/next"),

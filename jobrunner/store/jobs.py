@@ -112,8 +112,8 @@ class Jobs:
 
     def reserve_ids(self, last: int) -> None:
         """Give out no id up to `last`."""
-        for statement in ("forget_ids", "reserve_ids"):
-            self._database.execute(self._jobs[statement], {"last": last})
+        self._database.execute(self._jobs["forget_ids"], {"last": last})
+        self._database.execute(self._jobs["reserve_ids"], {"last": last})
 
     def find(self, name: str) -> Job | None:
         """Return the job of a package name."""

@@ -132,8 +132,7 @@ def test_a_worker_is_ended_only_if_it_has_its_lock_file_open(tmp_path: Path) -> 
     words = [sys.executable, "-c", HOLDER, str(tmp_path / "locks")]
     worker, other = (subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2))
     try:
-        token = _line(worker)
-        _line(other)
+        token, _ = _line(worker).strip(), _line(other)
         assert not end_worker(other.pid, token, patience=1)  # as if the pid had been used again
         assert lives(other.pid)
         assert end_worker(worker.pid, token, patience=10)
@@ -143,4 +142,4 @@ def test_a_worker_is_ended_only_if_it_has_its_lock_file_open(tmp_path: Path) -> 
     finally:
         for each in (worker, other):
             each.kill()
-            each.communicate()
+            each.wait()

@@ -7,7 +7,7 @@ import pytest
 from jobrunner.domain.errors import DamagedDatabase
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
-from jobrunner.store.migrations import is_blank, is_ours, migrate
+from jobrunner.store.migrations import is_blank, migrate
 from jobrunner.store.soundness import fault, readable_jobs
 
 JOBS = 2000
@@ -39,10 +39,10 @@ def test_a_sound_database_has_no_fault(database: Database) -> None:
     assert fault(database) is None
 
 
-def test_a_database_is_blank_or_ours_or_neither(empty: Database) -> None:
-    assert (is_blank(empty), is_ours(empty)) == (True, False)
+def test_a_database_with_a_table_is_not_blank(empty: Database) -> None:
+    assert is_blank(empty)
     empty.execute("CREATE TABLE theirs (x)")
-    assert (is_blank(empty), is_ours(empty)) == (False, False)
+    assert not is_blank(empty)
 
 
 def test_a_row_that_refers_to_nothing_is_a_fault(database: Database) -> None:
