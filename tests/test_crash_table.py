@@ -165,7 +165,7 @@ class Scene:
 
     def workspaces(self) -> dict[str, list[str]]:
         """What each work folder holds."""
-        found = [path for path in self.home.work.iterdir() if path.name != ".workers"]
+        found = [path for path in self.home.work.iterdir() if path.name not in {".home", ".workers"}]
         return {path.name: sorted(os.listdir(path)) for path in found}
 
     def copies(self, name: str) -> list[Path]:
