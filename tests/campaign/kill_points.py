@@ -39,6 +39,7 @@ _TOKENS = (
     (re.compile(r"\b[0-9a-f]{16}\b"), "TOKEN"),
     (re.compile(r"handled-[0-9a-f-]{36}"), "handled-BOOT"),
     (re.compile(r"(pipe|socket):\[\d+\]"), r"\1"),
+    (re.compile(r"#\d+ \(deleted\)"), "NAMELESS"),  # what the probe of the machine writes
 )
 _NO_POINT = re.compile(r"/|jobrunner\.db-shm$")
 
