@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaign.processes import children
 from tests.campaign.tracer import PROCESS_CALLS, Call, Verdict, trace
 from tests.support import clean_environment, wait_until
 
@@ -122,6 +123,16 @@ def test_what_does_not_end_is_killed_and_said() -> None:
     assert subprocess.run(["true"], check=False).returncode == 0
 
 
+def test_other_children_of_this_process_are_not_waited_for() -> None:
+    other = subprocess.Popen(["sleep", "1000"])
+    try:
+        assert trace(["true"], timeout=10).code == 0
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
 def test_a_function_is_traced_in_a_fork(tmp_path: Path) -> None:
     def program() -> None:
         os.mkdir("folder")
@@ -136,11 +147,11 @@ def test_a_callback_that_raises_ends_everything(tmp_path: Path, renames: list[st
     def refuse(call: Call) -> None:
         raise RuntimeError(call.name)
 
+    before = children(os.getpid())
     with pytest.raises(RuntimeError, match="rename"):
         trace(renames, on_entry=refuse, cwd=tmp_path)
     assert (tmp_path / "a").exists()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children(os.getpid()) == before
 
 
 def test_a_sample_of_the_kill_points(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -197,10 +198,29 @@ def trace(
     """Run a program, or a function in a fork of this process, to the end of the last process that it started.
 
     The callbacks get each call of `calls`, from whichever process of the tree; opens only where they may create or
-    truncate a file. The caller must have no other children in this thread. `output` is a descriptor for stdout and
-    stderr, by default /dev/null. Raises TimeoutError after `timeout` seconds; then, and where a callback raises,
-    everything is killed.
+    truncate a file. `output` is a descriptor for stdout and stderr, by default /dev/null. Raises TimeoutError after
+    `timeout` seconds; then, and where a callback raises, everything is killed.
+
+    All of it happens in a thread of its own: a tree is waited for by the thread that traces it, and what else this
+    process has as children is not of the tree.
     """
+
+    def follow() -> Ended:
+        return _start(command, calls, on_entry, on_exit, env, cwd, output).run(timeout)
+
+    with ThreadPoolExecutor(1) as tracer:
+        return tracer.submit(follow).result()
+
+
+def _start(
+    command: Sequence[str] | Callable[[], object],
+    calls: frozenset[str],
+    on_entry: Callback | None,
+    on_exit: Callback | None,
+    env: Mapping[str, str] | None,
+    cwd: str | Path | None,
+    output: int | None,
+) -> "_Tree":
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -216,7 +236,7 @@ def trace(
         raise
     finally:
         os.close(theirs)
-    return tree.run(timeout)
+    return tree
 
 
 @dataclass(slots=True)
