@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,8 +151,9 @@ def test_a_sound_database_is_not_replaced(used: TestHome) -> None:
 
 def test_nothing_is_rebuilt_while_jobrunner_runs(used: TestHome) -> None:
     used.package("fresh")
-    used.start("run")
+    running = used.start("run")
     wait_until((used.archive / "fresh").exists)
+    os.killpg(running.pid, signal.SIGSTOP)  # or it would see that its database is gone, and end
     database(used).unlink()
     assert "jobrunner runs in this home" in complaint(used.jobrunner("check", "--rebuild"), code=1)
     assert not database(used).exists()
