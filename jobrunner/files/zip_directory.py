@@ -152,17 +152,20 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]
         head = file.read(_CENTRAL.size)
         if length < _CENTRAL.size or len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
             raise PackageError("its zip's directory is damaged: something in it is not a record")
-        fields = _CENTRAL.unpack(head)
-        _, _, system, _, flags, method, time, date, crc, compressed, size = fields[:11]
-        name_length, extra_length, comment_length, disk, _, attributes, offset = fields[11:]
-        length -= _CENTRAL.size + name_length + extra_length + comment_length
+        (
+            _, _, system, _, flags, method, time, date, crc, compressed, size,
+            name_length, extra_length, comment_length, disk, _, attributes, offset,
+        ) = _CENTRAL.unpack(head)  # fmt: skip
+        rest = name_length + extra_length + comment_length
+        length -= _CENTRAL.size + rest
         if length < 0:
             raise PackageError("its zip's directory is damaged: its last record is cut")
-        name = file.read(name_length)
-        extra = file.read(extra_length)
-        file.read(comment_length)
-        unset = [size == MAX32, compressed == MAX32, offset == MAX32, disk == MAX16]
-        if any(unset):
+        name = file.read(rest)
+        extra = b""
+        if rest > name_length:
+            name, extra = name[:name_length], name[name_length : name_length + extra_length]
+        if MAX32 in (size, compressed, offset) or disk == MAX16:
+            unset = [size == MAX32, compressed == MAX32, offset == MAX32, disk == MAX16]
             size, compressed, offset, disk = _from_zip64(extra, unset, [size, compressed, offset, disk])
         if disk:
             raise PackageError("its zip is one part of a split archive: all of it has to be delivered in one file")
@@ -178,14 +181,15 @@ def _hold_against_local_record(descriptor: int, entry: Entry, record: bytes, dir
     if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
         raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
     head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(entry.raw_name))
-    if head[:4] != b"PK\3\4":
+    is_same = head[:28] == b"PK\3\4" + record[6:30] and head[_LOCAL.size :] == entry.raw_name
+    if not is_same and head[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-    if head[26:28] != record[28:30] or head[_LOCAL.size :] != entry.raw_name:
+    if not is_same and (head[26:28] != record[28:30] or head[_LOCAL.size :] != entry.raw_name):
         raise PackageError(f"the zip's member {entry.label} has another name in its own record: it is a forgery")
     entry.data_offset = entry.offset + len(head) + int.from_bytes(head[28:30], "little")
     if entry.data_offset + entry.compressed_size > directory_start:
         raise PackageError(f"the zip's member {entry.label} reaches into the directory: it is damaged")
-    if head[4:26] != record[6:28] or _ZIP64_SIZE in head[18:26]:
+    if not is_same or _ZIP64_SIZE in head[18:26]:
         _weigh_differences(descriptor, entry, head)
 
 

@@ -112,8 +112,11 @@ def _safe_path(name: str, entry: Entry) -> str:
         raise PackageError(f"the zip's member {named(name)} would leave the package's folder")
     if entry.system in _DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
         raise PackageError(f"the zip's member {named(name)} names a drive")
-    parts = [part for part in name.split("/") if part and part != "."]
-    path = "/".join(parts)
+    if "/" not in name and name != ".":
+        parts, path = [name], name
+    else:
+        parts = [part for part in name.split("/") if part and part != "."]
+        path = "/".join(parts)
     if len(path) * 4 > _MAX_PART:  # only then can it be too long
         lengths = [len(os.fsencode(part)) for part in parts]
         if max(lengths) > _MAX_PART or sum(lengths) + len(parts) > _MAX_PATH or len(parts) > _MAX_DEPTH:
