@@ -154,7 +154,7 @@ def test_what_only_a_person_can_tell_is_left_to_one(settled: TestHome) -> None:
     put_in_work("71-1", "good")  # known by another job
     put_in_work("1-9", "whatever")  # of a job that is done
     settled.package("next", folder=settled.archive)  # which is queued
-    settled.package("x").rename(settled.inbox / ".jobrunner-taken-1")
+    settled.package("x").rename(settled.inbox / ".jobrunner-taken-72")
     check(settled)  # opening a home marks the work folder as its own
     before = tree(settled.path)
     assert sorted(found(settled)) == [
@@ -162,7 +162,7 @@ def test_what_only_a_person_can_tell_is_left_to_one(settled: TestHome) -> None:
         (Kind.NAMELESS_WORK, "work/70-1"),
         (Kind.SECOND_PACKAGE, "work/1-9"),
         (Kind.SECOND_PACKAGE, "work/71-1"),
-        (Kind.TAKEN_LEFT, "inbox/.jobrunner-taken-1"),
+        (Kind.TAKEN_LEFT, "inbox/.jobrunner-taken-72"),
     ]
     assert repair(settled) == []
     assert {path for path in tree(settled.path) if "jobrunner.db" not in path} == {
@@ -175,15 +175,18 @@ def test_leftovers_and_locks_of_nobody_are_removed(settled: TestHome) -> None:
         (settled.work / folder).mkdir(parents=True)
     (settled.inbox / "next").rename(settled.work / "3-9" / "package" / "next")
     (settled.work / ".workers" / "0123456789abcdef").touch()
+    settled.package("good").rename(settled.inbox / ".jobrunner-taken-1")
     assert sorted(found(settled)) == [
+        (Kind.LEFT_IN_INBOX, "inbox/.jobrunner-taken-1"),
         (Kind.LEFT_OVER, "work/1-1"),
         (Kind.LEFT_OVER, "work/3-8"),
         (Kind.LEFT_OVER, "work/70-1"),
         (Kind.LOCK_LEFT, "work/.workers/0123456789abcdef"),
     ]
-    assert len(repair(settled)) == 4
+    assert len(repair(settled)) == 5
     assert found(settled) == []
     assert sorted(os.listdir(settled.work)) == [".home", ".workers", "3-9"]
+    assert os.listdir(settled.inbox) == []
 
 
 def test_ids_that_stand_on_something_are_never_given_to_another_job(settled: TestHome) -> None:

@@ -482,7 +482,7 @@ def test_row_17_the_move_to_failed_is_flushed_by_who_comes_next_before_it_is_rec
     scene.plan(p_1=65)
     scene.deliver()
     scene.crash(FAILING["row-17-rename-to-failed"].kill, words=("run", "-n", "1", "--drain"))
-    scene.crash(Kill(f"{MOVES}.flush_directory", matching="/failed$"))
+    scene.crash(Kill(f"{MOVES}.flush_directory", matching="/failed/p$"))
     assert scene.job()["state"] == "running"
     scene.restart(code=1)
     scene.assert_failed(error="exit status 65")
@@ -645,6 +645,37 @@ def test_what_comes_under_the_name_after_the_crash_is_held_as_a_duplicate(afar: 
     assert os.listdir(afar.home.inbox) == ["p"]
     assert afar.home.status()["duplicates"] == [{"name": "p"}]
     assert afar.ran() == ["p 2"]
+
+
+@pytest.mark.parametrize("planned", [0, 65], ids=["done", "failed"])
+@pytest.mark.parametrize("kept", [["p.zip", "notes/sender.txt"], ["p.zip"]], ids=["whole", "in part"])
+def test_row_32_what_a_power_cut_brings_back_into_the_inbox_is_removed_when_its_job_has_ended(
+    afar: Scene, planned: int, kept: list[str]
+) -> None:
+    afar.plan(p_1=planned)
+    delivered = afar.deliver()
+    afar.restart(code=int(bool(planned)))
+    ended = tree_of(afar.home.archive), tree_of(afar.home.failed)
+    for path in kept:
+        (afar.home.inbox / TAKEN / path).parent.mkdir(parents=True, exist_ok=True)
+        (afar.home.inbox / TAKEN / path).write_bytes(delivered[path])
+    afar.restart("work", "--drain")
+    assert os.listdir(afar.home.inbox) == []
+    assert (tree_of(afar.home.archive), tree_of(afar.home.failed)) == ended
+
+
+def test_what_was_put_out_of_sight_is_kept_where_it_is_all_that_is_left(afar: Scene) -> None:
+    """No power cut brings this about: somebody has emptied the work folder."""
+    afar.deliver()
+    afar.crash(ACROSS["row-26-rename-out-of-sight"][0], words=("run", "-n", "1", "--drain"))
+    shutil.rmtree(afar.home.work / "1-1")
+    afar.restart(code=1)
+    afar.restart("work", "--drain")
+    afar.assert_untouched(afar.home.inbox / TAKEN)
+    assert "taken from inbox" in afar.home.jobrunner("check", "--repair", "--json").stdout
+    (afar.home.inbox / TAKEN).rename(afar.home.inbox / "p")
+    afar.restart()
+    afar.assert_archived(by="p 3")
 
 
 @pytest.mark.parametrize("row", ["row-05-rename-to-package", "row-09-rename-to-handled", "row-12-rename-to-archive"])

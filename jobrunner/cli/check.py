@@ -53,6 +53,10 @@ _WORDS = {
         "In work/, but not of jobrunner's making",
         "move it away: work/ is jobrunner's own",
     ),
+    Kind.LEFT_IN_INBOX: (
+        "A sender's folder in the inbox, or a part of it, whose copy has come to its end in archive/ or failed/",
+        "jobrunner check --repair removes it, and so does the next start",
+    ),
     Kind.TAKEN_LEFT: (
         "A sender's folder in the inbox that has been copied, of no job that goes on",
         "if the package is in archive/ or failed/, delete this one; else rename it to NAME, and it is delivered again",
@@ -90,6 +94,7 @@ _REPAIRED = {
     Kind.UNKNOWN_FAILED: "recorded as failed",
     Kind.UNKNOWN_WORK: "queued",
     Kind.LEFT_OVER: "removed",
+    Kind.LEFT_IN_INBOX: "removed",
     Kind.WORKER_DEAD: "recovered",
     Kind.UNHELD: "queued again",
     Kind.LOCK_LEFT: "removed",

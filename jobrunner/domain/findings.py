@@ -17,7 +17,8 @@ class Kind(StrEnum):
     SECOND_PACKAGE = "second package in work"  #: its job has ended, or has another folder with a package
     LEFT_OVER = "left over in work"  #: a work folder that nobody needs; no package is in it
     STRANGE_IN_WORK = "strange in work"  #: not of our making
-    TAKEN_LEFT = "taken from inbox"  #: a sender's folder whose copy was taken; its job has ended or is unknown
+    LEFT_IN_INBOX = "left over in inbox"  #: a sender's folder whose copy is in archive or failed, all or part of it
+    TAKEN_LEFT = "taken from inbox"  #: a sender's folder whose copy was taken, and is nowhere by any job
     QUEUED_NOWHERE = "queued, but nowhere"  #: a job without a package
     FAILED_NOWHERE = "failed, but nowhere"  #: a job without a package
     ARCHIVED_TOO = "archived, too"  #: the archive has a package of the name of a job that is not done
@@ -33,6 +34,7 @@ REPAIRABLE = frozenset(
         Kind.UNKNOWN_FAILED,
         Kind.UNKNOWN_WORK,
         Kind.LEFT_OVER,
+        Kind.LEFT_IN_INBOX,
         Kind.WORKER_DEAD,
         Kind.UNHELD,
         Kind.LOCK_LEFT,

@@ -55,6 +55,11 @@ class Job:
     created_at: float
     finished_at: float | None
 
+    @property
+    def is_put_away(self) -> bool:
+        """Whether its package has been put in the archive or the failed folder, durably: elsewhere it is left over."""
+        return self.state is State.DONE or (self.state is State.FAILED and self.failed_name is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

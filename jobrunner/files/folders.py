@@ -268,8 +268,8 @@ class Folders:
         delivered, taken = os.path.join(self.inbox, job.name), self._taken(job)
         if not os.path.lexists(workspace.copied):
             moves.remove_tree(workspace.copying)
-            moves.remove_tree(taken)
             moves.copy_tree(delivered, workspace.copying)
+            moves.remove_tree(taken)  # of an earlier delivery; not before, for it may be all that is left of one
             os.rename(workspace.copying, workspace.copied)
             moves.flush_filesystem(workspace.path)
         if not os.path.lexists(taken):

@@ -1,6 +1,7 @@
 """The inbox as it lies there: which deliveries are complete, and what the others lack."""
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable
@@ -12,6 +13,8 @@ from jobrunner.domain.status import Delivery
 
 #: How a sender's folder begins once its copy in the work folder is whole; the job's id follows.
 TAKEN_PREFIX = ".jobrunner-taken-"
+
+_TAKEN = re.compile(re.escape(TAKEN_PREFIX) + "([0-9]{1,18})")  # the database has 63 bits for an id
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,12 @@ class Inbox:
             since = seen.since
         self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
         return ticks - since
+
+
+def taken(folder: str) -> dict[int, str]:
+    """Return by their job's id the folders in an inbox of which there is a whole copy, or was. Raises OSError."""
+    matches = map(_TAKEN.fullmatch, os.listdir(folder))
+    return {int(match[1]): os.path.join(folder, match[0]) for match in matches if match}
 
 
 def _newest_change(folder: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from jobrunner.files.folders import Folders
-from jobrunner.files.inbox import TAKEN_PREFIX
+from jobrunner.files.inbox import taken
 
 #: What cannot be a work folder's any more gets this name before it is removed, so that no attempt can take it over.
 LEFTOVER_PREFIX = ".left-over-"
@@ -63,11 +63,7 @@ class Inventory:
                 self.strange.append(path)
         for found in self.work.values():
             found.sort(key=lambda folder: folder.attempt)
-        self.taken = {
-            int(name.removeprefix(TAKEN_PREFIX)): os.path.join(folders.inbox, name)
-            for name in os.listdir(folders.inbox)
-            if name.startswith(TAKEN_PREFIX) and _ID.fullmatch(name.removeprefix(TAKEN_PREFIX))
-        }
+        self.taken = taken(folders.inbox)
 
     @property
     def last_id(self) -> int:

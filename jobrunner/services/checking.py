@@ -102,7 +102,8 @@ class Checking:
         for job_id, path in sorted(lying.taken.items()):
             job = self._jobs.get(job_id)
             if (job is None or job.state in {State.DONE, State.FAILED}) and os.path.lexists(path):
-                yield Finding(Kind.TAKEN_LEFT, path, job.name if job else None, job_id)
+                kind = Kind.LEFT_IN_INBOX if job and job.is_put_away else Kind.TAKEN_LEFT
+                yield Finding(kind, path, job.name if job else None, job_id)
 
     def _of_job(self, job: Job, lying: Inventory) -> Finding | None:
         """Look for the package of a job that is not done, and for the worker of one that runs."""

@@ -6,6 +6,7 @@ from jobrunner.domain.events import Emit, JobRecovered, Trouble
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
+from jobrunner.files import inbox, moves
 from jobrunner.files.folders import Folders, Stage
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
@@ -67,6 +68,20 @@ class Recovery:
             job = self._jobs.get(job_id)
             if job and job.state in {State.DONE, State.FAILED}:
                 self._folders.sweep(job_id)
+        for job_id, path in inbox.taken(self._folders.inbox).items():
+            self.remove_taken(job_id, path)
+
+    def remove_taken(self, job_id: int, path: str) -> bool:
+        """Remove a sender's folder that has been copied, if its job has ended with the package in another place.
+
+        A power cut may bring it back: the inbox's disk does not wait for ours. Raises StoreError, OSError.
+        """
+        with self._database.write():  # meanwhile no new delivery can be taken under this path
+            job = self._jobs.get(job_id)
+            if job is None or not job.is_put_away:
+                return False
+            moves.remove_tree(path)
+        return True
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:
         patience = 0 if worker.token in self._held_up else _PATIENCE

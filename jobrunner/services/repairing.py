@@ -66,6 +66,8 @@ class Repairing:
                 return self._adopt_from_work(finding)
             case Kind.LEFT_OVER:
                 return self._remove(finding)
+            case Kind.LEFT_IN_INBOX:
+                return self._recovery.remove_taken(finding.job_id or 0, finding.path)
             case Kind.LOCK_LEFT:
                 with self._presence.of_the_dead(finding.detail) as dead:
                     if dead:

@@ -93,7 +93,7 @@ SCENARIOS = {
     ),
     "killed when it had archived": Scenario(("is quick",), ((DRAIN, "/archive/p0"), TO_THE_END)),
     "killed when it had moved to failed": Scenario(("rejects",), ((DRAIN, "/failed/p0"), TO_THE_END)),
-    "an inbox on another disk": Scenario(("is quick",), (TO_THE_END,), is_across=True),
+    "an inbox on another disk": Scenario(("is quick", "rejects"), (TO_THE_END,), is_across=True),
 }
 
 

@@ -1,8 +1,9 @@
 """What a disk may hold after a power cut: a record of what a program did to files, and the states that may survive.
 
 The model is what ARCHITECTURE.md assumes of a filesystem. Changes of folders (a file made, renamed, removed) are
-journaled in their order: a prefix of them survives, which holds at least what was flushed. What was written into a file
-since that file was flushed may be there or not, in part, or as zeros. Modes and times are left out.
+journaled in their order, by each disk for itself: a prefix of them survives, which holds at least what was flushed.
+What was written into a file since that file was flushed may be there or not, in part, or as zeros. Modes and times are
+left out.
 """
 
 import os
@@ -10,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 from tests.campaign.tracer import Call
@@ -234,15 +235,11 @@ class _Disks:
         return any(self.pending.values())
 
     def prefixes(self, *, every: bool) -> set[tuple[int, ...]]:
-        """Return how many changes of each disk may have survived: the least, the most, or every number on one disk."""
+        """Return how many changes of each disk may have survived: the least, the most, or every number on each."""
         most = tuple(map(len, self.changes))
-        found = {most, tuple(self.durable)}
         if every:
-            for others in tuple(found):
-                for disk in range(self.count):
-                    between = range(self.durable[disk], most[disk])
-                    found |= {(*others[:disk], number, *others[disk + 1 :]) for number in between}
-        return found
+            return set(product(*(range(durable, last + 1) for durable, last in zip(self.durable, most, strict=True))))
+        return {most, tuple(self.durable)}
 
     def folders(self, prefix: tuple[int, ...]) -> dict[int, dict[str, int]]:
         """Return the folders after so many changes of each disk."""
