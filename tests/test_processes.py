@@ -200,6 +200,21 @@ def test_when_everything_is_killed_at_once_a_restart_ends_what_is_left_and_goes_
     assert _budgets(_job(home)) == (0, 0, 1)
 
 
+def test_a_worker_without_a_job_whose_guard_is_killed_is_replaced_before_a_package_pays_for_it(home: TestHome) -> None:
+    _hold(home, PRELUDE + "start()", 0)
+    process = home.start("run", "-n", "1")
+    [guard] = wait_until(
+        lambda: [pid for pid in processes_of(home) if Path(f"/proc/{pid}/comm").read_text() == "jobrunner-guard\n"]
+    )
+    worker = parent_of(guard)
+    kill(guard)
+    wait_until(lambda: not lives(worker), SOON)
+    home.package("p")
+    _started(home, word="start")
+    _stop(process)
+    assert outcomes(home) == ["done"]
+
+
 def _signal(process: Process, how: str) -> None:
     """As kill does it, or as a terminal does: to the whole process group."""
     number, _, whom = how.partition(" to ")

@@ -21,6 +21,7 @@ from jobrunner.process.handler import Call, Handler
 #: Seconds from SIGTERM to SIGKILL for a handler whose time is over.
 TERM_SECONDS = 5.0
 _LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
+_KILLED = "the guard of this worker was killed: the worker ends, too"
 
 
 class Guard:
@@ -44,8 +45,13 @@ class Guard:
             self._connection.send(call)
             result: HandlerResult = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise JobrunnerError("the guard of this worker was killed: the worker ends, too") from error
+            raise JobrunnerError(_KILLED) from error
         return result
+
+    def hold_to_life(self) -> None:
+        """Raise JobrunnerError where the guard was killed while no handler ran."""
+        if self._connection.poll():  # it sends nothing unasked: this is its end
+            raise JobrunnerError(_KILLED)
 
     def close(self) -> None:
         """End the guard and everything below it, and wait for that."""

@@ -97,6 +97,11 @@ class AttemptRunner:
         self._discard(job)
         return PutOff(job, result.outcome, decision, notes.details)
 
+    def hold_to_guard(self) -> None:
+        """Raise JobrunnerError where the guard was killed: no package should be claimed, and pay for that."""
+        if self._guard:
+            self._guard.hold_to_life()
+
     def clear(self, job: Job) -> None:
         """Remove the work folder of a job whose end is recorded."""
         with suppress(OSError):  # a supervisor that starts sweeps, too

@@ -83,6 +83,7 @@ class Worker:
             self._workers.end(self._id, self._now().wall)
 
     def _any_ready(self) -> bool:
+        self._attempts.hold_to_guard()
         return self._jobs.any_ready(self._now())
 
     def _claim(self) -> Job | None:
