@@ -197,9 +197,9 @@ class AttemptRunner:
                 place = job.failed_name, job.error_name
                 aside = os.path.join(workspace.path, "error.txt")
                 _write_error(aside, error)
+                moves.flush_filesystem(workspace.path)
                 os.rename(aside, os.path.join(self._folders.failed, *place))
                 moves.flush_directory(os.path.join(self._folders.failed, place[0]))
-                moves.flush_directory(self._folders.failed)
         except PackageError:  # it is nowhere: the failure is recorded all the same
             return Failed(job, outcome, error, None, notes.details)
         except (MachineError, OSError) as fault:
@@ -284,8 +284,6 @@ def _checked(workspace: Workspace) -> HandlerResult:
 def _write_error(path: str, reason: str) -> None:
     with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(f"{reason}\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _as_it_stands(job: Job) -> Decision:
