@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from tests.campaign import contract
-from tests.campaign.torture import Torture
+from tests.campaign.torture import Torture, lived_through
 from tests.scripts import journal
 from tests.support import TestHome
 
@@ -18,6 +18,13 @@ def test_killed_at_random_nothing_is_lost_nothing_done_twice_and_nothing_left_ru
     assert figures.violations == []
     assert figures.packages["done"] > 0
     assert figures.blows.total() > 1
+
+
+def test_a_job_is_late_only_by_the_time_that_one_supervisor_lived_through() -> None:
+    looks = [(1.0, {8, 9}), (2.0, {8}), (3.0, set[int]()), (4.0, {9}), (6.0, {9})]
+    assert lived_through(looks, 0, 7) == 2.0
+    assert lived_through(looks, 0.5, 3.5) == 1.0
+    assert lived_through(looks, 2.5, 5) == 0.0
 
 
 @pytest.fixture
