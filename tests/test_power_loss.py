@@ -50,6 +50,11 @@ def test_a_flush_of_the_folder_does_not_flush_its_files(tmp_path: Path) -> None:
     assert {state["a"] for state in states_of(tmp_path, source)} == {b"1234", b"", b"\0\0\0\0"}
 
 
+def test_a_flush_of_a_file_without_a_name_flushes_nothing_else(tmp_path: Path) -> None:
+    source = "os.mkdir('c')\nos.fsync(os.open('.', os.O_TMPFILE | os.O_WRONLY))"
+    assert {} in states_of(tmp_path, source)
+
+
 @pytest.fixture(scope="module")
 def campaign() -> Iterator[Campaign]:
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="jobrunner-power-") as root:

@@ -93,6 +93,9 @@ SCENARIOS = {
     ),
     "killed when it had archived": Scenario(("is quick",), ((DRAIN, "/archive/p0"), TO_THE_END)),
     "killed when it had moved to failed": Scenario(("rejects",), ((DRAIN, "/failed/p0"), TO_THE_END)),
+    "failed, retried and cancelled": Scenario(
+        ("rejects",), (TO_THE_END, (("retry", "p0"), "\0"), (("cancel", "p0"), "\0"))
+    ),
     "an inbox on another disk": Scenario(("is quick", "rejects"), (TO_THE_END,), is_across=True),
 }
 

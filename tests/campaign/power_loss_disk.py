@@ -20,7 +20,10 @@ from tests.campaign.tracer import Call
 SURVIVORS = ("all", "none", "zeros", "first half", "second half")
 _PAGE = 4096
 #: Modes, times, and what is done to a file that has been removed.
-_OF_NO_ACCOUNT = {"chmod", "fchmod", "fchmodat", "utimensat", "fchown", "write", "pwrite64", "writev", "ftruncate"}
+_OF_NO_ACCOUNT = {
+    *("chmod", "fchmod", "fchmodat", "utimensat", "fchown"),
+    *("write", "pwrite64", "writev", "ftruncate", "fsync", "fdatasync"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,10 @@ class Record:
                 source = places[0]
                 assert source is not None
                 self._change(Change(disk, folder, name, self._now[source[1]][source[2]], source[1:]))
-            case "fsync" | "fdatasync" | "syncfs":
-                flushed = None if call.name == "syncfs" else node
-                self.steps.append(Flush(disk, flushed, f"{call.name} {self._words(call.paths[0])}"))
+            case "syncfs":
+                self.steps.append(Flush(disk, None, f"{call.name} {self._words(call.paths[0])}"))
+            case "fsync" | "fdatasync" if node is not None:  # else it has no name: the probe's
+                self.steps.append(Flush(disk, node, f"{call.name} {self._words(call.paths[0])}"))
             case "write" | "pwrite64" | "writev" if node is not None:  # else it is removed already
                 self._write(disk, node, _offset(call), call.written())
             case "ftruncate" if node is not None:
