@@ -54,6 +54,9 @@ class NoOp:
         self._ended_at = time.perf_counter()
         return Done(job, _DETAILS, 0.001)
 
+    def hold_to_guard(self) -> None:
+        """There is no guard."""
+
     def clear(self, job: Job) -> None:
         """There is no work folder."""
 
