@@ -88,10 +88,12 @@ def python_zipfile(archive: Archive, target: Path) -> None:
 
 
 def limit(archive: Archive, target: Path) -> None:
+    folder = str(target)
     with archive.path.open("rb") as file:
+        zip_file = file.fileno()
         for entry in known_entries(archive.path):
-            written = os.open(target / entry.label, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            for piece in content(file.fileno(), entry):
+            written = os.open(f"{folder}/{entry.raw_name.decode()}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            for piece in content(zip_file, entry):
                 os.write(written, piece)
             os.close(written)
 

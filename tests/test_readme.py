@@ -112,6 +112,14 @@ def test_no_command_is_mentioned_that_does_not_exist() -> None:
     assert mentioned <= set(COMMANDS)
 
 
+def test_every_file_and_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for path in re.findall(r"`((?:tests|bench|docs)/[\w./-]+)`|\]\(((?!http)[\w./-]+)\)", readme()):
+        assert (ROOT / (path[0] or path[1])).exists(), path
+    for target in re.findall(r"make ([a-z]+)", readme()):
+        assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
+
+
 def test_every_key_of_the_settings_is_in_the_readme_or_the_docs() -> None:
     pages = readme() + "".join(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md"))
     missing = [key for key in KEYS if not re.search(rf"\b{key.rpartition('.')[2]}\b", pages)]
