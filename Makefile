@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check crash format bench fuzz build clean
@@ -34,9 +35,12 @@ format: $(READY)  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## the whole job beside the script it replaces, extraction beside other tools (about 15 minutes)
-	$(BIN)/python bench/whole_job.py
-	$(BIN)/python bench/extraction.py
+$(BENCH_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+bench: $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 40 minutes)
+	$(BIN)/python bench/all.py
 
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
 	$(BIN)/python -m tests.zip_fuzz --seconds 120 --seed 1
