@@ -88,7 +88,7 @@ def through_guard(words: list[str], base: Path, count: int) -> float:
     settings = load_settings(base).process
     handler = handler_for(settings, base, "bench")
     assert handler is not None
-    guard = Guard(handler, timeout=settings.timeout)
+    guard = Guard(handler, timeout=settings.timeout, worker="bench")
     call = Call(Package("one", base, base / "one.zip", 1, base), str(base / "guard.log"))
 
     def run() -> None:

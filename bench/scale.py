@@ -85,7 +85,7 @@ def query(home: Home) -> None:
     jobs.counts(now)
     jobs.done_within(60, now)
     jobs.done_within(3600, now)
-    jobs.running()
+    jobs.running(now)
     jobs.waiting(1000)
     jobs.failed()
 
