@@ -17,6 +17,7 @@ import resource
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -27,6 +28,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from report import file_system, wanted
+
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.extraction import extract
 from jobrunner.files.zip_directory import Entry, read_directory
@@ -36,6 +40,7 @@ MB = 10**6
 FASTEST = 1 << 15  # the input at once with which isal's own loop was fastest, from 16 KiB to 1 MiB
 TMPFS = Path("/dev/shm")
 OURS = "jobrunner"
+ZIPFILE, LIMIT, FLOOR = "zipfile", "limit", "floor"
 NOTHING_WRITTEN, OWN_LOOP = "jobrunner, nothing written", "isal, own loop in memory"
 
 
@@ -51,6 +56,8 @@ class Archive:
 
 
 Side = Callable[[Archive, Path], None]
+#: Of each side, a round each: seconds, and those of the processor.
+Times = dict[str, list[tuple[float, float]]]
 
 #: The archives: number of files, size of each, compression.
 ARCHIVES = {
@@ -58,6 +65,8 @@ ARCHIVES = {
     "small": (5000, 8000, zipfile.ZIP_DEFLATED),
     "stored": (1, 300 * MB, zipfile.ZIP_STORED),
 }
+#: What is wanted of each: so many times as fast as zipfile.
+LEAST = {"text": 2.3, "small": 2.3, "stored": 1.7}
 
 
 def make_archive(path: Path, count: int, size: int, compression: int) -> Archive:
@@ -123,7 +132,7 @@ def tool(*command: str) -> Side:
 
 def available_sides() -> dict[str, Side]:
     """Return what extracts: jobrunner, zipfile and the tools that are installed. Prints which are not."""
-    sides: dict[str, Side] = {OURS: ours, "zipfile": python_zipfile}
+    sides: dict[str, Side] = {OURS: ours, ZIPFILE: python_zipfile}
     tools = {
         "unzip": ("unzip", ["unzip"], ["-q", "{zip}", "-d", "{target}"]),
         "bsdtar": ("libarchive-tools", ["bsdtar"], ["-xf", "{zip}", "-C", "{target}"]),
@@ -135,7 +144,7 @@ def available_sides() -> dict[str, Side]:
             print(f"{name} is not installed and left out: apt install {package}")
         else:
             sides[name] = tool(program, *arguments)
-    return sides | {"limit": limit, "floor": floor}
+    return sides | {LIMIT: limit, FLOOR: floor}
 
 
 def inflating_sides(archive: Archive) -> dict[str, Side]:
@@ -182,7 +191,7 @@ def compare(name: str, archive: Archive, base: Path, rounds: int, extracting: di
     """Measure one archive in one place, and print its table."""
     inflating = inflating_sides(archive) if name == "text" else {}
     sides = extracting | inflating
-    times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+    times: Times = {side: [] for side in sides}
     draw = random.Random(name)
     for number in range(rounds + 1):
         for side in draw.sample(list(sides), len(sides)):  # so that none always follows the same one
@@ -199,18 +208,24 @@ def compare(name: str, archive: Archive, base: Path, rounds: int, extracting: di
             f"{side:26} {statistics.median(speeds):6.0f}  {max(speeds):6.0f}  {statistics.median(ratio):14.2f}  "
             f"{spread:14}  {cpu:13.2f}"
         )
-    for side in (OURS, NOTHING_WRITTEN) if inflating else ():
-        shares = [f"{statistics.median(ratios(times[OWN_LOOP], times[side], which)):.0%}" for which in (0, 1)]
-        print(f"{side}: {shares[0]} of isal's own speed ({shares[1]} by CPU time)")
+    judge(f"{name} on {file_system(base)}", LEAST[name], times, set(extracting) - {OURS, LIMIT, FLOOR})
+
+
+def judge(name: str, least: float, times: Times, tools: set[str]) -> None:
+    """Print what is wanted of one archive in one place."""
+    over = {tool: statistics.median(ratios(times[tool], times[OURS], 0)) for tool in tools}
+    wanted(f"{name}, ours over zipfile", f"{over[ZIPFILE]:.2f}", f"at least {least}", reached=over[ZIPFILE] >= least)
+    figures = ", ".join(f"{tool} {over[tool]:.2f}" for tool in sorted(over, key=over.__getitem__))
+    wanted(f"{name}, ours over each tool", figures, "over 1", reached=min(over.values()) > 1)
+    if OWN_LOOP in times:
+        elapsed, cpu = (statistics.median(ratios(times[OWN_LOOP], times[NOTHING_WRITTEN], which)) for which in (0, 1))
+        figure = f"{elapsed:.0%} ({cpu:.0%} by CPU time)"
+        wanted(f"{name}, inflating over isal's own loop", figure, "at least 80%", reached=elapsed >= 0.8)
 
 
 def ratios(theirs: list[tuple[float, float]], own: list[tuple[float, float]], which: int) -> list[float]:
     """Return one side's time (0) or CPU time (1) over another's, round by round."""
     return [their[which] / mine[which] for their, mine in zip(theirs, own, strict=True)]
-
-
-def file_system(path: Path) -> str:
-    return subprocess.run(["stat", "-fc", "%T", path], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main() -> None:

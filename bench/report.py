@@ -1,6 +1,8 @@
 """How the parts print what they measured: tables, and a line for each figure that is wanted."""
 
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 #: How the lines begin by which all.py collects what was reached and what was not.
 REACHED, MISSED = "reached  ", "MISSED   "
@@ -20,3 +22,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 def wanted(what: str, figure: str, limit: str, *, reached: bool) -> None:
     """Print a figure beside what was wanted of it."""
     print(f"{REACHED if reached else MISSED}{what}: {figure} (wanted: {limit})", flush=True)
+
+
+def file_system(path: Path) -> str:
+    """Return the kind of filesystem that a path lies on."""
+    command = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", path]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
