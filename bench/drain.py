@@ -93,13 +93,8 @@ def started(
     """Run programs, each with its process group; whatever is left of them at the end is killed."""
     programs = []
     try:
-        with (folder / "worker.log").open("ab") as log:
-            for command in commands:
-                programs.append(
-                    subprocess.Popen(
-                        command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
-                    )
-                )
+        for command in commands:
+            programs.append(start(command, folder, environment))
         yield programs
     except NotMeasuredError as error:
         raise NotMeasuredError(f"{error}: {(folder / 'worker.log').read_text()[-1000:]}") from error
@@ -111,6 +106,12 @@ def started(
                 program.wait(2)
             kill_session(program.pid)
             program.wait()
+
+
+def start(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Run a program with its output in the folder's worker.log."""
+    with (folder / "worker.log").open("ab") as log:
+        return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
 
 
 def kill_session(leader: int) -> None:

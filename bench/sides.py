@@ -32,11 +32,16 @@ class Side:
     def commands(self, folder: Path, url: str | None, workers: int) -> list[list[str]]:
         """Return the programs that make up this many workers."""
         values = {"bin": _PROGRAMS, "python": sys.executable, "url": url, "workers": workers, "folder": folder}
-        programs = workers if self.is_loop or "{workers}" not in self.command else 1
+        programs = 1 if self.is_one_program else workers
         return [
             [word.format(**values, unique=secrets.token_hex(4)) for word in self.command.split()]
             for _ in range(programs)
         ]
+
+    @property
+    def is_one_program(self) -> bool:
+        """Say whether one program starts all workers."""
+        return "{workers}" in self.command and not self.is_loop
 
     @property
     def is_loop(self) -> bool:
@@ -63,6 +68,9 @@ def _loop(name: str, module: str, killed_job: str) -> Side:
 
 
 OURS = _loop("jobrunner", "jobrunner_store", "runs again")
+WHOLE = Side(
+    "jobrunner run", "jobrunner_home", "{bin}/jobrunner --home {folder} run -n {workers}", _SQLITE, "runs again"
+)
 CEILING = _loop("ceiling", "ceiling", "-")
 
 HUEY = Side(
