@@ -85,6 +85,18 @@ class Home:
         handler.check(self.settings.process, self.settings.home)
         return Supervisor(self.database, self.presence, self.recovery, emit, grace=self.settings.work.shutdown_grace)
 
+    def watch(self, tell: Tell) -> signal.Signals:
+        """Scan until a signal comes and return it; nobody upgrades or rebuilds the database meanwhile.
+
+        Raises StoreError where somebody has upgraded it just now.
+        """
+        present = self.presence.appear(as_scanner=True)
+        try:
+            _open_in_turn(self.database, self.clock)
+            return self.intake.watch(tell)
+        finally:
+            present.leave()
+
 
 def block_signals() -> None:
     """Hold back the signals that a long-running command waits for; before anything else."""

@@ -210,6 +210,8 @@ def test_a_dead_workers_job_is_recovered_where_nobody_else_is_there(settled: Tes
     kill(runner.pid)
     runner.wait()
     wait_until(lambda: not processes_of(settled), patience=5)
+    settled.start("scan", "--watch")  # which recovers nothing
+    wait_until(lambda: len(os.listdir(settled.work / ".workers")) == 3)
     assert found(settled) == [(Kind.WORKER_DEAD, "work/3-1")]
     assert repair(settled) == [Kind.WORKER_DEAD]
     assert found(settled) == []

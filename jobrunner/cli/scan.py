@@ -21,7 +21,7 @@ def command(
     emit = printer()
     home = wiring.open_home(wiring.load_settings(context.obj), emit)
     if watch:
-        raise typer.Exit(128 + home.intake.watch(tell(emit)))
+        raise typer.Exit(128 + home.watch(tell(emit)))
     found = home.intake.scan()
     if not found.new and not found.replaced:
         print("Nothing new in the inbox.")

@@ -10,6 +10,9 @@ from pathlib import Path
 from jobrunner.domain.errors import MachineError
 from jobrunner.domain.package import shown
 
+#: What the tokens of those begin with who only scan.
+_SCANNER = "scanner-"
+
 
 class Presence:
     """Lock files named by token, in one folder. A pid may be used again and a zombie has one: a lock tells the truth.
@@ -20,11 +23,11 @@ class Presence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def appear(self) -> "Present":
+    def appear(self, *, as_scanner: bool = False) -> "Present":
         """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives."""
         self._folder.mkdir(exist_ok=True)
         while True:
-            token = secrets.token_hex(8)
+            token = as_scanner * _SCANNER + secrets.token_hex(8)
             path = self._path(token)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -37,8 +40,12 @@ class Presence:
         return set(os.listdir(self._folder)) if self._folder.exists() else set()
 
     def anybody(self) -> bool:
-        """Say whether a supervisor or a worker lives."""
-        return any(self.is_alive(token) for token in self.tokens())
+        """Say whether a supervisor, a worker or a scanner lives."""
+        return any(map(self.is_alive, self.tokens()))
+
+    def anybody_recovers(self) -> bool:
+        """Say whether somebody lives who clears up after the dead, or is about to: a scanner is not."""
+        return any(self.is_alive(token) for token in self.tokens() if not token.startswith(_SCANNER))
 
     def is_alive(self, token: str) -> bool:
         """Say whether somebody holds this token's lock."""

@@ -120,7 +120,7 @@ class Checking:
             assert job.worker_id is not None
             path = self._folders.workspace(job).path
             if any(worker.id == job.worker_id for worker in self._workers.not_ended()):
-                if self._presence.anybody():
+                if self._presence.anybody_recovers():
                     return None  # the worker itself, or who recovers from its death
                 found = Finding(Kind.WORKER_DEAD, path, job.name, job.id)
             else:

@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from jobrunner.domain.errors import StoreError
+from tests.messages import complaint
 from tests.support import TestHome, wait_until
 
 
@@ -68,3 +70,27 @@ def test_watching_it_says_once_that_the_inbox_is_gone_and_goes_on_when_it_is_bac
     wait_until(lambda: service.jobs.find("late"))
     process.terminate()
     assert "Errno" not in lines[-1] + process.communicate(timeout=10)[1]
+
+
+def test_while_it_watches_no_database_is_upgraded_or_rebuilt(home: TestHome) -> None:
+    home.package("p")
+    process = home.start("scan", "--watch")
+    service = wait_until(lambda: (home.path / "jobrunner.db").exists() and home.open())
+    wait_until(lambda: service.jobs.find("p"))
+    service.database.execute("PRAGMA user_version = 1")
+    assert "still runs on this home" in complaint(home.jobrunner("status"), code=1)
+    (home.path / "jobrunner.db").unlink()
+    assert "jobrunner runs in this home" in complaint(home.jobrunner("check", "--rebuild"), code=1)
+    process.terminate()
+    process.communicate(timeout=10)
+    assert os.listdir(home.work / ".workers") == []
+    assert home.jobrunner("check", "--rebuild").returncode == 0
+
+
+def test_a_scanner_that_is_older_than_the_database_by_now_does_not_start(home: TestHome) -> None:
+    service = home.open()
+    ((version),) = service.database.rows("PRAGMA user_version")
+    service.database.execute(f"PRAGMA user_version = {version['user_version'] + 1}")
+    with pytest.raises(StoreError, match="made by a newer jobrunner"):
+        service.watch(lambda trouble: None)
+    assert os.listdir(home.work / ".workers") == []
