@@ -12,6 +12,7 @@ from jobrunner.domain.events import (
     ClaimGone,
     Emit,
     Event,
+    JobCancelled,
     JobDone,
     JobFailed,
     JobPutOff,
@@ -93,6 +94,8 @@ def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case f
         case JobRecovered(name, error, condemned):
             then = "goes to failed/" if condemned else "queued again"
             return "recovered", "yellow", f"{shown(name)}  {shown(error)}; {then}"
+        case JobCancelled(name, worker_pid):
+            return "cancelled", "yellow", f"{shown(name)}  worker {worker_pid} was ended for it"
         case ClaimGone(name):
             return "left", "yellow", f"{shown(name)}  another worker has this job by now"
         case WorkerDied(pid, reason, times, delay):

@@ -58,6 +58,14 @@ class JobRecovered:
 
 
 @dataclass(frozen=True, slots=True)
+class JobCancelled:
+    """Somebody cancelled a running job; its worker was ended for that. The next one puts it in the failed folder."""
+
+    name: str
+    worker_pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimGone:
     """A worker found that its job had been given to another, and left it alone."""
 
@@ -108,6 +116,7 @@ Event = (
     | JobFailed
     | JobPutOff
     | JobRecovered
+    | JobCancelled
     | ClaimGone
     | WorkerDied
     | Upgraded

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jobrunner.process import cgroup
 from jobrunner.process.handler import WORKER_VARIABLE
+from jobrunner.process.signals import CANCEL_SIGNAL
 
 
 def kill_handlers_of(worker: str, *, patience: float) -> set[int]:
@@ -66,7 +67,9 @@ def kill_worker(pid: int, token: str, *, patience: float) -> set[int]:
 
 
 def end_worker(pid: int, token: str, *, patience: float) -> bool:
-    """Kill a worker, by the pid that it had, and let its guard clear up; False where it is not gone after `patience`.
+    """Kill a worker for a cancel, by the pid that it had, and let its guard clear up.
+
+    Return False where it is not gone after `patience`.
 
     A process is the one meant if it has the lock file open: a pid may be somebody else's by now. Raises PermissionError
     where it is another user's.
@@ -75,7 +78,9 @@ def end_worker(pid: int, token: str, *, patience: float) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError), _handle_of(pid) as handle:
         folder = f"/proc/{pid}/fd"
         if any(_target(folder, name).endswith(f"/{token}") for name in os.listdir(folder)):
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            signal.pidfd_send_signal(handle, CANCEL_SIGNAL)
+            with suppress(ProcessLookupError):  # it is dead, and waited for
+                signal.pidfd_send_signal(handle, signal.SIGKILL)  # where it is stopped, the other waits
             return _ends(handle, deadline)
     return False
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from jobrunner.process import kernel
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+#: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.
+CANCEL_SIGNAL = signal.SIGUSR1
 _ALL = STOP_SIGNALS | {signal.SIGCHLD}
 
 

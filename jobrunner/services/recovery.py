@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jobrunner.domain.events import Emit, JobRecovered, Trouble
+from jobrunner.domain.events import Emit, Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
@@ -93,7 +93,7 @@ class Recovery:
                 self._emit(Trouble(_will_not_end(left)))
             return
         orphaned = not self._presence.is_alive(worker.supervisor)
-        recovered = []
+        recovered: list[Event] = []
         with self._database.write():
             now = self._now()
             if self._workers.end(worker.id, now.wall):  # else somebody else was faster
@@ -106,7 +106,10 @@ class Recovery:
                         outcome, error = Outcome.CRASHED, f"worker {worker.pid} died while it ran"
                     decision = self._decide(job, outcome, error)
                     self._jobs.requeue(job, outcome, decision, now)
-                    recovered.append(JobRecovered(job.name, error, job.condemned or decision.condemned))
+                    if error == CANCELLED:
+                        recovered.append(JobCancelled(job.name, worker.pid))
+                    else:
+                        recovered.append(JobRecovered(job.name, error, job.condemned or decision.condemned))
         self._presence.forget(worker.token)
         if orphaned:
             self._presence.forget(worker.supervisor)

@@ -137,6 +137,9 @@ class Supervisor:
             if code == 0 and drain:
                 slot.ended = True
                 continue
+            if code == -signals.CANCEL_SIGNAL:  # recovery says so, of the job
+                slot.early_deaths, slot.restart_at = 0, 0.0
+                continue
             now = time.monotonic()
             slot.early_deaths = slot.early_deaths + 1 if now - slot.started_at < _RESTART_FLOOR else 0
             delay = min(_RESTART_FLOOR * 2 ** (slot.early_deaths - 1), _LONGEST_RESTART) if slot.early_deaths else 0.0

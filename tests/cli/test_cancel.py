@@ -58,6 +58,7 @@ def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: Te
     [escaped] = wait_until(lambda: journal(waiting.path, "escaped"))
     [started] = journal(waiting.path, "start")
     assert lives(escaped.pid)
+    [running] = waiting.status()["running"]
     waiting.package("q")
     result = waiting.jobrunner("cancel", "p")
     assert (result.returncode, result.stderr) == (0, "")
@@ -70,7 +71,26 @@ def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: Te
     (waiting.path / "go").touch()
     wait_until((waiting.archive / "q").exists)
     runner.terminate()
-    assert "recovered  p  cancelled; goes to failed/" in runner.communicate()[1]
+    said = runner.communicate()[1]
+    assert f"cancelled  p  worker {running['worker_pid']} was ended for it\n" in said
+    assert "was killed by" not in said
+    assert "recovered" not in said
+
+
+def test_a_worker_that_was_ended_for_a_cancel_is_replaced_at_once(waiting: TestHome) -> None:
+    names = ("p", "q", "r", "s", "t")
+    for name in names:
+        waiting.package(name)
+    runner = waiting.start("run", "-n", "1")
+    services = wait_until(lambda: (waiting.path / "jobrunner.db").exists() and waiting.open())
+    for number, name in enumerate(names, start=1):
+        wait_until(lambda number=number: len(journal(waiting.path, "escaped")) == number)  # type: ignore[misc]
+        services.cancelling.cancel(services.report.find(name))
+    notes = journal(waiting.path, "start")
+    assert [note.package for note in notes] == list(names)
+    assert notes[-1].at - notes[0].at < 5, "it would be 7.5 s if they were taken for early deaths"
+    runner.terminate()
+    assert "at their start" not in runner.communicate()[1]
 
 
 def test_what_runs_is_cancelled_after_what_waits_so_that_no_worker_takes_it_up(waiting: TestHome) -> None:
