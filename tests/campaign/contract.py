@@ -19,7 +19,8 @@ from tests.support import TestHome, processes_of
 
 HANDLER = Path(__file__).with_name("handler.py")
 #: Plans of which the package is to end in failed/; all others are to be done. "broken zip": no handler ever runs.
-FAILING = frozenset({"rejects", "fails", "broken zip"})
+#: "waits": it never ends, and is to be cancelled.
+FAILING = frozenset({"rejects", "fails", "broken zip", "waits", "later, then waits"})
 
 Tree = dict[str, bytes]
 Row = dict[str, Any]

@@ -26,8 +26,10 @@ def main() -> int:
         code = 65
     elif plan == "fails" or (plan == "fails at first" and is_first()):
         code = 1
-    elif plan == "later at first" and is_first():
+    elif plan in {"later at first", "later, then waits"} and is_first():
         code = 75
+    elif plan.endswith("waits"):
+        signal.pause()
     if plan in {"forks", "escapes"}:
         leave_behind(is_daemon=plan == "escapes")
     if plan in {"is slow", "forks", "escapes"}:

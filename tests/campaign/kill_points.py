@@ -163,7 +163,8 @@ def record(name: str, here: str, elsewhere: str) -> list[Kill]:
     scenario = scenarios()[name]
     place = _place(scenario, here, elsewhere)
     watch = Watch(place, scenario.command[0])
-    ended = place.run(*scenario.command, on_entry=watch.on_entry, on_exit=watch.on_exit)
+    with place.beside(*scenario.beside):
+        ended = place.run(*scenario.command, on_entry=watch.on_entry, on_exit=watch.on_exit)
     faults = place.faults_now()
     if ended.code not in {0, 1} or faults:
         raise RuntimeError(f"{name} without a kill: exit status {ended.code}, {faults}, {place.output.read_text()}")
@@ -189,7 +190,10 @@ def strike(kill: Kill, here: str, elsewhere: str) -> Result:
 
 
 def _faults(scenario: Scenario, place: Place, watch: Watch) -> list[str]:
-    ended = place.run(*scenario.command, on_entry=watch.on_entry, on_exit=watch.on_exit)
+    with place.beside(*scenario.beside):
+        ended = place.run(*scenario.command, on_entry=watch.on_entry, on_exit=watch.on_exit)
+        if scenario.beside:
+            place.run(*scenario.command)
     faults = place.faults_now()
     if watch.root_killed:
         assert ended.outlived is not None

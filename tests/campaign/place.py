@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jobrunner.cli.main import main
@@ -13,7 +14,7 @@ from tests.campaign import contract
 from tests.campaign.contract import Delivery, tree_of
 from tests.campaign.tracer import FILE_CALLS, PROCESS_CALLS, Call, Callback, Ended, Verdict, trace
 from tests.scripts import journal
-from tests.support import TestHome, clean_environment
+from tests.support import PATIENCE, TestHome, clean_environment, wait_until
 
 _RENAMES = frozenset({"rename", "renameat", "renameat2"})
 _CALLABLE = f"""
@@ -99,6 +100,21 @@ class Place:
             )
         finally:
             os.close(output)
+
+    @contextmanager
+    def beside(self, *words: str) -> Iterator[None]:
+        """Have a command run beside others, from when a handler has started; then it is stopped as a user would."""
+        if not words:
+            yield
+            return
+        process = self.home.start(*words)
+        wait_until(lambda: journal(self.evidence, "start"))
+        try:
+            yield
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
+        finally:
+            self.home.end_all()
 
     def faults_now(self) -> list[str]:
         """Return what the contract forbids at every instant, after any kill."""

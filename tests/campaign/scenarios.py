@@ -2,7 +2,10 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+
+import apsw
 
 from tests.campaign.place import Place
 from tests.campaign.tracer import Call, Verdict
@@ -14,13 +17,15 @@ DRAIN = ("work", "-n", "1", "--drain")
 class Scenario:
     """`prepare` brings a home into its state, `command` is what is killed in it, at each of its points.
 
-    `inbox_elsewhere`: the inbox is on another filesystem.
+    `inbox_elsewhere`: the inbox is on another filesystem. `beside`: what runs, untraced, until the command has been
+    started again after the kill.
     """
 
     name: str
     prepare: Callable[[Place], None]
     command: tuple[str, ...] = DRAIN
     inbox_elsewhere: bool = False
+    beside: tuple[str, ...] = ()
 
     @property
     def restart(self) -> list[tuple[str, ...]]:
@@ -50,6 +55,14 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("callable", _callable)
     yield Scenario("daemons", _queued("escapes"))
     yield Scenario("third-crash", _killed_at("rename", "/work/1-3", _crashing))
+    yield Scenario("cancel-queued", _queued("waits"), ("cancel", "p"))
+    yield Scenario(
+        "cancel-waiting", _killed_at("write", "/output", _queued("later, then waits"), said=b"waiting"), ("cancel", "p")
+    )
+    yield Scenario("cancel-running", _queued("waits"), ("cancel", "p"), beside=("work", "-n", "1"))
+    yield Scenario("cancel-dead", _killed_at("openat", "/evidence/lock-p", _queued("waits")), ("cancel", "p"))
+    yield Scenario("check-repair", _differing, ("check", "--repair"))
+    yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
     yield Scenario("recover-extraction", _killed_at("write", "/data/plan.txt"))
     yield Scenario("recover-handler", _killed_at("mkdir", "/data/result"))
     yield Scenario("recover-success", _killed_at("rename", "/handled-"))
@@ -112,15 +125,47 @@ def _crashing(place: Place) -> None:
     _queued()(place)
 
 
-def _killed_at(name: str, path: str, prepared: Callable[[Place], None] | None = None) -> Callable[[Place], None]:
-    """A home whose whole tree was killed as soon as a call had taken place on a path that has this in it."""
+def _ended(place: Place) -> None:
+    """One package is done, another has failed, and the worker of a third was killed: work holds it."""
+    for name, plan in (("p", "is quick"), ("q", "rejects")):
+        place.deliver(name, plan)
+        place.run("scan")
+    place.run(*DRAIN)
+    place.deliver("r")
+    _killed_at("mkdir", "/data/result", lambda place: place.run("scan"))(place)
+
+
+def _differing(place: Place) -> None:
+    """The database knows none of them any more; a fourth package's worker is dead; there is a leftover, and a lock."""
+    _ended(place)
+    with closing(apsw.Connection(str(place.home.path / "jobrunner.db"))) as connection:
+        connection.execute("DELETE FROM attempts; DELETE FROM jobs")
+    place.deliver("s")
+    _killed_at("mkdir", "/data/result", lambda place: place.run("scan"))(place)
+    (place.home.work / "90-1" / "data" / "deep").mkdir(parents=True)
+    (place.home.work / ".workers" / "0123456789abcdef").touch()
+
+
+def _without_database(place: Place) -> None:
+    _ended(place)
+    for file in place.home.path.glob("jobrunner.db*"):
+        file.unlink()
+
+
+def _killed_at(
+    name: str, path: str, prepared: Callable[[Place], object] | None = None, *, said: bytes = b""
+) -> Callable[[Place], None]:
+    """A home whose whole tree was killed as soon as a call had taken place on a path that has this in it.
+
+    `said`: a write counts if it has this in it.
+    """
 
     def prepare(place: Place) -> None:
         (prepared or _queued())(place)
 
         def kill(call: Call) -> Verdict | None:
             found = call.name.startswith(name) and call.paths and path in call.paths[-1] and not call.has_failed
-            return Verdict.KILL_TREE if found else None
+            return Verdict.KILL_TREE if found and (not said or said in call.written()) else None
 
         ended = place.run(*DRAIN, on_exit=kill)
         assert ended.code == -signal.SIGKILL, f"there was no {name} of {path}"
