@@ -113,6 +113,38 @@ def test_all_that_a_handler_starts_is_in_one_group_that_is_removed_at_the_end(ho
     assert groups() == []
 
 
+def test_an_empty_one_that_was_left_in_another_home_is_removed_by_who_starts_next(
+    home: TestHome, groups: Groups
+) -> None:
+    abandoned = cgroup._our_own() / f"jobrunner-{secrets.token_hex(8)}"
+    abandoned.mkdir()
+    start(home, WAIT)
+    assert groups()
+    assert not abandoned.exists()
+
+
+def test_whose_group_is_swept_away_before_it_has_entered_makes_it_anew(
+    monkeypatch: pytest.MonkeyPatch, groups: Groups
+) -> None:
+    write, swept = Path.write_text, []
+
+    def sweep_and_write(path: Path, text: str) -> int:
+        if not swept:
+            swept.append(path.parent)
+            path.parent.rmdir()
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", sweep_and_write)
+    before = cgroup._our_own()
+    group = cgroup.enter(secrets.token_hex(8))
+    try:
+        assert group == swept[0] == cgroup._our_own()
+    finally:
+        if group:
+            cgroup.leave(group)
+    assert cgroup._our_own() == before
+
+
 def test_it_is_gone_before_the_job_runs_again_when_the_guard_is_killed(home: TestHome, groups: Groups) -> None:
     process, daemon = start(home, f"if ATTEMPT == 1: {WAIT}")
     (group,) = groups()

@@ -318,7 +318,7 @@ def test_workers_that_die_are_replaced(home: TestHome) -> None:
     home.package("p")
     assert home.jobrunner("scan").returncode == 0
     wait_until(lambda: _is(home, "done"))
-    assert "was killed by Killed; another one starts" in _stop(process)
+    assert "was killed by signal 9 (Killed); another one starts" in _stop(process)
 
 
 def test_a_worker_that_keeps_dying_is_started_ever_more_slowly_and_that_is_said(home: TestHome) -> None:
@@ -366,7 +366,7 @@ def test_an_idle_runner_goes_on_with_the_job_of_a_worker_whose_own_supervisor_is
     assert _overlaps(home) == []
     stopped.send_signal(signal.SIGCONT)
     wait_until(lambda: worker not in children_of(stopped.pid))  # it has seen the death before it is asked to stop
-    assert "was killed by Killed" in _stop(stopped)
+    assert "was killed by signal 9 (Killed)" in _stop(stopped)
     _stop(other)
 
 

@@ -17,16 +17,29 @@ def enter(worker: str) -> Path | None:
     """
     try:
         group = _our_own() / _name(worker)
-        group.mkdir()
-        try:
-            (group / "cgroup.kill").stat()  # not before Linux 5.14
-            (group / "cgroup.procs").write_text("0")
-        except OSError:
-            group.rmdir()
-            raise
+        for left in group.parent.glob(_name("*")):
+            with suppress(OSError):  # somebody is in it; else it is nobody's, or is made anew by who was about to enter
+                left.rmdir()
+        while not _has_entered(group):
+            pass
     except OSError:
         return None
     return group
+
+
+def _has_entered(group: Path) -> bool:
+    """Make a group and enter it; False where somebody removed it in between, as it was empty. Raises OSError."""
+    group.mkdir()
+    try:
+        (group / "cgroup.kill").stat()  # not before Linux 5.14
+        (group / "cgroup.procs").write_text("0")
+    except OSError:
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return False
+        raise
+    return True
 
 
 def leave(group: Path) -> None:

@@ -144,7 +144,11 @@ class Supervisor:
             slot.early_deaths = slot.early_deaths + 1 if now - slot.started_at < _RESTART_FLOOR else 0
             delay = min(_RESTART_FLOOR * 2 ** (slot.early_deaths - 1), _LONGEST_RESTART) if slot.early_deaths else 0.0
             slot.restart_at = slot.started_at + delay
-            reason = f"ended with exit status {code}" if code >= 0 else f"was killed by {signal.strsignal(-code)}"
+            reason = (
+                f"ended with exit status {code}"
+                if code >= 0
+                else f"was killed by signal {-code} ({signal.strsignal(-code)})"
+            )
             self._emit(WorkerDied(pid, reason, slot.early_deaths, max(slot.restart_at - now, 0)))
 
     def _recover(self) -> None:
