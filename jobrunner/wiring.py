@@ -11,6 +11,7 @@ from pathlib import Path
 from jobrunner.domain import settings as settings_module
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
 from jobrunner.domain.events import Emit, Upgraded
+from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places, probe
 from jobrunner.files.folders import BOOT_ID, Folders
@@ -34,7 +35,7 @@ from jobrunner.services.supervision import Main, Supervisor
 from jobrunner.services.worker import Worker
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
-from jobrunner.store.identity import identity
+from jobrunner.store.identity import identity, note_work_folder, work_folder
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import check, is_blank, migrate
 from jobrunner.store.workers import Workers
@@ -83,7 +84,14 @@ class Home:
     def supervisor(self, emit: Emit) -> Supervisor:
         """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
         handler.check(self.settings.process, self.settings.home)
-        return Supervisor(self.database, self.presence, self.recovery, emit, grace=self.settings.work.shutdown_grace)
+        grace = self.settings.work.shutdown_grace
+        supervisor = Supervisor(self.database, self.presence, self.recovery, emit, grace=grace)
+        try:
+            _hold_to_one_work_folder(self.database, Folders(self.settings.folders))  # now that others see us
+        except BaseException:
+            supervisor.leave()
+            raise
+        return supervisor
 
     def watch(self, tell: Tell) -> signal.Signals:
         """Scan until a signal comes and return it; nobody upgrades or rebuilds the database meanwhile.
@@ -142,6 +150,7 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
             emit(Upgraded(str(path), str(backup)))
         if not to_read or os.path.isdir(folders.work):
             owner.take(folders, identity(database), path)
+            _hold_to_one_work_folder(database, folders)
         home.clock.start()
     except StoreError as error:
         if to_read or isinstance(error, DamagedDatabase):
@@ -177,6 +186,28 @@ def _home(settings: Settings, database: Database, emit: Emit) -> Home:
         recovery=recovery,
         jobs=jobs,
     )
+
+
+def _hold_to_one_work_folder(database: Database, folders: Folders) -> None:
+    """Record the work folder as the database's; raise ConfigurationError where somebody lives in another one of it.
+
+    Who lives is known by lock files in the work folder: each home would take the other's workers for dead.
+    """
+    ours = os.path.realpath(folders.work)
+    if work_folder(database) == ours:
+        return
+    with database.write():
+        theirs = work_folder(database)
+        if (
+            theirs
+            and owner.shares(folders, theirs, identity(database), database.path)
+            and _presence_in(theirs).anybody()
+        ):
+            raise ConfigurationError(
+                f"the database {database.path} is used by a jobrunner with the work folder {shown(theirs)}: two homes "
+                f"cannot share it; stop that one, or set database.url of the one with {shown(ours)} to another file"
+            )
+        note_work_folder(database, ours)
 
 
 def rebuilding(settings: Settings) -> Rebuilding:
@@ -249,4 +280,8 @@ def _jobs(settings: Settings, database: Database) -> Jobs:
 
 
 def _presence(settings: Settings) -> Presence:
-    return Presence(settings.folders.work / ".workers")
+    return _presence_in(settings.folders.work)
+
+
+def _presence_in(work: str | Path) -> Presence:
+    return Presence(Path(work, ".workers"))

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import json
 import os
+import shutil
 import struct
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.errors import ConfigurationError
 from tests.messages import complaint, tree
 from tests.support import TestHome, wait_until
 
@@ -94,6 +96,52 @@ def test_two_homes_do_not_share_a_work_folder(home: TestHome, tmp_path: Path) ->
     assert str(other.path / "jobrunner.db") in said
     assert "folders.work" in said
     assert home.jobrunner("status").returncode == 0
+
+
+def on_the_database_of(home: TestHome, path: Path) -> TestHome:
+    other = TestHome(path)
+    other.configure(f'[database]\nurl = "sqlite:///{home.path}/jobrunner.db"\n')
+    return other
+
+
+def test_two_homes_do_not_run_on_one_database(home: TestHome, tmp_path: Path) -> None:
+    """Each would look for the other's lock files in its own work folder, and take the living for dead."""
+    other = on_the_database_of(home, tmp_path / "other")
+    home.package("p")
+    running = home.start("run")
+    wait_until((home.archive / "p").exists)
+    said = complaint(other.jobrunner("scan"))
+    assert f"the database {home.path}/jobrunner.db is used by a jobrunner with the work folder {home.work}" in said
+    running.terminate()
+    running.communicate()
+    assert other.jobrunner("run", "--drain").returncode == 0
+    assert home.jobrunner("run", "--drain").returncode == 0
+
+
+def test_nor_when_they_start_at_the_same_moment(home: TestHome, tmp_path: Path) -> None:
+    one, other = home.open(), on_the_database_of(home, tmp_path / "other").open()
+    first = other.supervisor(lambda event: None)
+    with pytest.raises(ConfigurationError, match="is used by a jobrunner with the work folder"):
+        one.supervisor(lambda event: None)
+    assert os.listdir(home.work / ".workers") == []
+    first.leave()
+    one.supervisor(lambda event: None).leave()
+
+
+def test_a_copy_of_the_database_is_no_second_home_on_it(home: TestHome, tmp_path: Path) -> None:
+    present = home.open().presence.appear()
+    other = TestHome(tmp_path / "other")
+    shutil.copy(home.path / "jobrunner.db", other.path)
+    assert other.jobrunner("status").returncode == 0
+    present.leave()
+
+
+def test_another_work_folder_may_be_set_when_nothing_runs(home: TestHome) -> None:
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    home.configure('[folders]\nwork = "scratch"\n')
+    home.package("q")
+    assert home.jobrunner("run", "--drain").returncode == 0
 
 
 def test_a_home_that_was_moved_goes_on(home: TestHome, tmp_path: Path) -> None:

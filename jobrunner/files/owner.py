@@ -50,6 +50,21 @@ def knows(folders: Folders, identity: str) -> bool:
     return theirs is None or theirs[0] == identity
 
 
+def shares(folders: Folders, other: str, identity: str, database: Path) -> bool:
+    """Say whether another work folder than ours is this database's, too."""
+    try:
+        with open(os.path.join(other, _MARKER), encoding="ascii") as marker:
+            theirs = _read(marker)
+        return (
+            theirs is not None
+            and theirs[0] == identity
+            and os.path.samefile(theirs[1], database)
+            and not os.path.samefile(other, folders.work)
+        )
+    except OSError:
+        return False
+
+
 def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
     _refuse_a_neighbour(folders, theirs, their_path, ours, our_path)
     if theirs != ours and folders.workspaces():  # else it was moved, or left nothing
