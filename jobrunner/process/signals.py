@@ -36,5 +36,6 @@ class StopRequest:
 
     def __call__(self, seconds: float = 0) -> bool:
         """Say whether a signal has come; until then, sleep for so many seconds."""
-        self.caught = self.caught or wait(self._numbers, seconds)
+        if self.caught is None and (seconds or not self._numbers.isdisjoint(signal.sigpending())):
+            self.caught = wait(self._numbers, seconds)
         return self.caught is not None

@@ -53,8 +53,7 @@ class Jobs:
 
     def confirm(self, job: Job) -> None:
         """Raise ClaimLost where a claimed job is somebody else's by now."""
-        current = self.get(job.id)
-        if current is None or (current.attempt, current.worker_id) != (job.attempt, job.worker_id):
+        if self._database.row(self._jobs["is_claimed"], _claim(job)) is None:
             raise ClaimLost(job.name)
 
     def complete(self, job: Job, details: Details, now: float) -> None:
@@ -201,8 +200,7 @@ class Jobs:
         return {"now": now, "horizon": now + self._max_wait}
 
     def _fenced(self, statement: str, job: Job, changes: dict[str, Any]) -> None:
-        claim = {"id": job.id, "attempt": job.attempt, "worker_id": job.worker_id}
-        if self._database.execute(self._jobs[statement], changes | claim) == 0:
+        if self._database.execute(self._jobs[statement], changes | _claim(job)) == 0:
             raise ClaimLost(job.name)
 
     def _end_attempt(
@@ -223,6 +221,10 @@ class Jobs:
                 "encoding": details.encoding,
             },
         )
+
+
+def _claim(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "attempt": job.attempt, "worker_id": job.worker_id}
 
 
 def _budgets(decision: Decision) -> dict[str, Any]:

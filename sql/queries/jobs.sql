@@ -31,6 +31,9 @@ RETURNING *;
 UPDATE jobs SET condemned = 1, error = :error
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
+-- name: is_claimed
+SELECT 1 FROM jobs WHERE id = :id AND attempt = :attempt AND worker_id = :worker_id;
+
 -- name: complete
 -- Fenced, like each finish below: job, attempt and worker must still belong together. A handler that had succeeded
 -- before its job was cancelled has won.

@@ -2,7 +2,6 @@ import fcntl
 from pathlib import Path
 
 import apsw
-import peewee
 import pytest
 
 from jobrunner.domain.errors import ConfigurationError, StoreError
@@ -69,7 +68,7 @@ def test_only_one_writer_passes_the_gate(database: Database) -> None:
 
 
 def test_a_wrong_state_is_our_bug_and_not_a_trouble_of_the_store(database: Database) -> None:
-    with pytest.raises(peewee.IntegrityError), database.write():
+    with pytest.raises(apsw.ConstraintError), database.write():
         database.execute("INSERT INTO workers (token, supervisor, pid, started_at) VALUES (NULL, 's', 1, 0)")
     assert tokens(database) == []
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import peewee
+import apsw
 import pytest
 
 from jobrunner.domain.errors import ClaimLost
@@ -433,7 +433,7 @@ def test_a_wrong_state_cannot_be_stored(store: Store, wrong: str) -> None:
     store.claimed("r")
     store.enqueue("q")
     before = store.content()
-    with pytest.raises(peewee.IntegrityError), store.database.write():
+    with pytest.raises(apsw.ConstraintError), store.database.write():
         store.database.execute(WRONG_JOBS[wrong])
     assert store.content() == before
 

@@ -1,4 +1,4 @@
-import peewee
+import apsw
 import pytest
 
 from jobrunner.store.database import Database
@@ -35,5 +35,5 @@ def test_an_end_is_recorded_once(database: Database, workers: Workers) -> None:
 def test_a_token_names_one_worker_even_after_its_end(database: Database, workers: Workers) -> None:
     with database.write():
         workers.end(workers.register("one", "boss", 11, 100.0), 101.0)
-    with pytest.raises(peewee.IntegrityError), database.write():
+    with pytest.raises(apsw.ConstraintError), database.write():
         workers.register("one", "boss", 12, 102.0)
