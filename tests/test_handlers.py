@@ -135,7 +135,10 @@ def test_a_program_that_does_not_start_is_the_machines_fault_and_the_package_wai
     home.package("p")
     process = home.start("run", "--drain")
     wait_until((home.logs / "p/3.log").exists)
-    tool.write_text("#!/bin/sh\necho now\n")
+    mended = home.path / "mended"  # moved into place: what is being started cannot be written to
+    mended.write_text("#!/bin/sh\necho now\n")
+    mended.chmod(0o755)
+    mended.rename(tool)
     assert process.wait(30) == 0
     ended = outcomes(home)
     assert (ended[-1], set(ended[:-1])) == ("done", {"fault"})

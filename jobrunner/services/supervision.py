@@ -188,6 +188,8 @@ class Supervisor:
             if caught != signal.SIGCHLD and running:
                 _send(running, signal.SIGKILL)
                 deadline = time.monotonic() + 1
+        self._troubles.hear()
+        self._troubles.end()
         workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead
         deadline = time.monotonic() + _GUARDS_END
         with suppress(StoreError, MachineError, OSError):  # then the next start recovers

@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from jobrunner.domain.events import Emit, Mended, Trouble
@@ -9,13 +11,18 @@ from jobrunner.domain.events import Emit, Mended, Trouble
 #: Characters of a trouble, so that a line stays below the bytes that a pipe takes whole or not at all (PIPE_BUF).
 _LONGEST = 600
 _PIPE = 65536
+#: Seconds for which nobody must meet anything before all is said to be well: of several who met it, one tells it later.
+CALM = 0.3
 
 
 class Troubles:
     """They tell it through a pipe: the database may be the trouble, and the disk be full."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        """`ticks` counts seconds and cannot be set."""
         self._emit = emit
+        self._ticks = ticks
+        self._calm_since: float | None = None
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._rest = b""
         self._of: dict[int, str] = {}
@@ -28,19 +35,31 @@ class Troubles:
             os.write(self._writer, line.encode("ascii"))
 
     def hear(self) -> None:
-        """Say what is new among what the processes told."""
+        """Say what is new among what the processes told, and that all is well when it is again."""
         with suppress(BlockingIOError):
             while heard := os.read(self._reader, _PIPE):
                 *lines, self._rest = (self._rest + heard).split(b"\n")
                 for line in lines:
                     self.note(*json.loads(line))
+        if self._of or not self._said:
+            self._calm_since = None
+        elif self._calm_since is None:
+            self._calm_since = self._ticks()
+        elif self._ticks() - self._calm_since >= CALM:
+            self.end()
+
+    def end(self) -> None:
+        """Say that all is well, if that is so and has not been said."""
+        if self._said and not self._of:
+            self._said.clear()
+            self._emit(Mended())
 
     def forget(self, pid: int) -> None:
         """A process has ended, and its trouble with it."""
         self.note(pid, None)
 
     def note(self, pid: int, trouble: str | None) -> None:
-        """Say what keeps a process from working if that is new, and that all is well when it is again."""
+        """Say what keeps a process from working, if that is new."""
         if trouble is None:
             self._of.pop(pid, None)
         else:
@@ -48,6 +67,3 @@ class Troubles:
             if trouble not in self._said:
                 self._said.add(trouble)
                 self._emit(Trouble(trouble))
-        if self._said and not self._of:
-            self._said.clear()
-            self._emit(Mended())
