@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 #: The error of a job that somebody cancelled.
 CANCELLED = "cancelled"
@@ -59,6 +60,14 @@ class Job:
     def is_put_away(self) -> bool:
         """Whether its package has been put in the archive or the failed folder, durably: elsewhere it is left over."""
         return self.state is State.DONE or (self.state is State.FAILED and self.failed_name is not None)
+
+
+class KnownJob(NamedTuple):
+    """What the intake asks of a job: it meets all that lies in the inbox at each look."""
+
+    id: int
+    state: State
+    lies_in_failed: bool  #: or did, when it was last put there
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Emit, PackagesFound
-from jobrunner.domain.job import Job, State
+from jobrunner.domain.job import KnownJob, State
 from jobrunner.domain.status import Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
@@ -97,7 +97,7 @@ class Intake:
     def _complete(self, names: Sequence[str], now: float) -> list[str]:
         return [delivery.name for delivery in self._inbox.look_at(names, now) if delivery.lacking is None]
 
-    def _replace(self, job: Job) -> bool:
+    def _replace(self, job: KnownJob) -> bool:
         with self._database.write():
             current = self._jobs.get(job.id)
             if current is None or current.state is not State.FAILED:
@@ -107,8 +107,6 @@ class Intake:
             return self._jobs.replace(current)
 
 
-def _is_taken(job: Job, taken: set[int]) -> bool:
+def _is_taken(job: KnownJob, taken: set[int]) -> bool:
     """Say whether the job has its package already, so that what lies in the inbox is another one."""
-    return job.state is State.DONE or (
-        job.state is not State.FAILED and (job.id in taken or job.failed_name is not None)
-    )
+    return job.state is State.DONE or (job.state is not State.FAILED and (job.id in taken or job.lies_in_failed))

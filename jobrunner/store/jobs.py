@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import CANCELLED, Adopted, Attempt, Details, Job, Outcome, State
+from jobrunner.domain.job import CANCELLED, Adopted, Attempt, Details, Job, KnownJob, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
@@ -124,14 +124,14 @@ class Jobs:
         row = self._database.row(self._jobs["by_id"], {"id": job_id})
         return _job(row) if row else None
 
-    def known(self, names: Iterable[str]) -> dict[str, Job]:
+    def known(self, names: Iterable[str]) -> dict[str, KnownJob]:
         """Return the jobs of those names that are known."""
-        found: dict[str, Job] = {}
+        found: dict[str, KnownJob] = {}
         remaining = iter(names)
         while batch := list(islice(remaining, _BATCH)):
             encoded = json.dumps([os.fsencode(name).hex() for name in batch])
-            jobs = map(_job, self._database.rows(self._jobs["known"], {"names": encoded}))
-            found.update((job.name, job) for job in jobs)
+            for row in self._database.rows(self._jobs["known"], {"names": encoded}):
+                found[os.fsdecode(row["name"])] = KnownJob(row["id"], State(row["state"]), bool(row["lies_in_failed"]))
         return found
 
     def held_by(self, worker_id: int) -> list[Job]:

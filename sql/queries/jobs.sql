@@ -88,7 +88,8 @@ SELECT * FROM jobs WHERE id = :id;
 
 -- name: known
 -- A batch of names in one round trip, as JSON of hexadecimal text.
-SELECT * FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
+SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed
+FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
 
 -- name: held_by
 SELECT * FROM jobs WHERE state = 'running' AND worker_id = :worker_id;

@@ -116,7 +116,7 @@ def test_more_names_than_one_batch_are_looked_up(store: Store) -> None:
     store.enqueue(*names)
     known = store.jobs.known([*names, "other"])
     assert set(known) == set(names)
-    assert all(known[name].name == name for name in names)
+    assert all(known[name].id == number for number, name in enumerate(names, 1))
 
 
 def test_the_oldest_is_claimed_first(store: Store) -> None:
