@@ -14,6 +14,7 @@ from jobrunner.files.zip_names import decoded_name
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
 _AES = 99
+_ENCRYPTED = zip_directory.ENCRYPTED | zip_directory.STRONG_ENCRYPTION
 _DOS_SYSTEMS = {0, 10, 11, 14}  # FAT, NTFS (11 is Info-ZIP's), VFAT: their tools may separate folders by a backslash
 #: Info-ZIP marks as a FIFO what it zipped from a pipe; it is a file like others.
 _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}
@@ -45,7 +46,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
         if entry.system in _DOS_SYSTEMS:
             name = name.replace("\\", "/")
         path = _safe_path(name, entry)
-        if entry.flags & (zip_directory.ENCRYPTED | zip_directory.STRONG_ENCRYPTION) or entry.method == _AES:
+        if entry.flags & _ENCRYPTED or entry.method == _AES:
             raise PackageError(f"the zip's member {named(name)} is password-protected: deliver it without a password")
         if entry.method not in methods:
             method = _METHODS_BY_NAME.get(entry.method, f"method {entry.method}")

@@ -6,7 +6,6 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +29,7 @@ _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us 
 _LZMA_END_MARKED = 1 << 1
 
 crc32: Callable[[bytes, int], int] = fast_zlib.crc32
+_RAW = -zlib.MAX_WBITS  # deflate without a header
 
 
 def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
@@ -39,11 +39,13 @@ def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
     OSError.
     """
     if entry.method == DEFLATED and entry.compressed_size <= _FEED and entry.size <= PIECE:
-        decoder = fast_zlib.decompressobj(-zlib.MAX_WBITS)
-        with suppress(*_CORRUPT):
+        decoder = fast_zlib.decompressobj(_RAW)
+        try:
             piece = decoder.decompress(os.pread(descriptor, entry.compressed_size, entry.data_offset), PIECE)
-            if decoder.eof and not decoder.unused_data and not decoder.unconsumed_tail:
-                return (piece,)
+        except _CORRUPT:
+            return _pieces(descriptor, entry)  # says what is wrong
+        if decoder.eof and not decoder.unused_data and not decoder.unconsumed_tail:
+            return (piece,)
     return _pieces(descriptor, entry)
 
 
@@ -77,7 +79,7 @@ def _stored(source: Iterator[bytes], _entry: Entry) -> Iterator[bytes]:
 
 
 def _deflated(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
-    decoder = fast_zlib.decompressobj(-zlib.MAX_WBITS)
+    decoder = fast_zlib.decompressobj(_RAW)
     waiting = b""
     while not decoder.eof:
         feed = waiting or next(source, b"")
