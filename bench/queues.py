@@ -87,7 +87,7 @@ def against_the_peers(base: Path, jobs: int, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=6000, help="beside the ceiling")
-    parser.add_argument("--rounds", type=int, default=7, help="beside the ceiling")
+    parser.add_argument("--rounds", type=int, default=5, help="beside the ceiling")
     parser.add_argument("--peer-jobs", type=int, default=2000)
     parser.add_argument("--peer-rounds", type=int, default=3, help="0 leaves the peers out")
     parser.add_argument("--dir", type=Path, help="a folder on the filesystem to measure (else: the temporary folder)")
