@@ -40,8 +40,7 @@ class Intake:
         Raises OSError where the inbox cannot be read, StoreError.
         """
         now = time.time()
-        names = self._inbox.names()
-        known = self._jobs.known(names)
+        names, known = self._look()
         new = self._complete([name for name in names if name not in known], now)
         queued = 0
         for start in range(0, len(new), _BATCH):
@@ -82,8 +81,7 @@ class Intake:
 
     def survey(self) -> Survey:
         """Return what lies in the inbox and is not simply queued; changes nothing. Raises OSError, StoreError."""
-        names = self._inbox.names()
-        known = self._jobs.known(names)
+        names, known = self._look()
         taken = self._folders.taken_jobs()
         duplicates = [name for name, job in known.items() if _is_taken(job, taken)]
         others = [name for name in names if name not in known or known[name].state is State.FAILED]
@@ -93,6 +91,12 @@ class Intake:
             duplicates=sorted(duplicates),
             incomplete=[delivery for delivery in deliveries if delivery.lacking is not None],
         )
+
+    def _look(self) -> tuple[list[str], dict[str, KnownJob]]:
+        """Return what lies in the inbox and does not just wait for its first attempt, and which of it is known."""
+        untried = self._jobs.untried_names()
+        names = [name for name in self._inbox.names() if name not in untried]
+        return names, self._jobs.known(names)
 
     def _complete(self, names: Sequence[str], now: float) -> list[str]:
         return [delivery.name for delivery in self._inbox.look_at(names, now) if delivery.lacking is None]

@@ -124,6 +124,10 @@ class Jobs:
         row = self._database.row(self._jobs["by_id"], {"id": job_id})
         return _job(row) if row else None
 
+    def untried_names(self) -> set[str]:
+        """Return the names of the jobs that no attempt has been made at: their packages lie in the inbox."""
+        return self._names(self._jobs["untried_names"])
+
     def known(self, names: Iterable[str]) -> dict[str, KnownJob]:
         """Return the jobs of those names that are known."""
         found: dict[str, KnownJob] = {}
@@ -157,7 +161,7 @@ class Jobs:
 
     def done_names(self) -> set[str]:
         """Return the names of all jobs that are done."""
-        return {os.fsdecode(row["name"]) for row in self._database.rows(self._jobs["done_names"])}
+        return self._names(self._jobs["done_names"])
 
     def counts(self, now: Moment) -> dict[str, int]:
         """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
@@ -190,6 +194,9 @@ class Jobs:
         """Say whether a worker of this supervisor ended a job as failed."""
         row = self._database.row(self._attempts["failed_under"], {"supervisor": supervisor})
         return bool(row and row["failed"])
+
+    def _names(self, sql: str) -> set[str]:
+        return set(map(os.fsdecode, self._database.column(sql)))
 
     def _started(self, job: Job, now: Moment) -> Job:
         claim = {"job_id": job.id, "number": job.attempt, "worker_id": job.worker_id}

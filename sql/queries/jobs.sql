@@ -86,6 +86,10 @@ SELECT * FROM jobs WHERE name = :name;
 -- name: by_id
 SELECT * FROM jobs WHERE id = :id;
 
+-- name: untried_names
+-- Nearly all that lies in the inbox, told much faster than by asking for each.
+SELECT name FROM jobs WHERE state = 'queued' AND attempt = 0;
+
 -- name: known
 -- A batch of names in one round trip, as JSON of hexadecimal text.
 SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed
