@@ -145,8 +145,8 @@ def test_scanners_that_find_the_same_packages_at_once_queue_each_once(tmp_path: 
     assert [process.exitcode for process in processes] == [0] * scanners
     database, jobs = _open(path)
     assert jobs.counts(present())["queued"] == 300
-    found = sorted(jobs.known(f"p{number:05}" for number in range(300)).values(), key=lambda job: job.id)
-    assert [job.name for job in found] == [f"p{number:05}" for number in range(300)]
+    known = jobs.known(f"p{number:05}" for number in range(300))
+    assert sorted(known, key=lambda name: known[name].id) == [f"p{number:05}" for number in range(300)]
     assert {job.state for job in found} == {State.QUEUED}
     database.close()
 
