@@ -147,7 +147,7 @@ def test_scanners_that_find_the_same_packages_at_once_queue_each_once(tmp_path: 
     assert jobs.counts(present())["queued"] == 300
     known = jobs.known(f"p{number:05}" for number in range(300))
     assert sorted(known, key=lambda name: known[name].id) == [f"p{number:05}" for number in range(300)]
-    assert {job.state for job in found} == {State.QUEUED}
+    assert {job.state for job in known.values()} == {State.QUEUED}
     database.close()
 
 
