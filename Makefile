@@ -39,7 +39,7 @@ $(BENCH_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $@
 
-bench: $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 40 minutes)
+bench: $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 30 minutes)
 	$(BIN)/python bench/all.py
 
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
