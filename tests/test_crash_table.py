@@ -117,6 +117,14 @@ class Scene:
         assert ended.returncode == -signal.SIGKILL, ended.stderr
         self.assert_nothing_is_lost()
 
+    def start_stopping(self, kill: Kill) -> subprocess.Popen[bytes]:
+        """Start to drain, and return when a worker has stopped itself."""
+        marks = Path(tempfile.mkdtemp(dir=self.home.path.parent))
+        command = [sys.executable, str(DRIVER), encoded((kill,)), str(marks), "--home", str(self.home.path), *DRAIN]
+        process = subprocess.Popen(command, env=clean_environment(), stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.listdir(marks))
+        return process
+
     def restart(self, *words: str, code: int = 0) -> None:
         result = self.home.jobrunner(*(words or ("run", "-n", "1", "--drain")))
         assert result.returncode == code, result.stderr
@@ -264,7 +272,9 @@ STEPS = {
     "row-12-rename-to-archive": Step(
         Kill(f"{MOVES}.rename_new", matching="/archive/p$"), "archive", ["flushed"], 1, ONCE
     ),
-    "row-13-fsync-of-archive": Step(Kill(f"{MOVES}.publish", matching="/archive/p$"), "archive", ["flushed"], 1, ONCE),
+    "row-13-fsync-of-archive": Step(
+        Kill(f"{MOVES}.flush_directory", matching="/archive$"), "archive", ["flushed"], 1, ONCE
+    ),
     "row-13-complete-not-committed": Step(Kill("commit of complete", "before"), "archive", ["flushed"], 1, ONCE),
 }
 each_step = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in STEPS.items()])
@@ -409,6 +419,44 @@ def test_row_12_the_move_to_the_archive_is_flushed_by_who_comes_next_before_it_i
     scene.restart()
     scene.assert_archived(by="p 1")
     assert scene.ran() == ["p 1"]
+
+
+GATHERED = {
+    "row-09-one-of-two": Kill("os.rename", matching="/handled-", call=2),
+    "row-09-all-before-the-syncfs": Kill(f"{MOVES}.flush_filesystem", "before"),
+    "row-10-one-of-three": Kill("os.rename", matching="/flushed$"),
+    "row-11-part-of-the-second": Kill(f"{MOVES}.rename_new", matching=MERGING, call=5),
+    "row-12-two-of-three": Kill(f"{MOVES}.rename_new", matching="/archive/.$", call=2),
+    "row-13-all": Kill(f"{MOVES}.flush_directory", matching="/archive$"),
+    "row-13-part-of-complete": Kill("commit of complete", "before", call=2),
+}
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["tree", "worker"])
+@pytest.mark.parametrize("kill", [pytest.param(kill, id=name) for name, kill in GATHERED.items()])
+def test_packages_that_are_gathered_for_the_archive_go_on_where_each_came_to(
+    scene: Scene, kill: Kill, alone: bool
+) -> None:
+    scene.home.configure("")
+    for name in ("p", "q", "r"):
+        scene.deliver(name)
+    scene.home.jobrunner("scan")
+    assert (scene.crash(replace(kill, alone=alone), words=("work", "-n", "1", "--drain")) == 0) is alone
+    if not alone:
+        gathered = [job for job in scene.rows("SELECT * FROM jobs") if job["state"] == "running"]
+        assert len(gathered) == (2 if kill.call == 2 and "handled" in kill.matching else 3)
+        extracted = {
+            path.stat().st_ino for path in [*scene.home.work.rglob("z.bin"), *scene.home.archive.rglob("z.bin")]
+        }
+        assert len(extracted) == len(gathered)
+        scene.restart()
+        archived = {path.stat().st_ino for path in scene.home.archive.rglob("z.bin")}
+        assert extracted <= archived  # not extracted again
+    for name in ("p", "q", "r"):
+        assert scene.job(name)["crashes"] == 0
+        assert tree_of(scene.home.archive / name) == scene.delivered[name] | MEMBERS
+        assert scene.outcomes(name) in (["done"], ["crashed" if alone else "interrupted", "done"])
+    scene.assert_at_rest()
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["row-14-tree", "row-14-worker"])
@@ -810,6 +858,21 @@ def test_row_30_a_cancel_that_is_not_committed_is_a_death_of_the_worker(scene: S
     supervisor.wait()
     scene.assert_archived(by="p 2")
     assert scene.outcomes() == ["crashed", "done"]
+
+
+def test_row_30_packages_that_were_ready_when_their_worker_was_ended_for_another_go_on_uncounted(scene: Scene) -> None:
+    scene.home.configure("")
+    for name in ("p", "q"):
+        scene.deliver(name)
+    scene.restart("scan")
+    supervisor = scene.start_stopping(Kill("os.open", matching="work/2-1/data/b/c", stops=True))
+    assert scene.home.jobrunner("cancel", "q").returncode == 0
+    supervisor.wait(PATIENCE)
+    assert (scene.job("q")["state"], scene.job("q")["error"]) == ("failed", "cancelled")
+    assert tree_of(scene.home.archive / "p") == scene.delivered["p"] | MEMBERS
+    assert scene.outcomes("p") == ["interrupted", "done"]
+    assert "was ended to cancel another package" in str(scene.home.show("p")["attempts"][0]["error"])
+    scene.assert_at_rest()
 
 
 def test_row_31_a_queued_job_that_is_being_cancelled_fails_with_the_next_start(scene: Scene) -> None:

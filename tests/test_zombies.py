@@ -32,13 +32,13 @@ STAGES = {
     "in the merge": Kill(f"{MOVES}.rename_new", matching="^[^/]"),
     "before the move to the archive": Kill(f"{MOVES}.rename_new", "before", matching="/archive/p$"),
     "after the move to the archive": Kill(f"{MOVES}.rename_new", matching="/archive/p$"),
-    "before it completes": Kill("jobrunner.services.worker.Worker._finish", "before"),
+    "before it completes": Kill("jobrunner.services.worker.Worker._record_and_claim", "before"),
 }
 FAILING_STAGES = {
     "before it condemns": Kill("jobrunner.files.moves.free_name", "before", matching="/failed p$"),
     "before the move to failed": Kill(f"{MOVES}.rename_new", "before", matching="/failed/p$"),
     "after the move to failed": Kill(f"{MOVES}.rename_new", matching="/failed/p$"),
-    "before it records the failure": Kill("jobrunner.services.worker.Worker._finish", "before"),
+    "before it records the failure": Kill("jobrunner.services.worker.Worker._record_and_claim", "before"),
 }
 
 

@@ -18,7 +18,7 @@ from jobrunner.files.zip_streams import METHODS, content, crc32
 _STRIDE = 16 * 2**20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Told how many of how many bytes are extracted, now and then.
+#: Told how many of how many bytes are extracted, now and then; of a small zip, never.
 Progress = Callable[[int, int], None]
 
 
@@ -95,6 +95,8 @@ def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings,
     for member in members:
         if not member.is_folder:
             _write(descriptor, member, f"{target}/{member.path}", advance)
+    if 0 < reported < total:
+        progress(total, total)
     return encoding
 
 

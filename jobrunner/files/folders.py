@@ -3,14 +3,15 @@
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from jobrunner.domain.errors import ClaimLost, ConfigurationError, PackageError, in_words
+from jobrunner.domain.errors import ClaimLost, ConfigurationError, MachineError, PackageError, in_words
 from jobrunner.domain.job import Job
+from jobrunner.domain.package import shown
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import inbox, moves, places
 
@@ -69,7 +70,10 @@ class Workspace:
         os.mkdir(self.data, 0o755)
 
     def report_progress(self, done: int, total: int) -> None:
-        """Say how many bytes of how many are extracted."""
+        """Say how many bytes of how many are extracted; nothing any more once all are."""
+        if done == total:
+            os.unlink(self.progress)
+            return
         with open(self.progress, "w", encoding="ascii") as file:
             file.write(f"{done} {total}")
 
@@ -82,11 +86,6 @@ class Workspace:
             return None
         return int(done), int(total)
 
-    def end_progress(self) -> None:
-        """Say no more: the extraction is over."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.progress)
-
     def remove(self) -> None:
         """Remove it, when the job has ended. Raises OSError."""
         try:
@@ -98,11 +97,6 @@ class Workspace:
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
         os.rename(self.data, self.handled)
-
-    def flush(self, extracted: str) -> None:
-        """Put everything on the disk and say so. `extracted` is the data folder under its present name."""
-        moves.flush_filesystem(self.path)
-        os.rename(extracted, self.flushed)
 
 
 class Folders:
@@ -210,14 +204,15 @@ class Folders:
         anything moves into it: who takes the job over later finds the folder.
         """
         workspace = Workspace.at(self.work, job.id, job.attempt)
-        if not os.path.lexists(workspace.path) and not self._take_over(job, workspace):
+        is_new = not os.path.lexists(workspace.path) and not self._take_over(job, workspace)
+        if is_new:
             os.mkdir(workspace.path, 0o755)
             try:
                 confirm(job)
             except ClaimLost:
                 os.rmdir(workspace.path)
                 raise
-        if not os.path.lexists(workspace.package) and workspace.stage() is Stage.TAKEN:
+        if is_new or (not os.path.lexists(workspace.package) and workspace.stage() is Stage.TAKEN):
             self._fetch(job, workspace)
         if job.attempt > 1:
             moves.remove_tree(self._taken(job))
@@ -282,6 +277,33 @@ class Folders:
 
     def _taken(self, job: Job) -> str:
         return os.path.join(self.inbox, f"{inbox.TAKEN_PREFIX}{job.id}")
+
+    def put_in_archive(self, jobs: Iterable[Job]) -> None:
+        """Move handled packages to the archive, durably, from wherever an earlier attempt at it came to.
+
+        What is flushed is flushed once for all of them. Raises MachineError where the archive holds one of the names,
+        OSError; then each package is where it can be moved from again.
+        """
+        ours = {job.name: Workspace.at(self.work, job.id, job.attempt) for job in jobs}
+        stages = {name: workspace.stage() for name, workspace in ours.items()}
+        unflushed = [ours[name] for name, stage in stages.items() if stage < Stage.FLUSHED]
+        if unflushed:
+            moves.flush_filesystem(self.work)
+        for workspace in unflushed:
+            os.rename(workspace.handled, workspace.flushed)
+        for name, workspace in ours.items():
+            if stages[name] is not Stage.MOVED:
+                self._move_to_archive(name, workspace)
+        moves.flush_directory(self.archive)  # a move is durable in both of its folders or in none
+
+    def _move_to_archive(self, name: str, workspace: Workspace) -> None:
+        moves.merge(workspace.flushed, workspace.package)
+        try:
+            moves.rename_new(workspace.package, self.archived(name))
+        except FileExistsError:
+            raise MachineError(
+                f"the archive has got a {shown(name)} meanwhile: move that one away, and this one follows by itself"
+            ) from None
 
     def has_failed(self, job: Job) -> bool:
         """Say whether the failed folder holds the job's package."""

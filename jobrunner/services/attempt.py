@@ -1,13 +1,14 @@
-"""One attempt as a pipeline: take, extract, handle, flush, archive; or, once its failure is decided, to failed."""
+"""One attempt as a pipeline: take, extract, handle, archive; or, once its failure is decided, to failed."""
 
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip, in_words
 from jobrunner.domain.job import Details, Job, Outcome
@@ -58,6 +59,9 @@ class PutOff:
 
 Ending = Done | Failed | PutOff
 
+#: A zip of at most so many bytes is extracted in milliseconds.
+_SMALL = 4 * 2**20
+
 
 class AttemptRunner:
     """Runs one attempt after another. Whatever it is cut short in, the next attempt goes on from what lies there."""
@@ -78,8 +82,17 @@ class AttemptRunner:
         self._guard = guard
         self._machine = machine
 
-    def run(self, job: Job) -> Ending:
-        """Bring a claimed job as far as it comes. The caller records the ending, which is all that is left to do.
+    def is_quick(self, job: Job) -> bool:
+        """Say whether packages that are ready can wait for this one: no handler, and a small zip in the inbox."""
+        if self._guard:
+            return False
+        try:
+            return os.lstat(os.path.join(self._folders.inbox, job.name, f"{job.name}.zip")).st_size <= _SMALL
+        except OSError:
+            return False
+
+    def run(self, job: Job) -> "Ready | Ending":
+        """Bring a claimed job to where `archive` takes over, or to another end, which the caller records.
 
         Raises ClaimLost, Stopped.
         """
@@ -88,7 +101,7 @@ class AttemptRunner:
             return self._put_in_failed(job, Outcome.FAILED, _as_it_stands(job), notes)
         result = self._try(job, notes)
         if result.outcome is Outcome.DONE:
-            return Done(job, notes.details, notes.seconds)
+            return Ready(job, notes, time.monotonic())
         if result.outcome is Outcome.FAULT:
             return self._put_off(job, result.error, notes)
         decision = decide(job, result.outcome, result.error, self._settings.retry_policy, jitter=random.random())
@@ -96,6 +109,21 @@ class AttemptRunner:
             return self._put_in_failed(job, result.outcome, decision, notes)
         self._discard(job)
         return PutOff(job, result.outcome, decision, notes.details)
+
+    def archive(self, ready: Sequence["Ready"]) -> list[Ending]:
+        """Put packages in the archive, durably, and return their endings, which the caller records."""
+        start = time.monotonic()
+        if not ready:
+            return []
+        try:
+            self._folders.put_in_archive([one.job for one in ready])
+        except (MachineError, OSError, MemoryError) as fault:
+            if len(ready) > 1:  # whose it is shows when each goes on by itself
+                return [ending for one in ready for ending in self.archive([one])]
+            return [self._put_off(one.job, _in_words(fault), one.notes) for one in ready]
+        for one in ready:
+            one.notes.add(archive=time.monotonic() - start)
+        return [Done(one.job, one.notes.details, one.notes.seconds) for one in ready]
 
     def hold_to_guard(self) -> None:
         """Raise JobrunnerError where the guard was killed: no package should be claimed, and pay for that."""
@@ -111,17 +139,11 @@ class AttemptRunner:
         try:
             workspace = self._folders.take(job, self._confirm)
             if workspace.stage() is Stage.TAKEN:
-                result = self._extract_and_handle(job, workspace, notes)
-                if result.outcome is not Outcome.DONE:
-                    return result
-            with notes.time("archive"):
-                self._archive(job, workspace)
+                return self._extract_and_handle(job, workspace, notes)
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
-        except MachineError as error:
-            return HandlerResult(Outcome.FAULT, str(error))
-        except (OSError, MemoryError) as error:
-            return HandlerResult(Outcome.FAULT, in_words(error))
+        except (MachineError, OSError, MemoryError) as fault:
+            return HandlerResult(Outcome.FAULT, _in_words(fault))
         return HandlerResult(Outcome.DONE)
 
     def _extract_and_handle(self, job: Job, workspace: Workspace, notes: "_Notes") -> HandlerResult:
@@ -137,12 +159,12 @@ class AttemptRunner:
                 if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
                     raise MachineError(f"{error}; it has changed within intake.settle") from error
                 raise
-        notes.details = replace(notes.details, encoding=encoding)
-        workspace.end_progress()
+        notes.add(encoding=encoding)
         conflict = moves.first_conflict(workspace.data, workspace.package)
         if conflict is not None:
             raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
         if self._guard is None:
+            workspace.record_success()
             return HandlerResult(Outcome.DONE)
         log_path = self._folders.log(job.name, job.attempt)
         os.makedirs(os.path.dirname(log_path), exist_ok=True)
@@ -169,22 +191,6 @@ class AttemptRunner:
                 workspace.record_success()
         return result
 
-    def _archive(self, job: Job, workspace: Workspace) -> None:
-        stage = workspace.stage()
-        if stage < Stage.FLUSHED:
-            workspace.flush(workspace.data if stage is Stage.TAKEN else workspace.handled)
-        archived = self._folders.archived(job.name)
-        if stage is Stage.MOVED:
-            moves.flush_directory(self._folders.archive)
-            return
-        moves.merge(workspace.flushed, workspace.package)
-        try:
-            moves.publish(workspace.package, archived)
-        except FileExistsError:
-            raise MachineError(
-                f"the archive has got a {shown(job.name)} meanwhile: move that one away, and this one follows by itself"
-            ) from None
-
     def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
         error = decision.reason or ""
         try:
@@ -203,8 +209,7 @@ class AttemptRunner:
         except PackageError:  # it is nowhere: the failure is recorded all the same
             return Failed(job, outcome, error, None, notes.details)
         except (MachineError, OSError) as fault:
-            words = str(fault) if isinstance(fault, MachineError) else in_words(fault)
-            return self._put_off(job, words, notes)
+            return self._put_off(job, _in_words(fault), notes)
         return Failed(job, outcome, error, place, notes.details)
 
     def _move_to_failed(self, job: Job, workspace: Workspace, decision: Decision) -> tuple[str, str]:
@@ -259,14 +264,29 @@ class _Notes:
     def seconds(self) -> float:
         return time.monotonic() - self._start
 
+    def add(self, **changes: Any) -> None:
+        self.details = replace(self.details, **changes)
+
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
         start = time.monotonic()
         try:
             yield
         finally:
-            seconds = time.monotonic() - start
-            self.details = replace(self.details, **{step: seconds})  # type: ignore[arg-type]
+            self.add(**{step: time.monotonic() - start})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that is left of the attempt is to put the package in the archive; a crash does not count against it."""
+
+    job: Job
+    notes: _Notes
+    since: float  #: seconds, monotonic
+
+
+def _in_words(fault: MachineError | OSError | MemoryError) -> str:
+    return str(fault) if isinstance(fault, MachineError) else in_words(fault)
 
 
 def _checked(workspace: Workspace) -> HandlerResult:

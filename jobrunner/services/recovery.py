@@ -97,9 +97,13 @@ class Recovery:
         with self._database.write():
             now = self._now()
             if self._workers.end(worker.id, now.wall):  # else somebody else was faster
-                for job in self._jobs.held_by(worker.id):
-                    if job.condemned and job.error == CANCELLED:
+                held = self._jobs.held_by(worker.id)
+                cancelled = [job for job in held if job.condemned and job.error == CANCELLED]
+                for job in held:
+                    if job in cancelled:
                         outcome, error = Outcome.INTERRUPTED, CANCELLED
+                    elif cancelled:
+                        outcome, error = Outcome.INTERRUPTED, f"worker {worker.pid} was ended to cancel another package"
                     elif stopped or orphaned:
                         outcome, error = Outcome.INTERRUPTED, "jobrunner was stopped while it ran"
                     else:

@@ -1,14 +1,16 @@
-"""The worker's loop: claim, attempt, record the ending and claim the next in one transaction."""
+"""The worker's loop: claim, attempt, archive, record the endings and claim the next in one transaction."""
 
 import os
+import time
+from collections.abc import Sequence
 from functools import partial
 
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.events import ClaimGone, Emit, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Job
-from jobrunner.domain.moment import Now
+from jobrunner.domain.moment import Moment, Now
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import AttemptRunner, Done, Ending, Failed, PutOff
+from jobrunner.services.attempt import AttemptRunner, Done, Ending, Failed, PutOff, Ready
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -17,6 +19,9 @@ from jobrunner.store.workers import Workers
 #: How long an idle worker sleeps before it looks again, in seconds: doubled from the first to the last.
 _SHORTEST_SLEEP = 0.01
 _LONGEST_SLEEP = 0.3
+#: A worker gathers so many packages at most, for so many seconds at most, before it puts them in the archive together.
+MOST_GATHERED = 32
+GATHERING_SECONDS = 0.1
 
 
 class Worker:
@@ -42,6 +47,7 @@ class Worker:
         self._emit = emit
         self._now = now
         self._id = 0
+        self._ready: list[Ready] = []  # empty unless a claimed job goes before
 
     def run(self, token: str, supervisor: str, *, drain: bool) -> None:
         """Work under a token whose lock is held. Raises Stopped where an end could not be recorded."""
@@ -91,17 +97,46 @@ class Worker:
             return self._jobs.claim(self._id, self._now())
 
     def _attempt(self, job: Job) -> Job | None:
-        """Run an attempt to its recorded end and return the next job, claimed already; None if there is none."""
+        """Run an attempt and return the next job, claimed already; None if there is none.
+
+        Its ending is recorded, unless the next job is a quick one: then both may go to the archive together.
+        """
+        is_quick = self._attempts.is_quick(job)
+        if self._ready and not is_quick:
+            self._end_attempts(claim=False)
         try:
-            return self._finish(self._attempts.run(job))
+            result = self._attempts.run(job)
         except ClaimLost:
             self._emit(ClaimGone(job.name))
-            return None
+            return self._end_attempts()
+        if not isinstance(result, Ready):
+            return self._end_attempts([result])
+        self._ready.append(result)
+        if is_quick and self._may_gather():
+            following = self._machine.outlast(self._claim)
+            if following:
+                return following
+        return self._end_attempts()
 
-    def _finish(self, ending: Ending) -> Job | None:
-        """Record an ending and, in the same transaction, claim the next job. Raises ClaimLost."""
+    def _may_gather(self) -> bool:
+        """Say whether what is ready can wait for one more."""
+        seconds = time.monotonic() - self._ready[0].since
+        return len(self._ready) < MOST_GATHERED and seconds < GATHERING_SECONDS and not self._asked_to_stop()
+
+    def _end_attempts(self, endings: Sequence[Ending] = (), *, claim: bool = True) -> Job | None:
+        """Archive what is ready, record all endings and, in the same transaction, claim the next job."""
+        endings = [*self._attempts.archive(self._ready), *endings]
+        self._ready = []
+        following, lost = self._machine.outlast(partial(self._record_and_claim, endings, claim=claim))
+        for ending in endings:
+            if ending in lost:
+                self._emit(ClaimGone(ending.job.name))
+            else:
+                self._follow_up(ending)
+        return following
+
+    def _follow_up(self, ending: Ending) -> None:
         job = ending.job
-        following = self._machine.outlast(partial(self._record_and_claim, ending))
         match ending:
             case Done():
                 self._attempts.clear(job)
@@ -113,11 +148,18 @@ class Worker:
                 self._emit(JobPutOff(job.name, ending.decision.reason or "", ending.decision.delay or 0))
             case PutOff():
                 self._machine.wait_until_well(ending.trouble)
-        return following
 
-    def _record_and_claim(self, ending: Ending) -> Job | None:
+    def _record_and_claim(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
+        """Return the next job, and which endings could not be recorded: the jobs are somebody else's by now."""
         with self._database.write():
             now = self._now()
+            lost = [ending for ending in endings if not self._record(ending, now)]
+            is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
+            claim = claim and not is_held_up and not self._asked_to_stop()
+            return self._jobs.claim(self._id, now) if claim else None, lost
+
+    def _record(self, ending: Ending, now: Moment) -> bool:
+        try:
             match ending:
                 case Done():
                     self._jobs.complete(ending.job, ending.details, now.wall)
@@ -125,6 +167,6 @@ class Worker:
                     self._jobs.fail(ending.job, ending.outcome, ending.error, ending.place, ending.details, now.wall)
                 case PutOff():
                     self._jobs.requeue(ending.job, ending.outcome, ending.decision, now, ending.details)
-                    if ending.trouble:
-                        return None
-            return None if self._asked_to_stop() else self._jobs.claim(self._id, now)
+        except ClaimLost:
+            return False
+        return True

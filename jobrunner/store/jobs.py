@@ -139,7 +139,7 @@ class Jobs:
         return found
 
     def held_by(self, worker_id: int) -> list[Job]:
-        """Return what a worker has claimed: at most one job, if all is well."""
+        """Return what a worker has claimed: one job, and those that are ready for the archive."""
         return [_job(row) for row in self._database.rows(self._jobs["held_by"], {"worker_id": worker_id})]
 
     def running(self, now: Moment) -> list[RunningJob]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobrunner.cli.main import main
+from jobrunner.services import worker
 from tests.campaign import contract
 from tests.campaign.contract import Delivery, tree_of
 from tests.campaign.tracer import FILE_CALLS, PROCESS_CALLS, Call, Callback, Ended, Verdict, trace
@@ -51,9 +52,13 @@ class Place:
         """Set the home up. `handler` is TOML source that takes the place of the usual command."""
         more = f'[folders]\ninbox = "{self.home.inbox}"\n'
         contract.prepare(self.home, self.evidence, more, max_attempts=max_attempts)
-        if handler:
+        if handler is not None:
             toml = (self.home.path / "jobrunner.toml").read_text()
             self.home.configure(re.sub("command = .*", lambda _: handler, toml))
+
+    def use_no_handler(self) -> None:
+        """Have packages extracted and archived, and no more."""
+        self.configure(handler="")
 
     def use_callable(self) -> None:
         """Have the handler run in a callable's process."""
@@ -165,5 +170,6 @@ class Place:
 
 def _program(home: Path, words: tuple[str, ...]) -> None:
     """Be `jobrunner`: the real command line, without the start of an interpreter."""
+    worker.GATHERING_SECONDS = 60.0  # however slow this machine is, the points come in the same order
     sys.argv = ["jobrunner", "--home", str(home), *words]
     main()

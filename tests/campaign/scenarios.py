@@ -42,6 +42,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("first-scan", lambda place: place.deliver("p"), ("scan",))
     yield Scenario("scan", _known_home, ("scan",))
     yield Scenario("done", _two_queued)
+    yield Scenario("gathered", _without_handler)
     yield Scenario("run", lambda place: place.deliver("p"), ("run", "-n", "1", "--drain"))
     yield Scenario("bad-zip", _queued("broken zip"))
     yield Scenario("failure", _queued("fails at first"))
@@ -68,6 +69,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("recover-success", _killed_at("rename", "/handled-"))
     yield Scenario("recover-merge", _killed_at("rename", "/package/result"))
     yield Scenario("recover-archive", _killed_at("rename", "/archive/p"))
+    yield Scenario("recover-gathered", _killed_at("rename", "/archive/q", _without_handler))
     yield Scenario("recover-condemned", _killed_at("openat", "/error.txt", _queued("rejects")))
     yield Scenario("recover-failed", _killed_at("rename", "/failed/p", _queued("rejects")))
     yield Scenario("recover-copy", _killed_at("rename", "/copied"), inbox_elsewhere=True)
@@ -111,6 +113,13 @@ def _delivered_again(place: Place) -> None:
 
 def _replaced(place: Place) -> None:
     _delivered_again(place)
+    place.run("scan")
+
+
+def _without_handler(place: Place) -> None:
+    place.use_no_handler()
+    for name in ("p", "q", "r"):
+        place.deliver(name, "no handler")
     place.run("scan")
 
 

@@ -273,9 +273,9 @@ def test_an_attempt_goes_through_its_stages(home: Home) -> None:
     assert workspace.stage() is Stage.TAKEN
     workspace.record_success()
     assert workspace.stage() is Stage.HANDLED
-    workspace.flush(workspace.handled)
-    assert workspace.stage() is Stage.FLUSHED
-    assert listing(Path(workspace.flushed)) == {"result": "x"}
+    home.folders.put_in_archive([job()])
+    assert workspace.stage() is Stage.MOVED
+    assert listing(home.path / "archive/p") == {"p.zip": "x", "result": "x"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""A worker that gathers small packages, and what befalls one of them meanwhile."""
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from jobrunner import wiring
+from jobrunner.domain.events import ClaimGone, Event, JobDone, JobFailed, JobPutOff
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.retry import put_back
+from jobrunner.files import moves
+from jobrunner.services import worker
+from tests.support import TestHome
+
+NAMES = ("p", "q", "r", "s")
+
+
+class Scene:
+    """A home without a handler, and a worker on it in this process, that looks at no clock."""
+
+    def __init__(self, home: TestHome, patch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self.events: list[Event] = []
+        #: How many packages were ready at each flush of the disk.
+        self.flushes: list[int] = []
+        #: What is done before the first flush of the disk.
+        self.meanwhile: list[Callable[[], object]] = []
+        #: What is done when one is put off.
+        self.on_put_off: list[Callable[[], object]] = []
+        flush = moves.flush_filesystem
+
+        def flush_and_note(path: str) -> None:
+            self.flushes.append(len(list(home.work.glob("*/handled-*"))))
+            while self.meanwhile:
+                self.meanwhile.pop()()
+            flush(path)
+
+        patch.setattr(worker, "GATHERING_SECONDS", 60.0)
+        patch.setattr(moves, "flush_filesystem", flush_and_note)
+        home.configure('[retry]\nbackoff = "0.01s"\n')
+
+    def deliver(self, *names: str, size: int = 10) -> None:
+        for name in names:
+            self.home.package(name, {"a": os.urandom(size)})
+            self.home.open().intake.scan()
+
+    def work(self) -> None:
+        main = wiring.worker_main(wiring.load_settings(self.home.path), self._hear, drain=True)
+        main("the supervisor", lambda trouble: None)
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        while isinstance(event, JobPutOff) and self.on_put_off:
+            self.on_put_off.pop()()
+
+    def assert_done(self) -> None:
+        assert self.home.counts() == {"queued": 0, "waiting": 0, "running": 0, "done": 4, "failed": 0}
+        for name in NAMES:
+            assert sorted(os.listdir(self.home.archive / name)) == ["a", f"{name}.zip"]
+        assert sorted(os.listdir(self.home.work)) == [".home", ".workers"]
+
+    def heard(self, kind: type[Event]) -> list[str]:
+        return [event.name for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def scene(home: TestHome, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(home, monkeypatch)
+
+
+def test_small_packages_without_a_handler_are_flushed_together(scene: Scene) -> None:
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.flushes == [4]
+    assert scene.heard(JobDone) == list(NAMES)
+    scene.assert_done()
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "flushes"), [("MOST_GATHERED", 3, [3, 1]), ("GATHERING_SECONDS", 0, [1] * 4)]
+)
+def test_no_package_waits_for_many_others_nor_for_long(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, flushes: list[int]
+) -> None:
+    monkeypatch.setattr(worker, limit, value)
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.flushes == flushes
+    scene.assert_done()
+
+
+def test_no_package_waits_for_a_large_one(scene: Scene) -> None:
+    scene.deliver("p", "q")
+    scene.deliver("r", size=5_000_000)
+    scene.deliver("s")
+    scene.work()
+    assert scene.flushes == [2, 1, 1]
+    assert scene.heard(JobDone) == list(NAMES)
+    scene.assert_done()
+
+
+def test_no_package_waits_for_a_handler(scene: Scene) -> None:
+    scene.home.configure('[process]\ncommand = ["true"]\n')
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.flushes == [1] * 4
+    scene.assert_done()
+
+
+def test_who_has_taken_a_name_in_the_archive_holds_up_this_package_only(scene: Scene) -> None:
+    in_the_way = scene.home.archive / "q"
+    scene.meanwhile.append(in_the_way.mkdir)
+    scene.on_put_off.append(in_the_way.rmdir)
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.heard(JobDone) == ["p", "r", "s", "q"]
+    assert scene.heard(JobPutOff) == ["q"]
+    scene.assert_done()
+
+
+def test_a_package_that_fails_ends_after_those_that_are_ready(scene: Scene) -> None:
+    scene.deliver("p", "q")
+    (scene.home.package("t") / "t.zip").write_bytes(b"no zip")
+    scene.home.open().intake.scan()
+    scene.deliver("r", "s")
+    scene.work()
+    assert scene.flushes[0] == 2
+    assert scene.heard(JobFailed) == ["t"]
+    assert scene.heard(JobDone) == list(NAMES)
+    assert scene.home.counts()["done"] == 4
+
+
+def test_where_a_flush_of_all_fails_each_is_tried_alone(scene: Scene) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    scene.meanwhile.append(fail)
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.flushes == [4, 4, 3, 2, 1]
+    assert scene.heard(JobPutOff) == []
+    scene.assert_done()
+
+
+def test_a_job_that_is_somebody_elses_by_now_is_not_recorded_and_the_others_are(scene: Scene) -> None:
+    def lose() -> None:
+        other = scene.home.open()
+        job = other.jobs.find("q")
+        assert job is not None
+        with other.database.write():
+            other.jobs.requeue(job, Outcome.INTERRUPTED, put_back(job, "somebody took it"), other.clock())
+
+    scene.meanwhile.append(lose)
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.heard(ClaimGone) == ["q"]
+    assert scene.heard(JobDone) == ["p", "r", "s", "q"]
+    assert [attempt["outcome"] for attempt in scene.home.show("q")["attempts"]] == ["interrupted", "done"]
+    scene.assert_done()
