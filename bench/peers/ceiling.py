@@ -1,4 +1,7 @@
-"""The ceiling: the same statements in the same transactions behind the same two locks, in a bare loop on raw apsw."""
+"""The ceiling: the same statements in the same transactions behind the same two locks, in a bare loop on raw apsw.
+
+Only the look for waits that are over, ten times a second, is left out.
+"""
 
 import fcntl
 import os
@@ -48,7 +51,6 @@ def main(folder: Path, workers: int) -> None:
                 details | {"job_id": job[0], "number": job[4], "now": now}
                 | {"outcome": "done", "error": None, "is_final": False},
             )  # fmt: skip
-        execute(jobs["end_waits"], {"now": now, "horizon": now + 3600})
         claimed = execute(jobs["claim"], {"worker_id": worker_id}).fetchall()
         if claimed:
             [job] = claimed

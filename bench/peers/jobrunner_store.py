@@ -15,7 +15,7 @@ from jobrunner.domain.settings import FolderSettings
 from jobrunner.files.folders import BOOT_ID, Folders
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import Done
+from jobrunner.services.attempt import Done, Ending, Ready
 from jobrunner.services.machine import Machine
 from jobrunner.services.worker import Worker
 from jobrunner.store.clock import Clock
@@ -47,6 +47,14 @@ class NoOp:
     def __init__(self) -> None:
         self.longest_wait = 0.0
         self._ended_at = time.perf_counter()
+
+    def is_quick(self, _job: Job) -> bool:
+        """Each is recorded by itself, as after a handler."""
+        return False
+
+    def archive(self, _ready: list[Ready]) -> list[Ending]:
+        """Nothing is ever ready."""
+        return []
 
     def run(self, job: Job) -> Done:
         self.longest_wait = max(self.longest_wait, time.perf_counter() - self._ended_at)

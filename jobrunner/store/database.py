@@ -36,6 +36,8 @@ class Database:
         _refuse_affected_sqlite(apsw.sqlite_lib_version())
         self.path = path
         self._gates: list[int] = []
+        self._sqlite: apsw.Connection | None = None
+        self._columns: dict[str, list[str]] = {}
         self._identity: tuple[int, int] | None = None
         if to_read:  # without a WAL nobody has it open: there is no shared memory, and none can be made
             name, flags = _uri(path, "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"), _READ_ONLY
@@ -59,10 +61,12 @@ class Database:
             self._peewee.connect()
         except (peewee.PeeweeException, apsw.Error) as error:
             raise _in_words(error, self.path) from error
+        self._sqlite = self._peewee.connection()
         self._identity = _identity(self.path)
 
     def close(self) -> None:
         """Let go of the file; `open` connects again."""
+        self._sqlite = None
         self._peewee.close()
         while self._gates:
             os.close(self._gates.pop())
@@ -145,11 +149,12 @@ class Database:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return all rows of a statement: a RETURNING must be read to its end before the commit."""
         found: list[Row] = []
-        names: list[str] = []
+        names = self._columns.get(sql)
         try:
             cursor = self._connection().execute(sql, parameters)
             for values in cursor:
-                names = names or [column[0] for column in cursor.getdescription()]
+                if names is None or len(names) < len(values):  # a migration adds some
+                    names = self._columns[sql] = [column[0] for column in cursor.getdescription()]
                 found.append(dict(zip(names, values, strict=True)))
         except apsw.Error as error:
             raise _in_words(error, self.path) from error
@@ -164,11 +169,9 @@ class Database:
 
     def _connection(self) -> apsw.Connection:
         """Return SQLite's own: peewee's cursors cost a quarter of a job (decision 1). Raises StoreError."""
-        try:
-            connection: apsw.Connection = self._peewee.connection()
-        except peewee.InterfaceError as error:
-            raise StoreError(f"the database {self.path} is not open") from error
-        return connection
+        if self._sqlite is None:
+            raise StoreError(f"the database {self.path} is not open")
+        return self._sqlite
 
     def row(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """Return the only row of a statement, or None."""

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
@@ -15,6 +16,8 @@ from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 _BATCH = 500
+#: While there are others to claim, a job whose wait is over may be seen so many seconds later.
+_LOOK_SECONDS = 0.1
 _NO_DETAILS = Details()
 
 
@@ -25,6 +28,7 @@ class Jobs:
         """`max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back at a boot."""
         self._database = database
         self._max_wait = max_wait
+        self._looked_at = 0.0
         self._jobs = statements("jobs")
         self._attempts = statements("attempts")
 
@@ -35,11 +39,13 @@ class Jobs:
 
     def claim(self, worker_id: int, now: Moment) -> Job | None:
         """Give the oldest ready job to a worker, as a new attempt."""
-        self._database.execute(self._jobs["end_waits"], self._waits(now.steady))
-        row = self._database.row(self._jobs["claim"], {"worker_id": worker_id})
-        if row is None:
-            return None
-        return self._started(_job(row), now)
+        if now.steady - self._looked_at >= _LOOK_SECONDS:
+            self._end_waits(now)
+        claim = self._jobs["claim"], {"worker_id": worker_id}
+        row = self._database.row(*claim)
+        if row is None and self._end_waits(now):
+            row = self._database.row(*claim)
+        return self._started(_job(row), now) if row else None
 
     def claim_cancelled(self, job: Job, worker_id: int, now: Moment) -> Job | None:
         """Give a queued job to a worker that will put it in the failed folder; None where it is not queued any more."""
@@ -203,6 +209,10 @@ class Jobs:
         self._database.execute(self._attempts["start"], claim | {"now": now.wall, "steady": now.steady})
         return job
 
+    def _end_waits(self, now: Moment) -> int:
+        self._looked_at = now.steady
+        return self._database.execute(self._jobs["end_waits"], self._waits(now.steady))
+
     def _waits(self, now: float) -> dict[str, float]:
         return {"now": now, "horizon": now + self._max_wait}
 
@@ -248,19 +258,18 @@ def _place(failed_name: str | None, error_name: str | None) -> dict[str, Any]:
     return {"failed_name": failed_name and os.fsencode(failed_name), "error_name": error_name}
 
 
-_JOB_FIELDS: Sequence[str] = [name for name in Job.__dataclass_fields__ if name not in {"name", "state", "failed_name"}]
+_of_job = itemgetter(*Job.__dataclass_fields__)
 
 
 def _job(row: Row) -> Job:
-    values = {name: row[name] for name in _JOB_FIELDS}
-    values["condemned"] = bool(row["condemned"])
     failed_name = row["failed_name"]
-    return Job(
-        name=os.fsdecode(row["name"]),
-        state=State(row["state"]),
-        failed_name=None if failed_name is None else os.fsdecode(failed_name),
-        **values,
-    )
+    ours = {
+        "name": os.fsdecode(row["name"]),
+        "state": State(row["state"]),
+        "condemned": bool(row["condemned"]),
+        "failed_name": None if failed_name is None else os.fsdecode(failed_name),
+    }
+    return Job(*_of_job(row | ours))
 
 
 def _running(row: Row, now: Moment) -> RunningJob:
