@@ -14,9 +14,10 @@ from jobrunner.domain.events import Emit, Upgraded
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places, probe
-from jobrunner.files.folders import BOOT_ID, Folders
+from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
+from jobrunner.files.workspace import BOOT_ID
 from jobrunner.process import handler, signals
 from jobrunner.process.guard import Guard
 from jobrunner.process.presence import Presence

@@ -17,7 +17,7 @@ from typing import Any
 import apsw
 import pytest
 
-from jobrunner.files.folders import BOOT_ID
+from jobrunner.files.workspace import BOOT_ID
 from tests.crash_driver import Kill, encoded
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until
 
@@ -400,7 +400,7 @@ def test_row_07_what_a_handler_started_is_killed_before_the_next_one_runs_if_its
 def test_row_06_a_large_extraction_that_was_cut_short_after_it_told_its_progress_is_made_again(scene: Scene) -> None:
     large = MEMBERS | {f"large/{number}": bytes(5 << 20) for number in range(8)}
     scene.delivered["p"] = tree_of(scene.home.package("p", large))
-    scene.crash(Kill("jobrunner.files.folders.Workspace.report_progress"), words=("run", "-n", "1", "--drain"))
+    scene.crash(Kill("jobrunner.files.workspace.Workspace.report_progress"), words=("run", "-n", "1", "--drain"))
     assert scene.workspaces() == {"1-1": ["data", "package", "progress"]}
     scene.assert_untouched(scene.home.work / "1-1" / "package")
     supervisor = scene.home.start(*DRAIN)

@@ -12,10 +12,12 @@ import marks
 
 from jobrunner.domain.job import Details, Job
 from jobrunner.domain.settings import FolderSettings
-from jobrunner.files.folders import BOOT_ID, Folders
+from jobrunner.files.folders import Folders
+from jobrunner.files.workspace import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import Done, Ending, Ready
+from jobrunner.services.attempt import Ready
+from jobrunner.services.ending import Done, Ending
 from jobrunner.services.machine import Machine
 from jobrunner.services.worker import Worker
 from jobrunner.store.clock import Clock

@@ -18,46 +18,14 @@ from jobrunner.domain.retry import Decision, decide, put_back
 from jobrunner.domain.settings import Settings
 from jobrunner.files import moves
 from jobrunner.files.extraction import extract
-from jobrunner.files.folders import Folders, Stage, Workspace
+from jobrunner.files.folders import Folders
+from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call
+from jobrunner.services.ending import Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The package is in the archive, durably, `seconds` after the claim."""
-
-    job: Job
-    details: Details
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The package is in the failed folder, durably: at `place`, its name there and our file in it."""
-
-    job: Job
-    outcome: Outcome
-    error: str
-    place: tuple[str, str] | None
-    details: Details
-
-
-@dataclass(frozen=True, slots=True)
-class PutOff:
-    """The job is to be tried again, as decided; `trouble`: nothing can be tried before the machine is mended."""
-
-    job: Job
-    outcome: Outcome
-    decision: Decision
-    details: Details
-    trouble: str | None = None
-
-
-Ending = Done | Failed | PutOff
 
 #: A zip of at most so many bytes is extracted in milliseconds.
 _SMALL = 4 * 2**20

@@ -5,7 +5,8 @@ import time
 from jobrunner.domain.errors import ClaimLost, JobrunnerError
 from jobrunner.domain.job import CANCELLED, Job, State
 from jobrunner.domain.package import shown
-from jobrunner.files.folders import Folders, Stage
+from jobrunner.files.folders import Folders
+from jobrunner.files.workspace import Stage
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import end_worker
 from jobrunner.services.machine import Stopped

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from jobrunner.domain.findings import Finding, Findings, Kind
 from jobrunner.domain.job import Job, State
 from jobrunner.files import inventory
-from jobrunner.files.folders import Folders, Stage
+from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
+from jobrunner.files.workspace import Stage
 from jobrunner.process.presence import Presence
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs

@@ -7,7 +7,8 @@ from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files import inbox, moves
-from jobrunner.files.folders import Folders, Stage
+from jobrunner.files.folders import Folders
+from jobrunner.files.workspace import Stage
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
 from jobrunner.store.database import Database

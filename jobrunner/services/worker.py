@@ -10,7 +10,8 @@ from jobrunner.domain.events import ClaimGone, Emit, JobDone, JobFailed, JobPutO
 from jobrunner.domain.job import Job
 from jobrunner.domain.moment import Moment, Now
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import AttemptRunner, Done, Ending, Failed, PutOff, Ready
+from jobrunner.services.attempt import AttemptRunner, Ready
+from jobrunner.services.ending import Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs

@@ -1,9 +1,8 @@
 """The SQLite database: how it is opened, and the one way to write to it."""
 
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,8 @@ import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase
 
-from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, DatabaseGone, StoreError, in_words
+from jobrunner.domain.errors import ConfigurationError, DatabaseGone, StoreError, in_words
+from jobrunner.store.transactions import WORDS, WRITABLE, Transaction, Turn, Write, in_our_words
 
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
@@ -60,7 +60,7 @@ class Database:
         try:
             self._peewee.connect()
         except (peewee.PeeweeException, apsw.Error) as error:
-            raise _in_words(error, self.path) from error
+            raise in_our_words(error, self.path) from error
         self._sqlite = self._peewee.connection()
         self._identity = _identity(self.path)
 
@@ -83,33 +83,31 @@ class Database:
         """Return what keeps from writing, in words; None if nothing does. Writes nothing, and passes by the gate."""
         try:
             if self._connection().readonly("main"):
-                return f"the database {self.path} {_WORDS[apsw.ReadOnlyError]}"
+                return f"the database {self.path} {WORDS[apsw.ReadOnlyError]}"
             with self.transaction():  # ours let it in long before
                 return None
         except StoreError as error:
             return str(error)
 
-    @contextmanager
-    def write(self, *, patience: float = BUSY_SECONDS) -> Iterator[None]:
+    def write(self, *, patience: float = BUSY_SECONDS) -> Write:
         """Hold the only write transaction: all that is executed within is committed together, or nothing.
 
         For a lock of another program's we wait `patience` seconds. Raises StoreError, DatabaseGone.
         """
-        with self.turn(), self.transaction(patience=patience):
-            yield
+        return Write(self.turn(), self.transaction(patience=patience))
 
-    def turn(self) -> "_Turn":
+    def turn(self) -> Turn:
         """Keep all other writers of ours out, without a transaction. Raises StoreError.
 
         SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. So writers queue at a
         turnstile of two file locks: one writes, one is next, and who has just written cannot pass the one that waits.
         """
-        return _Turn(*self._turnstile())
+        return Turn(*self._turnstile())
 
-    def transaction(self, *, patience: float = BUSY_SECONDS) -> "_Transaction":
+    def transaction(self, *, patience: float = BUSY_SECONDS) -> Transaction:
         """Commit what is executed within, or undo it all: for who has the turn. Raises StoreError, DatabaseGone."""
         self.hold_to_file()
-        return _Transaction(self._connection(), self.path, patience)
+        return Transaction(self._connection(), self.path, patience)
 
     def back_up(self, target: Path) -> None:
         """Copy the database, as it is between two transactions, to a new file, durably. Raises StoreError, OSError.
@@ -132,9 +130,7 @@ class Database:
             for gate in GATES[len(self._gates) :]:
                 self._gates.append(os.open(f"{self.path}-{gate}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except OSError as error:
-            raise StoreError(
-                f"the database {self.path} cannot be written to ({error.strerror}): {_WRITABLE}"
-            ) from error
+            raise StoreError(f"the database {self.path} cannot be written to ({error.strerror}): {WRITABLE}") from error
         return self._gates
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
@@ -144,7 +140,7 @@ class Database:
             connection.execute(sql, parameters)
             return connection.changes()
         except apsw.Error as error:
-            raise _in_words(error, self.path) from error
+            raise in_our_words(error, self.path) from error
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Return all rows of a statement: a RETURNING must be read to its end before the commit."""
@@ -157,7 +153,7 @@ class Database:
                     names = self._columns[sql] = [column[0] for column in cursor.getdescription()]
                 found.append(dict(zip(names, values, strict=True)))
         except apsw.Error as error:
-            raise _in_words(error, self.path) from error
+            raise in_our_words(error, self.path) from error
         return found
 
     def column(self, sql: str) -> list[Any]:
@@ -165,7 +161,7 @@ class Database:
         try:
             return [value for (value,) in self._connection().execute(sql)]
         except apsw.Error as error:
-            raise _in_words(error, self.path) from error
+            raise in_our_words(error, self.path) from error
 
     def _connection(self) -> apsw.Connection:
         """Return SQLite's own: peewee's cursors cost a quarter of a job (decision 1). Raises StoreError."""
@@ -208,73 +204,6 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-_WRITABLE = "let jobrunner's user write to it and its folder"
-#: What is wrong and what to do, by what SQLite says; the others come as SQLite's own words.
-_WORDS: dict[type, str] = {
-    apsw.FullError: "cannot grow, because its disk is full: make room",
-    apsw.BusyError: "is locked by another program: end that one",
-    apsw.ReadOnlyError: f"cannot be written to: {_WRITABLE}",
-    apsw.CantOpenError: f"cannot be opened: {_WRITABLE}",
-    apsw.IOError: "cannot be read or written (disk I/O error): see the system's log for its disk",
-}
-
-
-class _Turn:
-    """The turnstile's locks, held: `following` by who is next, `writer` by who writes."""
-
-    def __init__(self, following: int, writer: int) -> None:
-        self._following = following
-        self._writer = writer
-
-    def __enter__(self) -> None:
-        fcntl.flock(self._following, fcntl.LOCK_EX)
-        fcntl.flock(self._writer, fcntl.LOCK_EX)
-        fcntl.flock(self._following, fcntl.LOCK_UN)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._writer, fcntl.LOCK_UN)
-
-
-class _Transaction:
-    """A write transaction, committed at its end, or undone where that is an exception's."""
-
-    def __init__(self, connection: apsw.Connection, path: Path, patience: float) -> None:
-        self._connection = connection
-        self._path = path
-        self._patience = patience
-
-    def __enter__(self) -> None:
-        try:
-            self._connection.set_busy_timeout(int(self._patience * 1000))
-            self._connection.execute("BEGIN IMMEDIATE")
-        except apsw.Error as error:
-            raise _in_words(error, self._path) from error
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            try:
-                if kind is None:
-                    self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:  # some errors have undone it already
-                    self._connection.execute("ROLLBACK")
-        except apsw.Error as error:
-            raise _in_words(error, self._path) from error
-
-
-def _in_words(error: Exception, path: Path) -> Exception:
-    """Return what to raise instead of an error of SQLite's."""
-    original: BaseException = error
-    while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
-        original = original.__context__
-    if isinstance(original, apsw.ConstraintError):
-        return error  # a wrong state that the schema refused: a bug of ours
-    if isinstance(original, apsw.CorruptError | apsw.NotADBError):
-        return DamagedDatabase(path, str(original))
-    words = _WORDS.get(type(original), f"cannot be used: {original}")
-    return StoreError(f"the database {path} {words}")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import apsw
 
-from jobrunner.files.folders import BOOT_ID
+from jobrunner.files.workspace import BOOT_ID
 from tests.campaign import contract
 from tests.campaign.contract import Delivery
 from tests.campaign.power_loss_disk import Record, State, Tree

@@ -166,7 +166,7 @@ def test_what_has_ended_or_is_unknown_is_said_in_one_line(home: TestHome) -> Non
 
 DIES_AFTER_THE_SUCCESS = """
 import os, sys
-from jobrunner.files.folders import Workspace
+from jobrunner.files.workspace import Workspace
 record = Workspace.record_success
 def record_and_die(workspace):
     record(workspace)

@@ -11,7 +11,8 @@ from jobrunner.domain.errors import ClaimLost, ConfigurationError, PackageError
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import moves
-from jobrunner.files.folders import BOOT_ID, Folders, Stage, Workspace
+from jobrunner.files.folders import Folders
+from jobrunner.files.workspace import BOOT_ID, Stage, Workspace
 from tests.files.test_moves import grow, listing
 
 NAMES = ("inbox", "work", "archive", "failed", "logs")

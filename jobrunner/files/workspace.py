@@ -1,0 +1,92 @@
+"""The work folder of one attempt, whose content says how far the attempt came."""
+
+import os
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from jobrunner.files import moves
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+_HANDLED = f"handled-{BOOT_ID}"
+WORKSPACE_NAME = re.compile(r"(\d+)-(\d+)")
+
+
+class Stage(IntEnum):
+    """How far an attempt came, as its work folder shows it."""
+
+    TAKEN = 1  #: the sender's package is there, untouched
+    HANDLED = 2  #: and the handler's success is recorded
+    FLUSHED = 3  #: and all of it is on the disk
+    MOVED = 4  #: and the package has been moved to the archive
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: who takes a job over renames it first.
+
+    `package/` is the sender's folder. `data/` is the extracted zip while the handler works on it; it becomes
+    `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk, before it is merged into the
+    package. Until it is flushed, a power cut may have eaten it: then its BOOT is not the one that runs now.
+    """
+
+    path: str
+    package: str
+    data: str
+    handled: str
+    flushed: str
+    copying: str
+    copied: str
+    progress: str
+
+    @classmethod
+    def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
+        """Return the work folder of an attempt, whether it exists or not."""
+        path = f"{work}/{job_id}-{attempt}"
+        parts = ("package", "data", _HANDLED, "flushed", "copying", "copied", "progress")
+        return cls(path, *[f"{path}/{part}" for part in parts])
+
+    def stage(self) -> Stage:
+        """Return how far this attempt, or the one it took over, came."""
+        if os.path.lexists(self.flushed):
+            return Stage.FLUSHED if os.path.lexists(self.package) else Stage.MOVED
+        return Stage.HANDLED if os.path.lexists(self.handled) else Stage.TAKEN
+
+    def start_afresh(self) -> None:
+        """Remove what an earlier attempt left beside the sender's package, and make an empty data folder."""
+        for name in os.listdir(self.path):
+            leftover = os.path.join(self.path, name)
+            if leftover != self.package:
+                moves.remove_tree(leftover)
+        os.mkdir(self.data, 0o755)
+
+    def report_progress(self, done: int, total: int) -> None:
+        """Say how many bytes of how many are extracted; nothing any more once all are."""
+        if done == total:
+            os.unlink(self.progress)
+            return
+        with open(self.progress, "w", encoding="ascii") as file:
+            file.write(f"{done} {total}")
+
+    def read_progress(self) -> tuple[int, int] | None:
+        """Return what was said last, None before and after the extraction."""
+        try:
+            with open(self.progress, encoding="ascii") as file:
+                done, total = file.read().split()
+        except (OSError, ValueError):  # none, or being written just now
+            return None
+        return int(done), int(total)
+
+    def remove(self) -> None:
+        """Remove it, when the job has ended. Raises OSError."""
+        try:
+            os.rmdir(self.flushed)  # empty: all that is left once a package is in the archive
+            os.rmdir(self.path)
+        except OSError:
+            moves.remove_tree(self.path)
+
+    def record_success(self) -> None:
+        """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
+        os.rename(self.data, self.handled)

@@ -1,0 +1,96 @@
+"""Turns at writing, and transactions; what SQLite refuses, in our words."""
+
+import fcntl
+from pathlib import Path
+
+import apsw
+
+from jobrunner.domain.errors import DamagedDatabase, StoreError
+
+WRITABLE = "let jobrunner's user write to it and its folder"
+#: What is wrong and what to do, by what SQLite says; the others come as SQLite's own words.
+WORDS: dict[type, str] = {
+    apsw.FullError: "cannot grow, because its disk is full: make room",
+    apsw.BusyError: "is locked by another program: end that one",
+    apsw.ReadOnlyError: f"cannot be written to: {WRITABLE}",
+    apsw.CantOpenError: f"cannot be opened: {WRITABLE}",
+    apsw.IOError: "cannot be read or written (disk I/O error): see the system's log for its disk",
+}
+
+
+class Turn:
+    """The turnstile's locks, held: `following` by who is next, `writer` by who writes."""
+
+    def __init__(self, following: int, writer: int) -> None:
+        self._following = following
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._following, fcntl.LOCK_EX)
+        fcntl.flock(self._writer, fcntl.LOCK_EX)
+        fcntl.flock(self._following, fcntl.LOCK_UN)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._writer, fcntl.LOCK_UN)
+
+
+class Transaction:
+    """A write transaction, committed at its end, or undone where that is an exception's."""
+
+    def __init__(self, connection: apsw.Connection, path: Path, patience: float) -> None:
+        self._connection = connection
+        self._path = path
+        self._patience = patience
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.set_busy_timeout(int(self._patience * 1000))
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error as error:
+            raise in_our_words(error, self._path) from error
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            try:
+                if kind is None:
+                    self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:  # some errors have undone it already
+                    self._connection.execute("ROLLBACK")
+        except apsw.Error as error:
+            raise in_our_words(error, self._path) from error
+
+
+class Write:
+    """A turn and a transaction in it; a generator with two contexts would take longer, while all others wait."""
+
+    def __init__(self, turn: Turn, transaction: Transaction) -> None:
+        self._turn = turn
+        self._transaction = transaction
+
+    def __enter__(self) -> None:
+        self._turn.__enter__()
+        try:
+            self._transaction.__enter__()
+        except BaseException:
+            self._turn.__exit__()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._transaction.__exit__(kind)
+        finally:
+            self._turn.__exit__()
+
+
+def in_our_words(error: Exception, path: Path) -> Exception:
+    """Return what to raise instead of an error of SQLite's."""
+    original: BaseException = error
+    while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
+        original = original.__context__
+    if isinstance(original, apsw.ConstraintError):
+        return error  # a wrong state that the schema refused: a bug of ours
+    if isinstance(original, apsw.CorruptError | apsw.NotADBError):
+        return DamagedDatabase(path, str(original))
+    words = WORDS.get(type(original), f"cannot be used: {original}")
+    return StoreError(f"the database {path} {words}")
