@@ -264,7 +264,7 @@ STEPS = {
         Kill("os.rename", "before", matching="/handled-"), "work", ["data", "package"], 1, AGAIN
     ),
     "row-09-rename-to-handled": HANDLED_STEP,
-    "row-09-syncfs-before-the-rename": replace(HANDLED_STEP, kill=Kill(f"{MOVES}.flush_filesystem")),
+    "row-09-syncfs-before-the-rename": replace(HANDLED_STEP, kill=Kill(f"{MOVES}.Watch.flush")),
     "row-10-rename-to-flushed": Step(Kill("os.rename", matching="/flushed$"), "work", ["flushed", "package"], 1, ONCE),
     "row-11-part-of-the-merge": Step(
         Kill(f"{MOVES}.rename_new", matching=MERGING, call=3), "merging", ["flushed", "package"], 1, ONCE
@@ -423,7 +423,7 @@ def test_row_12_the_move_to_the_archive_is_flushed_by_who_comes_next_before_it_i
 
 GATHERED = {
     "row-09-one-of-two": Kill("os.rename", matching="/handled-", call=2),
-    "row-09-all-before-the-syncfs": Kill(f"{MOVES}.flush_filesystem", "before"),
+    "row-09-all-before-the-syncfs": Kill(f"{MOVES}.Watch.flush", "before"),
     "row-10-one-of-three": Kill("os.rename", matching="/flushed$"),
     "row-11-part-of-the-second": Kill(f"{MOVES}.rename_new", matching=MERGING, call=5),
     "row-12-two-of-three": Kill(f"{MOVES}.rename_new", matching="/archive/.$", call=2),
@@ -814,7 +814,7 @@ def test_the_third_crash_while_its_handler_runs_fails_a_package(scene: Scene) ->
 @pytest.mark.parametrize(
     "cut",
     [
-        pytest.param(Kill(f"{MOVES}.flush_filesystem", "before"), id="after-row-09"),
+        pytest.param(Kill(f"{MOVES}.Watch.flush", "before"), id="after-row-09"),
         pytest.param(Kill(f"{MOVES}.merge", "before", matching="/flushed /"), id="after-row-10"),
         pytest.param(Kill(f"{MOVES}.rename_new", matching=MERGING), id="in-row-11"),
         pytest.param(Kill("commit of complete", "before"), id="after-row-13"),

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Folders:
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)
         self.logs = str(settings.logs)
+        self._disk = moves.Watch(self.work)
         self.inbox_is_a_disk = os.path.ismount(self.inbox)  # then without it there is only an empty folder
 
     def prepare(self, home: Path) -> None:
@@ -98,7 +99,7 @@ class Folders:
 
     def workspace(self, job: Job) -> Workspace:
         """Return the newest work folder that the job has, or where the one of its newest attempt would be."""
-        newest = Workspace.at(self.work, job.id, job.attempt)
+        newest = self._own(job)
         earlier = (Workspace.at(self.work, job.id, attempt) for attempt in range(job.attempt, 0, -1))
         return next((workspace for workspace in earlier if os.path.lexists(workspace.path)), newest)
 
@@ -118,7 +119,8 @@ class Folders:
         `confirm` raises ClaimLost where the job is somebody else's by now. It is asked when the folder is made, before
         anything moves into it: who takes the job over later finds the folder.
         """
-        workspace = Workspace.at(self.work, job.id, job.attempt)
+        self._disk.begin()
+        workspace = self._own(job)
         is_new = not os.path.lexists(workspace.path) and not self._take_over(job, workspace)
         if is_new:
             os.mkdir(workspace.path, 0o755)
@@ -193,32 +195,55 @@ class Folders:
     def _taken(self, job: Job) -> str:
         return os.path.join(self.inbox, f"{inbox.TAKEN_PREFIX}{job.id}")
 
-    def put_in_archive(self, jobs: Iterable[Job]) -> None:
-        """Move handled packages to the archive, durably, from wherever an earlier attempt at it came to.
+    def put_in_archive(self, jobs: Sequence[Job]) -> dict[int, MachineError | OSError]:
+        """Move handled packages to the archive, durably, from wherever earlier attempts at them came to.
 
-        What is flushed is flushed once for all of them. Raises MachineError where the archive holds one of the names,
-        OSError; then each package is where it can be moved from again.
+        What is flushed is flushed once for all of them. Return what has kept which job's package from it, by its id.
         """
-        ours = {job.name: Workspace.at(self.work, job.id, job.attempt) for job in jobs}
-        stages = {name: workspace.stage() for name, workspace in ours.items()}
-        unflushed = [ours[name] for name, stage in stages.items() if stage < Stage.FLUSHED]
-        if unflushed:
-            moves.flush_filesystem(self.work)
-        for workspace in unflushed:
-            os.rename(workspace.handled, workspace.flushed)
-        for name, workspace in ours.items():
-            if stages[name] is not Stage.MOVED:
-                self._move_to_archive(name, workspace)
-        moves.flush_directory(self.archive)  # a move is durable in both of its folders or in none
+        faults: dict[int, MachineError | OSError] = {}
+        everything = [job.id for job in jobs]
+        try:
+            self._flush(jobs)
+        except OSError as error:
+            return dict.fromkeys(everything, error)
+        for job in jobs:
+            try:
+                self._move_to_archive(job)
+            except (MachineError, OSError) as error:
+                faults[job.id] = error
+        try:
+            moves.flush_directory(self.archive)  # a move is durable in both of its folders or in none
+        except OSError as error:
+            return dict.fromkeys(everything, error)
+        return faults
 
-    def _move_to_archive(self, name: str, workspace: Workspace) -> None:
+    def _flush(self, jobs: Iterable[Job]) -> None:
+        handled = [workspace for workspace in map(self._own, jobs) if workspace.stage() is Stage.HANDLED]
+        if not handled:
+            return
+        try:
+            self._disk.flush()
+        except OSError:
+            for workspace in handled:
+                workspace.distrust()
+            raise
+        for workspace in handled:
+            workspace.record_flush()
+
+    def _move_to_archive(self, job: Job) -> None:
+        workspace = self._own(job)
+        if workspace.stage() is Stage.MOVED:
+            return
         moves.merge(workspace.flushed, workspace.package)
         try:
-            moves.rename_new(workspace.package, self.archived(name))
+            moves.rename_new(workspace.package, self.archived(job.name))
         except FileExistsError:
             raise MachineError(
-                f"the archive has got a {shown(name)} meanwhile: move that one away, and this one follows by itself"
+                f"the archive has got a {shown(job.name)} meanwhile: move that one away, and this one follows by itself"
             ) from None
+
+    def _own(self, job: Job) -> Workspace:
+        return Workspace.at(self.work, job.id, job.attempt)
 
     def has_failed(self, job: Job) -> bool:
         """Say whether the failed folder holds the job's package."""

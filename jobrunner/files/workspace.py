@@ -90,3 +90,11 @@ class Workspace:
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
         os.rename(self.data, self.handled)
+
+    def distrust(self) -> None:
+        """Forget the handler's success: what could not be written may be gone, and the next flush would not say so."""
+        os.rename(self.handled, self.data)
+
+    def record_flush(self) -> None:
+        """Record that all is on the disk."""
+        os.rename(self.handled, self.flushed)

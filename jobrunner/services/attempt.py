@@ -80,18 +80,18 @@ class AttemptRunner:
 
     def archive(self, ready: Sequence["Ready"]) -> list[Ending]:
         """Put packages in the archive, durably, and return their endings, which the caller records."""
-        start = time.monotonic()
         if not ready:
             return []
-        try:
-            self._folders.put_in_archive([one.job for one in ready])
-        except (MachineError, OSError, MemoryError) as fault:
-            if len(ready) > 1:  # whose it is shows when each goes on by itself
-                return [ending for one in ready for ending in self.archive([one])]
-            return [self._put_off(one.job, _in_words(fault), one.notes) for one in ready]
+        start = time.monotonic()
+        faults = self._folders.put_in_archive([one.job for one in ready])
+        endings: list[Ending] = []
         for one in ready:
-            one.notes.add(archive=time.monotonic() - start)
-        return [Done(one.job, one.notes.details, one.notes.seconds) for one in ready]
+            if one.job.id in faults:
+                endings.append(self._put_off(one.job, _in_words(faults[one.job.id]), one.notes))
+            else:
+                one.notes.add(archive=time.monotonic() - start)
+                endings.append(Done(one.job, one.notes.details, one.notes.seconds))
+        return endings
 
     def hold_to_guard(self) -> None:
         """Raise JobrunnerError where the guard was killed: no package should be claimed, and pay for that."""

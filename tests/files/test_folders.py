@@ -3,6 +3,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -274,9 +275,26 @@ def test_an_attempt_goes_through_its_stages(home: Home) -> None:
     assert workspace.stage() is Stage.TAKEN
     workspace.record_success()
     assert workspace.stage() is Stage.HANDLED
-    home.folders.put_in_archive([job()])
+    home.folders.take(job(), ours)
+    assert home.folders.put_in_archive([job()]) == {}
     assert workspace.stage() is Stage.MOVED
     assert listing(home.path / "archive/p") == {"p.zip": "x", "result": "x"}
+
+
+def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(moves, "_libc", SimpleNamespace(syncfs=lambda descriptor: flushed.append(descriptor) or 0))
+    home.deliver()
+    workspace = home.folders.take(job(), ours)
+    open_then = {int(number) for number in os.listdir("/proc/self/fd")}
+    workspace.start_afresh()
+    workspace.record_success()
+    home.folders.put_in_archive([job()])
+    assert len(flushed) == 1
+    assert open_then.issuperset(flushed)
+    assert os.path.samefile(f"/proc/self/fd/{flushed[0]}", home.folders.work)
 
 
 @pytest.mark.parametrize(

@@ -306,3 +306,18 @@ def test_folders_and_filesystems_can_be_flushed(tmp_path: Path) -> None:
         flush(str(tmp_path))
         with pytest.raises(FileNotFoundError):
             flush(str(tmp_path / "nothing"))
+
+
+def test_a_disk_that_has_taken_the_place_of_another_is_not_flushed_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    path.symlink_to(tmp_path)
+    disk = moves.Watch(str(path))
+    for place in (tmp_path, Path("/dev/shm")):
+        path.unlink()
+        path.symlink_to(place)
+        disk.begin()
+        if place != tmp_path:
+            with pytest.raises(OSError, match="another disk has been mounted there"):
+                disk.flush()
+            disk.begin()
+        disk.flush()

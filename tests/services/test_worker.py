@@ -29,16 +29,16 @@ class Scene:
         self.meanwhile: list[Callable[[], object]] = []
         #: What is done when one is put off.
         self.on_put_off: list[Callable[[], object]] = []
-        flush = moves.flush_filesystem
+        flush = moves.Watch.flush
 
-        def flush_and_note(path: str) -> None:
+        def flush_and_note(disk: moves.Watch) -> None:
             self.flushes.append(len(list(home.work.glob("*/handled-*"))))
             while self.meanwhile:
                 self.meanwhile.pop()()
-            flush(path)
+            flush(disk)
 
         patch.setattr(worker, "GATHERING_SECONDS", 60.0)
-        patch.setattr(moves, "flush_filesystem", flush_and_note)
+        patch.setattr(moves.Watch, "flush", flush_and_note)
         home.configure('[retry]\nbackoff = "0.01s"\n')
 
     def deliver(self, *names: str, size: int = 10) -> None:
@@ -132,16 +132,21 @@ def test_a_package_that_fails_ends_after_those_that_are_ready(scene: Scene) -> N
     assert scene.home.counts()["done"] == 4
 
 
-def test_where_a_flush_of_all_fails_each_is_tried_alone(scene: Scene) -> None:
+def test_what_could_not_be_flushed_is_extracted_again(scene: Scene) -> None:
+    extracted = []
+
     def fail() -> None:
+        extracted.extend(path.stat().st_ino for path in scene.home.work.glob("*/handled-*/a"))
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     scene.meanwhile.append(fail)
     scene.deliver(*NAMES)
     scene.work()
-    assert scene.flushes == [4, 4, 3, 2, 1]
-    assert scene.heard(JobPutOff) == []
+    assert scene.flushes[0] == len(extracted) == 4
+    assert sorted(scene.heard(JobPutOff)) == list(NAMES)
+    assert sorted(scene.heard(JobDone)) == list(NAMES)
     scene.assert_done()
+    assert [scene.home.show(name)["attempts"][0]["outcome"] for name in NAMES] == ["fault"] * 4
 
 
 def test_a_job_that_is_somebody_elses_by_now_is_not_recorded_and_the_others_are(scene: Scene) -> None:
