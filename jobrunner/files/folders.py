@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -200,25 +200,25 @@ class Folders:
 
         What is flushed is flushed once for all of them. Return what has kept which job's package from it, by its id.
         """
+        stages = {job.id: self._own(job).stage() for job in jobs}
         faults: dict[int, MachineError | OSError] = {}
-        everything = [job.id for job in jobs]
         try:
-            self._flush(jobs)
+            self._flush([self._own(job) for job in jobs if stages[job.id] is Stage.HANDLED])
         except OSError as error:
-            return dict.fromkeys(everything, error)
+            return dict.fromkeys(stages, error)
         for job in jobs:
             try:
-                self._move_to_archive(job)
+                if stages[job.id] is not Stage.MOVED:
+                    self._move_to_archive(job)
             except (MachineError, OSError) as error:
                 faults[job.id] = error
         try:
             moves.flush_directory(self.archive)  # a move is durable in both of its folders or in none
         except OSError as error:
-            return dict.fromkeys(everything, error)
+            return dict.fromkeys(stages, error)
         return faults
 
-    def _flush(self, jobs: Iterable[Job]) -> None:
-        handled = [workspace for workspace in map(self._own, jobs) if workspace.stage() is Stage.HANDLED]
+    def _flush(self, handled: Sequence[Workspace]) -> None:
         if not handled:
             return
         try:
@@ -232,8 +232,6 @@ class Folders:
 
     def _move_to_archive(self, job: Job) -> None:
         workspace = self._own(job)
-        if workspace.stage() is Stage.MOVED:
-            return
         moves.merge(workspace.flushed, workspace.package)
         try:
             moves.rename_new(workspace.package, self.archived(job.name))

@@ -20,13 +20,12 @@ _renameat2 = _libc.renameat2
 _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
-def rename_new(source: str, target: str, *, source_dir: int = _AT_FDCWD, target_dir: int = _AT_FDCWD) -> None:
+def rename_new(source: str, target: str) -> None:
     """Rename, atomically and only where the target does not exist. Raises FileExistsError, OSError.
 
-    os.rename would replace an empty folder (renameat2(2), RENAME_NOREPLACE). Relative paths are those below the open
-    folders, if such are given.
+    os.rename would replace an empty folder (renameat2(2), RENAME_NOREPLACE).
     """
-    if _renameat2(source_dir, os.fsencode(source), target_dir, os.fsencode(target), _RENAME_NOREPLACE) != 0:
+    if _renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
         number = ctypes.get_errno()
         if number == errno.EINVAL:
             raise MachineError(
@@ -125,11 +124,12 @@ def merge(source: str, target: str) -> None:
     """
     shared = []
     with _open_folder(source) as source_dir, _open_folder(target) as target_dir:
+        there = set(os.listdir(target_dir))
         for name in os.listdir(source_dir):
-            try:
-                rename_new(name, name, source_dir=source_dir, target_dir=target_dir)
-            except FileExistsError:
+            if name in there:
                 shared.append(name)
+            else:
+                os.rename(name, name, src_dir_fd=source_dir, dst_dir_fd=target_dir)
     for name in shared:
         ours, theirs = os.path.join(source, name), os.path.join(target, name)
         if not (_is_folder(ours) and _is_folder(theirs)):
