@@ -1,43 +1,38 @@
 """What happens while jobrunner runs, as named values. The command line turns them into words."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class WorkersStarted:
+class WorkersStarted(NamedTuple):
     """A supervisor starts `workers` workers in `home`."""
 
     workers: int
     home: str
 
 
-@dataclass(frozen=True, slots=True)
-class PackagesFound:
+class PackagesFound(NamedTuple):
     """A scan queued `new` packages and `replaced` new deliveries of failed ones."""
 
     new: int
     replaced: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobDone:
+class JobDone(NamedTuple):
     """A package is in the archive, `seconds` after its claim."""
 
     name: str
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobFailed:
+class JobFailed(NamedTuple):
     """A package is in the failed folder."""
 
     name: str
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobPutOff:
+class JobPutOff(NamedTuple):
     """A job will be tried again in `delay` seconds."""
 
     name: str
@@ -45,8 +40,7 @@ class JobPutOff:
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecovered:
+class JobRecovered(NamedTuple):
     """What a dead worker was doing is in the queue again; `error` says how the worker died.
 
     `condemned`: the next worker only puts it in the failed folder.
@@ -57,23 +51,20 @@ class JobRecovered:
     condemned: bool
 
 
-@dataclass(frozen=True, slots=True)
-class JobCancelled:
+class JobCancelled(NamedTuple):
     """Somebody cancelled a running job; its worker was ended for that. The next one puts it in the failed folder."""
 
     name: str
     worker_pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimGone:
+class ClaimGone(NamedTuple):
     """A worker found that its job had been given to another, and left it alone."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(NamedTuple):
     """A worker ended unasked and is replaced in `delay` seconds; `times` in a row it did so early."""
 
     pid: int
@@ -82,30 +73,26 @@ class WorkerDied:
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Upgraded:
+class Upgraded(NamedTuple):
     """The database got the schema of this version; `backup` is the file that holds it as it was."""
 
     database: str
     backup: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopping(NamedTuple):
     """A signal came: running jobs have `grace` seconds to end."""
 
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Something is wrong with the machine: what needs it waits, and looks again."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(NamedTuple):
     """What was wrong with the machine is not any more: the work goes on."""
 
 

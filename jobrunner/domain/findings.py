@@ -1,8 +1,8 @@
 """What a check of a home finds: differences between database and folders, as values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -42,8 +42,7 @@ REPAIRABLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One difference: where it is, and the package and job that it concerns, where they are known."""
 
     kind: Kind
@@ -53,8 +52,7 @@ class Finding:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(NamedTuple):
     """All differences, and what was compared: `jobs` in the database, of which `gone` are done and not in the archive.
 
     The archive is the user's: who empties it makes no difference, its names stay known.
@@ -65,8 +63,7 @@ class Findings:
     gone: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(NamedTuple):
     """A new database: jobs in it by state, and what the damaged one is called by now (None where there was none)."""
 
     counts: dict[str, int]

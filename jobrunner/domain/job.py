@@ -1,6 +1,5 @@
 """The job: one row for one package name, and its attempts."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -29,8 +28,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"  #: jobrunner was stopped or everything was killed
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A job as it was read; a worker that claimed it holds it as `(id, attempt, worker_id)`.
 
     `attempt` is the number of the newest attempt. `failures`, `crashes`, `interruptions` are the three budgets and
@@ -70,8 +68,7 @@ class KnownJob(NamedTuple):
     lies_in_failed: bool  #: or did, when it was last put there
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One try at a job by one worker. Seconds are None for a step that was not reached.
 
     `encoding`: how the names in the zip were read, where they do not say it themselves.
@@ -89,8 +86,7 @@ class Attempt:
     encoding: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(NamedTuple):
     """What is recorded of one attempt: seconds that its steps took, and the encoding of the names in the zip."""
 
     extract: float | None = None
@@ -99,8 +95,7 @@ class Details:
     encoding: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(NamedTuple):
     """A job as it is recorded for a package that was found without one. Without an `id` it gets the next.
 
     `attempt`: the number of the newest attempt that is known of. Times are seconds since 1970 (UTC).

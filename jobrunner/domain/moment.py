@@ -1,11 +1,10 @@
 """Now, on the two clocks that there are."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One instant, in seconds since 1970 (UTC) on both clocks.
 
     `wall` is what people read, and jumps when somebody sets it. `steady` agrees with it at the first look after a boot

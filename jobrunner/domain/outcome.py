@@ -2,13 +2,12 @@
 
 import os
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.domain.job import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class HandlerResult:
+class HandlerResult(NamedTuple):
     """How a handler ended: the outcome, and the reason in words unless it is `done`."""
 
     outcome: Outcome

@@ -3,8 +3,8 @@
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 #: A file name on Linux has at most 255 bytes, and the package NAME holds NAME.zip.
 MAX_NAME_BYTES = 251
@@ -12,8 +12,7 @@ MAX_NAME_BYTES = 251
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """What a callable handler gets.
 
     `data` is the folder with the zip's extracted members: what the handler writes there is archived.

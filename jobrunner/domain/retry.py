@@ -1,6 +1,6 @@
 """What an attempt's end means for its job: pure functions over the budgets."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jobrunner.domain.job import Job, Outcome
 
@@ -10,8 +10,7 @@ MAX_CRASHES = 3
 MAX_INTERRUPTIONS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """`max_attempts` failures of the handler fail the job; times in seconds."""
 
     max_attempts: int
@@ -19,8 +18,7 @@ class RetryPolicy:
     max_backoff: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The job's budgets from now on, and what becomes of it.
 
     `condemned` fails it. Otherwise it is queued again: at once or after `delay` seconds, at its old place in the
@@ -46,26 +44,26 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
     now = Decision(job.failures, job.delays, job.crashes, interruptions=0, reason=error)
     match outcome:
         case Outcome.REJECTED:
-            return replace(now, condemned=True)
+            return now._replace(condemned=True)
         case Outcome.FAILED:
             failures = job.failures + 1
             if failures >= policy.max_attempts:
-                return replace(now, failures=failures, delays=0, condemned=True)
-            return replace(now, failures=failures, delays=0, delay=_backoff(failures, policy, jitter))
+                return now._replace(failures=failures, delays=0, condemned=True)
+            return now._replace(failures=failures, delays=0, delay=_backoff(failures, policy, jitter))
         case Outcome.LATER | Outcome.FAULT:
             delays = job.delays + 1
-            return replace(now, delays=delays, delay=_backoff(delays, policy, jitter))
+            return now._replace(delays=delays, delay=_backoff(delays, policy, jitter))
         case Outcome.CRASHED:
             crashes = job.crashes + 1
             if crashes >= MAX_CRASHES:
                 reason = f"its worker died {crashes} times while it ran: see what the last attempt printed"
-                return replace(now, crashes=crashes, condemned=True, reason=reason)
-            return replace(now, crashes=crashes)
+                return now._replace(crashes=crashes, condemned=True, reason=reason)
+            return now._replace(crashes=crashes)
         case Outcome.INTERRUPTED:
             interruptions = job.interruptions + 1
             if interruptions >= MAX_INTERRUPTIONS:
-                return replace(now, to_back=True)
-            return replace(now, interruptions=interruptions)
+                return now._replace(to_back=True)
+            return now._replace(interruptions=interruptions)
         case Outcome.DONE:
             raise ValueError("a job that is done needs no decision")
 

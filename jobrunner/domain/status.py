@@ -1,13 +1,12 @@
 """How a home stands, and the story of one job: what people ask for, as values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.domain.job import Attempt, Job
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A folder in the inbox; `lacking` says what it waits for, None if it is complete.
 
     `arrived_at` is the time of its zip, in seconds since 1970.
@@ -18,8 +17,7 @@ class Delivery:
     arrived_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks."""
 
     new: Sequence[str]
@@ -27,8 +25,7 @@ class Survey:
     incomplete: Sequence[Delivery]
 
 
-@dataclass(frozen=True, slots=True)
-class RunningJob:
+class RunningJob(NamedTuple):
     """A running job with who runs it, since when (seconds since 1970) and for how many seconds.
 
     `extracted`: while its zip is being extracted, how many bytes of how many are, if it is not done in no time.
@@ -41,8 +38,7 @@ class RunningJob:
     extracted: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
 
     `troubles`: what is wrong with the machine, so that workers wait.
@@ -59,8 +55,7 @@ class Status:
     survey: Survey
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(NamedTuple):
     """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists."""
 
     job: Job

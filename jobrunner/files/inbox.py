@@ -5,7 +5,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.domain.package import MAX_NAME_BYTES
 from jobrunner.domain.settings import IntakeSettings
@@ -17,8 +17,7 @@ TAKEN_PREFIX = ".jobrunner-taken-"
 _TAKEN = re.compile(re.escape(TAKEN_PREFIX) + "([0-9]{1,18})")  # the database has 63 bits for an id
 
 
-@dataclass(frozen=True, slots=True)
-class _Stillness:
+class _Stillness(NamedTuple):
     """When a package changed last by the filesystem's clock, and since when it has been still by the monotonic one."""
 
     changed_at: float

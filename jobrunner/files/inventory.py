@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import taken
@@ -16,8 +16,7 @@ _ID = re.compile(r"[0-9]{1,18}")  # the database has 63 bits for one
 _WORK_FOLDER = re.compile(rf"({_ID.pattern})-({_ID.pattern})")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkFolder:
+class WorkFolder(NamedTuple):
     """The work folder of an attempt."""
 
     path: str

@@ -4,8 +4,8 @@ import os
 import pwd
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.package import shown
@@ -24,8 +24,7 @@ _UNSAFE = {
 _LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """Where a filesystem is mounted, and of which type it is."""
 
     point: str

@@ -2,9 +2,9 @@
 
 import os
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from jobrunner.files import moves
 
@@ -23,8 +23,7 @@ class Stage(IntEnum):
     MOVED = 4  #: and the package has been moved to the archive
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: who takes a job over renames it first.
 
     `package/` is the sender's folder. `data/` is the extracted zip while the handler works on it; it becomes

@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.settings import ProcessSettings
@@ -11,8 +11,7 @@ from jobrunner.domain.settings import ProcessSettings
 _RESOURCES = {"max_open_files": resource.RLIMIT_NOFILE, "max_memory": resource.RLIMIT_AS}
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bytes of address space and open files of each process, None where they stay as they are; added niceness."""
 
     max_memory: int | None = None

@@ -5,10 +5,9 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip, in_words
 from jobrunner.domain.job import Details, Job, Outcome
@@ -162,7 +161,7 @@ class AttemptRunner:
     def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
         error = decision.reason or ""
         try:
-            workspace = self._folders.take(replace(job, condemned=True), self._confirm)
+            workspace = self._folders.take(job._replace(condemned=True), self._confirm)
             if os.path.lexists(workspace.package):
                 place = self._move_to_failed(job, workspace, decision)
             else:  # moved by an attempt that was cut short; or never taken from there after a retry
@@ -233,7 +232,7 @@ class _Notes:
         return time.monotonic() - self._start
 
     def add(self, **changes: Any) -> None:
-        self.details = replace(self.details, **changes)
+        self.details = self.details._replace(**changes)
 
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
@@ -244,8 +243,7 @@ class _Notes:
             self.add(**{step: time.monotonic() - start})
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """All that is left of the attempt is to put the package in the archive; a crash does not count against it."""
 
     job: Job

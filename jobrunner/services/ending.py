@@ -1,13 +1,12 @@
 """How an attempt ended, for the worker to record."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.retry import Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """The package is in the archive, durably, `seconds` after the claim."""
 
     job: Job
@@ -15,8 +14,7 @@ class Done:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The package is in the failed folder, durably: at `place`, its name there and our file in it."""
 
     job: Job
@@ -26,8 +24,7 @@ class Failed:
     details: Details
 
 
-@dataclass(frozen=True, slots=True)
-class PutOff:
+class PutOff(NamedTuple):
     """The job is to be tried again, as decided; `trouble`: nothing can be tried before the machine is mended."""
 
     job: Job

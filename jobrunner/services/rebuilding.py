@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jobrunner.domain.errors import DamagedDatabase, JobrunnerError
 from jobrunner.domain.findings import Rebuilt
@@ -29,8 +29,7 @@ _PATIENCE = 10.0
 _BESIDE = ("", "-wal", "-shm")
 
 
-@dataclass(frozen=True, slots=True)
-class _Old:
+class _Old(NamedTuple):
     """What the old database still tells: whether it is sound, and jobs by name."""
 
     is_sound: bool

@@ -1,7 +1,5 @@
 """What dead workers left: their handlers are killed, their jobs queued again, their leftovers swept."""
 
-from dataclasses import replace
-
 from jobrunner.domain.events import Emit, Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
@@ -125,7 +123,7 @@ class Recovery:
         decision = decide(job, outcome, error, self._policy, jitter=0)
         if self._folders.workspace(job).stage() < Stage.HANDLED:
             return decision
-        return replace(decision, condemned=False, crashes=job.crashes)  # what succeeded does not fail any more
+        return decision._replace(condemned=False, crashes=job.crashes)  # what succeeded does not fail any more
 
 
 def _will_not_end(pids: set[int]) -> str:

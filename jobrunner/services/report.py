@@ -1,7 +1,5 @@
 """What people want to know: how things stand, and the story of one job. Changes nothing."""
 
-from dataclasses import replace
-
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Job
 from jobrunner.domain.moment import Moment, Now
@@ -51,7 +49,7 @@ class Report:
             done_last_minute=self._jobs.done_within(60, now),
             done_last_hour=self._jobs.done_within(3600, now),
             running=[
-                replace(running, extracted=self._folders.workspace(running.job).read_progress())
+                running._replace(extracted=self._folders.workspace(running.job).read_progress())
                 for running in self._jobs.running(now)
             ],
             waiting=[_with_wall_time(job, now) for job in self._jobs.waiting(_MOST_WAITING)],
@@ -93,4 +91,4 @@ class Report:
 
 def _with_wall_time(job: Job, now: Moment) -> Job:
     """Return the job with its waiting time as people's clocks show it."""
-    return job if job.not_before_at is None else replace(job, not_before_at=now.wall_of(job.not_before_at))
+    return job if job.not_before_at is None else job._replace(not_before_at=now.wall_of(job.not_before_at))

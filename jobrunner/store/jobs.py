@@ -258,7 +258,7 @@ def _place(failed_name: str | None, error_name: str | None) -> dict[str, Any]:
     return {"failed_name": failed_name and os.fsencode(failed_name), "error_name": error_name}
 
 
-_of_job = itemgetter(*Job.__dataclass_fields__)
+_of_job = itemgetter(*Job._fields)
 
 
 def _job(row: Row) -> Job:
@@ -278,6 +278,6 @@ def _running(row: Row, now: Moment) -> RunningJob:
 
 
 def _attempt(row: Row) -> Attempt:
-    values = {name: row[name] for name in Attempt.__dataclass_fields__}
+    values = {name: row[name] for name in Attempt._fields}
     values["outcome"] = row["outcome"] and Outcome(row["outcome"])
     return Attempt(**values)

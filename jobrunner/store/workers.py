@@ -1,13 +1,12 @@
 """Who works, by what they said when they started. Whether they live, the kernel knows."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRecord:
+class WorkerRecord(NamedTuple):
     """A worker that was started; `token` and `supervisor` name the lock files of it and of who started it.
 
     `trouble`: what is wrong with the machine, so that it waits.

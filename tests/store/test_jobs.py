@@ -1,6 +1,5 @@
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import apsw
@@ -149,7 +148,7 @@ def test_nothing_is_claimed_where_nothing_is_ready(store: Store) -> None:
 
 
 def test_a_waiting_job_is_not_claimed_before_its_time(store: Store) -> None:
-    job = store.requeue(store.claimed(), replace(AGAIN, delay=10.0))
+    job = store.requeue(store.claimed(), AGAIN._replace(delay=10.0))
     assert job.not_before_at == NOW + 10
     for now in (NOW, NOW + 9.9):
         assert not store.jobs.any_ready(at(now))
@@ -163,20 +162,20 @@ def test_a_waiting_job_is_not_claimed_before_its_time(store: Store) -> None:
 
 @pytest.mark.parametrize("jump", [-86400, 86400])
 def test_a_wait_is_as_long_as_it_is_whatever_the_wall_clock_does(store: Store, jump: float) -> None:
-    store.requeue(store.claimed(), replace(AGAIN, delay=10.0))
+    store.requeue(store.claimed(), AGAIN._replace(delay=10.0))
     for seconds, ready in ((9.9, False), (10, True)):
         assert store.jobs.any_ready(Moment(NOW + seconds + jump, NOW + seconds)) is ready
 
 
 def test_a_boot_with_the_clock_set_back_by_a_day_strands_no_waiting_job(store: Store) -> None:
-    store.requeue(store.claimed(), replace(AGAIN, delay=10.0))
+    store.requeue(store.claimed(), AGAIN._replace(delay=10.0))
     yesterday = NOW - 86400
     assert store.jobs.any_ready(at(yesterday))
     assert store.claim(yesterday) is not None
 
 
 def test_the_longest_wait_is_waited_for(store: Store) -> None:
-    store.requeue(store.claimed(), replace(AGAIN, delay=MAX_WAIT))
+    store.requeue(store.claimed(), AGAIN._replace(delay=MAX_WAIT))
     assert not store.jobs.any_ready(at(NOW))
     assert store.claim(NOW) is None
 
@@ -212,7 +211,7 @@ FINISHES: dict[str, Callable[[Jobs, Job], None]] = {
     "fail": lambda jobs, job: jobs.fail(job, Outcome.FAILED, "bad", ("p", "error.txt"), TIMINGS, NOW),
     "fail without a place": lambda jobs, job: jobs.fail(job, Outcome.FAILED, "bad", None, TIMINGS, NOW),
     "requeue": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, AGAIN, at(NOW)),
-    "requeue to back": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, replace(AGAIN, to_back=True), at(NOW)),
+    "requeue to back": lambda jobs, job: jobs.requeue(job, Outcome.FAILED, AGAIN._replace(to_back=True), at(NOW)),
 }
 
 
@@ -234,7 +233,7 @@ def test_a_finish_by_who_lost_the_claim_changes_nothing(store: Store, finish: st
         case "failed":
             store.fail(job)
         case "no job":
-            job = replace(job, id=job.id + 1)
+            job = job._replace(id=job.id + 1)
     before = store.content()
     with pytest.raises(ClaimLost, match="p"), store.database.write():
         FINISHES[finish](store.jobs, job)
@@ -245,7 +244,7 @@ def test_a_finish_by_who_lost_the_claim_changes_nothing(store: Store, finish: st
 def test_a_finish_needs_its_own_attempt_and_its_own_worker(store: Store, finish: str) -> None:
     job = store.claimed()
     before = store.content()
-    for other in (replace(job, attempt=2), replace(job, worker_id=store.register("w2")), replace(job, worker_id=None)):
+    for other in (job._replace(attempt=2), job._replace(worker_id=store.register("w2")), job._replace(worker_id=None)):
         with pytest.raises(ClaimLost), store.database.write():
             FINISHES[finish](store.jobs, other)
     assert store.content() == before
@@ -268,7 +267,7 @@ def test_a_job_that_is_sent_to_the_back_lets_all_others_go_first(store: Store) -
     store.enqueue("a", "b", "c")
     job = store.claim()
     assert job is not None
-    store.requeue(job, replace(AGAIN, to_back=True))
+    store.requeue(job, AGAIN._replace(to_back=True))
     store.enqueue("d")
     assert store.claim_order() == ["b", "c", "a", "d"]
 
@@ -278,8 +277,8 @@ def test_two_jobs_that_are_sent_to_the_back_keep_their_order(store: Store) -> No
     first, second = store.claim(), store.claim()
     assert first is not None
     assert second is not None
-    store.requeue(first, replace(AGAIN, to_back=True))
-    store.requeue(second, replace(AGAIN, to_back=True))
+    store.requeue(first, AGAIN._replace(to_back=True))
+    store.requeue(second, AGAIN._replace(to_back=True))
     assert store.claim_order() == ["c", "a", "b"]
 
 
@@ -341,7 +340,7 @@ def test_only_a_failed_job_is_retried_or_replaced(store: Store, verb: str) -> No
 def test_counts_are_disjoint(store: Store) -> None:
     store.complete(store.claimed("done"))
     store.fail(store.claimed("failed"))
-    store.requeue(store.claimed("waiting"), replace(AGAIN, delay=10.0))
+    store.requeue(store.claimed("waiting"), AGAIN._replace(delay=10.0))
     running = store.claimed("running")
     store.enqueue("q1", "q2")
     assert store.jobs.counts(at(NOW)) == {"queued": 2, "waiting": 1, "running": 1, "done": 1, "failed": 1}
@@ -354,7 +353,7 @@ def test_a_job_is_pending_until_it_has_ended(store: Store) -> None:
     assert not store.jobs.any_pending()
     job = store.claimed()
     assert store.jobs.any_pending()
-    store.requeue(job, replace(AGAIN, delay=10.0))
+    store.requeue(job, AGAIN._replace(delay=10.0))
     assert store.jobs.any_pending()
     again = store.claim(NOW + 10)
     assert again is not None
@@ -371,7 +370,7 @@ def test_failed_jobs_are_listed_newest_first(store: Store) -> None:
 
 def test_waiting_jobs_are_listed_next_first(store: Store) -> None:
     for name, delay in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
-        store.requeue(store.claimed(name), replace(AGAIN, delay=delay))
+        store.requeue(store.claimed(name), AGAIN._replace(delay=delay))
     assert [job.name for job in store.jobs.waiting(2)] == ["b", "c"]
 
 
