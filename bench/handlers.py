@@ -24,7 +24,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import Package
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, handler_for
-from jobrunner.wiring import load_settings
+from jobrunner.wiring.home import load_settings
 
 #: Settings of the whole job: what its handler is.
 HANDLERS = {

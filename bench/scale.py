@@ -23,7 +23,7 @@ from report import table, wanted
 
 from jobrunner.domain.job import Details
 from jobrunner.store.workers import Workers
-from jobrunner.wiring import Home, load_settings, open_home
+from jobrunner.wiring.home import Home, load_settings, open_home
 
 SIZES = (1_000, 100_000, 1_000_000)
 DAYS = 30 * 86400

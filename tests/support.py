@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jobrunner import wiring
+from jobrunner.wiring.home import Home, load_settings, open_home
 
 PATIENCE = 30.0
 JOBRUNNER = [sys.executable, "-m", "jobrunner"]
@@ -128,9 +128,9 @@ class TestHome:
         document: dict[str, Any] = json.loads(result.stdout)
         return document
 
-    def open(self) -> wiring.Home:
+    def open(self) -> Home:
         """The services of this home, in this process."""
-        return wiring.open_home(wiring.load_settings(self.path), lambda event: None)
+        return open_home(load_settings(self.path), lambda event: None)
 
     def end_all(self) -> None:
         for process in self.started:

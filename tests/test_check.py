@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import apsw
 import pytest
 
-from jobrunner import wiring
 from jobrunner.domain.findings import Findings, Kind
+from jobrunner.wiring.checking import checking, repairing
+from jobrunner.wiring.home import Home
 from tests.crash_driver import Kill
 from tests.messages import tree
 from tests.scripts import PRELUDE, journal
@@ -19,7 +20,7 @@ from tests.test_crash_table import Scene
 
 
 @contextmanager
-def opened(home: TestHome) -> Iterator[wiring.Home]:
+def opened(home: TestHome) -> Iterator[Home]:
     services = home.open()
     try:
         yield services
@@ -34,7 +35,7 @@ def scan(home: TestHome) -> None:
 
 def check(home: TestHome) -> Findings:
     with opened(home) as services:
-        return services.checking.check()
+        return checking(services).check()
 
 
 def found(home: TestHome) -> list[tuple[Kind, str]]:
@@ -44,7 +45,7 @@ def found(home: TestHome) -> list[tuple[Kind, str]]:
 
 def repair(home: TestHome) -> list[Kind]:
     with opened(home) as services:
-        return [each.kind for each in services.repairing.repair(services.checking.check().differences)]
+        return [each.kind for each in repairing(services).repair(checking(services).check().differences)]
 
 
 def state(home: TestHome, name: str) -> str | None:
@@ -235,7 +236,7 @@ def test_while_workers_are_at_it_nothing_is_found(home: TestHome) -> None:
     looks = 0
     with opened(home) as services:
         while services.jobs.any_pending():
-            assert services.checking.check().differences == []
+            assert checking(services).check().differences == []
             looks += 1
     assert looks > 5
     assert len(os.listdir(home.archive)) == 150

@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 
-from jobrunner import wiring
 from jobrunner.domain.events import Event, JobRecovered, Trouble
 from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.store.workers import Workers
+from jobrunner.wiring.home import Home, load_settings, open_home
+from jobrunner.wiring.recovering import recovery
 from tests.support import TestHome, clean_environment
 
 
 @pytest.fixture
-def opened(home: TestHome) -> Iterator[tuple[wiring.Home, list[Event]]]:
+def opened(home: TestHome) -> Iterator[tuple[Home, list[Event]]]:
     """A home with two packages, each running in a worker that is dead."""
     home.package("a")
     home.package("b")
     events: list[Event] = []
-    made = wiring.open_home(wiring.load_settings(home.path), events.append)
+    made = open_home(load_settings(home.path), events.append)
     made.intake.scan()
     events.clear()
     for number, token in enumerate(("a" * 16, "b" * 16)):
@@ -51,12 +52,13 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_the_others_are_recovered_meanwhile_and_it_is_said_once(
-    opened: tuple[wiring.Home, list[Event]], stuck: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    opened: tuple[Home, list[Event]], stuck: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, events = opened
-    assert home.recovery.run() == set()
+    recovering = recovery(home)
+    assert recovering.run() == set()
     start = time.monotonic()
-    assert home.recovery.run() == set()
+    assert recovering.run() == set()
     assert time.monotonic() - start < 0.9  # its patience is over
     trouble, recovered = events
     assert isinstance(trouble, Trouble)
@@ -68,5 +70,5 @@ def test_the_others_are_recovered_meanwhile_and_it_is_said_once(
     ]
     os.kill(stuck.pid, signal.SIGKILL)
     stuck.wait()
-    assert home.recovery.run() == set()
+    assert recovering.run() == set()
     assert [job.state for job in map(home.jobs.find, ("a", "b")) if job] == ["queued", "queued"]

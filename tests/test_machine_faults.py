@@ -13,8 +13,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from jobrunner import wiring
 from jobrunner.domain.status import Status
+from jobrunner.wiring.home import load_settings, open_home
 from tests.scripts import PRELUDE, journal, outcomes, story
 from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
 
@@ -59,7 +59,7 @@ class Run:
 
 
 def status(home: TestHome) -> Status:
-    opened = wiring.open_home(wiring.load_settings(home.path), lambda event: None, to_read=True)
+    opened = open_home(load_settings(home.path), lambda event: None, to_read=True)
     try:
         return opened.report.status()
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.cli.main import app
+from jobrunner.cli.main import COMMANDS
 from jobrunner.domain import settings
 from tests.support import clean_environment
 
@@ -19,7 +19,6 @@ README = ROOT / "README.md"
 #: What a session shows but a test does not do: it fetches from the network or builds the project itself.
 NOT_RUN = ("make", "git", "pipx", "pip", "uv", "uvx", "sudo")
 SESSION_SECONDS = 60
-COMMANDS = [command.name or "" for command in app.registered_commands]
 KEYS = [f"{section}.{key}" for section, kind in settings.SECTIONS.items() for key in kind.__dataclass_fields__]
 
 

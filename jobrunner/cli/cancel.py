@@ -18,15 +18,16 @@ def command(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Queued or running packages.")],
 ) -> None:
     """Stop queued or running packages: they become failed, "cancelled". Retry brings them back."""
-    from jobrunner import wiring
+    from jobrunner.wiring.cancelling import cancelling
+    from jobrunner.wiring.home import load_settings, open_home
 
-    home = wiring.open_home(wiring.load_settings(context.obj), lambda event: None)
+    home = open_home(load_settings(context.obj), lambda event: None)
     jobs = {job.id: job for job in map(home.report.find, names)}
     refused = 0
     # those that run last: a worker that is free again would take one of the others
     for job in sorted(jobs.values(), key=lambda job: job.state is State.RUNNING):
         try:
-            failed_name = home.cancelling.cancel(job).failed_name
+            failed_name = cancelling(home).cancel(job).failed_name
         except JobrunnerError as error:
             refused += 1
             print(f"jobrunner: {error}", file=sys.stderr)

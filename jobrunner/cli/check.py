@@ -110,23 +110,24 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Hold the database against the folders and say every difference, with what to do about it."""
-    from jobrunner import wiring
     from jobrunner.cli import tables
+    from jobrunner.wiring.checking import checking, rebuilding, repairing
+    from jobrunner.wiring.home import load_settings, open_home
 
     if repair and rebuild:
         raise ConfigurationError("say --repair or --rebuild: a database that is made anew agrees with the folders")
-    settings = wiring.load_settings(context.obj)
-    rebuilt = wiring.rebuilding(settings).rebuild() if rebuild else None
+    settings = load_settings(context.obj)
+    rebuilt = rebuilding(settings).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:
-        home = wiring.open_home(settings, printer())
-        findings = home.checking.check()
+        home = open_home(settings, printer())
+        findings = checking(home).check()
         if repair and findings.differences:
-            for finding in home.repairing.repair(findings.differences):
+            for finding in repairing(home).repair(findings.differences):
                 repaired.append(finding)
                 if not as_json:
                     print(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
-            findings = home.checking.check()
+            findings = checking(home).check()
     except DamagedDatabase as error:
         findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), detail=error.reason)])
     except LostDatabase as error:

@@ -18,13 +18,13 @@ def command(
     ] = None,
 ) -> None:
     """Make a home: a commented jobrunner.toml and the folders. Overwrites nothing."""
-    from jobrunner import wiring
     from jobrunner.domain.settings import template
+    from jobrunner.wiring.home import SETTINGS_FILE, load_settings, prepare_folders
 
     home = (directory or context.obj).expanduser().resolve()
     if home.exists() and not home.is_dir():
         raise ConfigurationError(f"{home} is a file: name a folder")
-    file = home / wiring.SETTINGS_FILE
+    file = home / SETTINGS_FILE
     try:
         home.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as new:
@@ -34,8 +34,8 @@ def command(
         print(f"{file} was there already and is left as it is.")
     except OSError as error:
         raise ConfigurationError(f"the home cannot be made: {in_words(error)}") from error
-    settings = wiring.load_settings(home)
+    settings = load_settings(home)
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)
-    wiring.prepare_folders(settings)
+    prepare_folders(settings)
     print(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")

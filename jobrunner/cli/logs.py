@@ -23,9 +23,9 @@ def command(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is done or failed.")] = False,
 ) -> None:
     """Print what the handler printed, attempt after attempt."""
-    from jobrunner import wiring
+    from jobrunner.wiring.home import load_settings, open_home
 
-    home = wiring.open_home(wiring.load_settings(context.obj), printer(), to_read=True)
+    home = open_home(load_settings(context.obj), printer(), to_read=True)
     job = home.report.find(name)
     opened: dict[int, BinaryIO] = {}
     while True:

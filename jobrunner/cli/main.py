@@ -2,19 +2,42 @@
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from jobrunner.cli import cancel, check, demo, init, logs, retry, run, scan, show, status, work
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
+#: In the order of the help; each is a module beside this one.
+COMMANDS = ("init", "scan", "work", "run", "status", "show", "logs", "retry", "cancel", "check", "demo")
+
+
+class _Commands(TyperGroup):
+    """Imports a command when it is asked for: starting one does not pay for the others."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command. For one that is not known all are imported: the nearest is suggested."""
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                module = import_module(f"jobrunner.cli.{name}")
+                alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+                alone.command(name, epilog=module.EXAMPLES)(module.command)
+                self.commands[name] = typer.main.get_command(alone)
+        return super().get_command(ctx, cmd_name)
+
+
 app = typer.Typer(
     name="jobrunner",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -50,10 +73,6 @@ def _home(
     [bold]jobrunner run -n 3[/bold] processes them; [bold]jobrunner status[/bold] shows how things stand.
     """
     context.obj = home
-
-
-for module in (init, scan, work, run, status, show, logs, retry, cancel, check, demo):
-    app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLES)(module.command)
 
 
 def main() -> None:

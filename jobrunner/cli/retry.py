@@ -16,11 +16,11 @@ def command(
     everything: Annotated[bool, typer.Option("--all", help="All that failed.")] = False,
 ) -> None:
     """Queue failed packages again, with their attempts counted anew."""
-    from jobrunner import wiring
+    from jobrunner.wiring.home import load_settings, open_home
 
     if bool(names) == everything:
         raise ConfigurationError("name the failed packages, or say --all")
-    home = wiring.open_home(wiring.load_settings(context.obj), printer())
+    home = open_home(load_settings(context.obj), printer())
     if everything:
         count = home.retrying.retry_all()
     else:

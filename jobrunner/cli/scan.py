@@ -14,12 +14,12 @@ def command(
     watch: Annotated[bool, typer.Option("--watch", help="Go on scanning, every second, until stopped.")] = False,
 ) -> None:
     """Queue the packages that are new in the inbox."""
-    from jobrunner import wiring
+    from jobrunner.wiring.home import block_signals, load_settings, open_home
 
     if watch:
-        wiring.block_signals()
+        block_signals()
     emit = printer()
-    home = wiring.open_home(wiring.load_settings(context.obj), emit)
+    home = open_home(load_settings(context.obj), emit)
     if watch:
         raise typer.Exit(128 + home.watch(tell(emit)))
     found = home.intake.scan()

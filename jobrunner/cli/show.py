@@ -21,10 +21,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show one job: its attempts, times and errors, where its package and its logs are."""
-    from jobrunner import wiring
     from jobrunner.cli import tables
+    from jobrunner.wiring.home import load_settings, open_home
 
-    home = wiring.open_home(wiring.load_settings(context.obj), printer(), to_read=True)
+    home = open_home(load_settings(context.obj), printer(), to_read=True)
     story = home.report.story(home.report.find(name))
     if as_json:
         tables.print_json(_document(story))

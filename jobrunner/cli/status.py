@@ -28,10 +28,10 @@ def show_status(path: Path, *, as_json: bool) -> None:
     """Print the status of the home at `path`."""
     from rich.text import Text
 
-    from jobrunner import wiring
     from jobrunner.cli import tables
+    from jobrunner.wiring.home import load_settings, open_home
 
-    home = wiring.open_home(wiring.load_settings(path), printer(), to_read=True)
+    home = open_home(load_settings(path), printer(), to_read=True)
     status = home.report.status()
     if as_json:
         tables.print_json(_document(status))

@@ -29,16 +29,17 @@ def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) 
 
 def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
-    from jobrunner import wiring
     from jobrunner.domain.events import WorkersStarted
+    from jobrunner.wiring import running
+    from jobrunner.wiring.home import block_signals, load_settings, open_home
 
     emit = printer()
-    wiring.block_signals()
-    home = wiring.open_home(wiring.load_settings(path), emit)
-    supervisor = home.supervisor(emit)
+    block_signals()
+    home = open_home(load_settings(path), emit)
+    supervisor = running.supervisor(home)
     emit(WorkersStarted(workers, str(home.settings.home)))
-    worker = wiring.worker_main(home.settings, emit, drain=drain)
-    scanner = wiring.scanner_main(home.settings, emit) if scan else None
+    worker = running.worker_main(home.settings, emit, drain=drain)
+    scanner = running.scanner_main(home.settings, emit) if scan else None
     while True:
         if scan:
             home.intake.scan()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.wiring.cancelling import cancelling
+from jobrunner.wiring.recovering import recovery
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal, lives, outcomes, story
 from tests.support import TestHome, children_of, kill, processes_of, wait_until
@@ -85,7 +87,7 @@ def test_a_worker_that_was_ended_for_a_cancel_is_replaced_at_once(waiting: TestH
     services = wait_until(lambda: (waiting.path / "jobrunner.db").exists() and waiting.open())
     for number, name in enumerate(names, start=1):
         wait_until(lambda number=number: len(journal(waiting.path, "escaped")) == number)  # type: ignore[misc]
-        services.cancelling.cancel(services.report.find(name))
+        cancelling(services).cancel(services.report.find(name))
     notes = journal(waiting.path, "start")
     assert [note.package for note in notes] == list(names)
     assert notes[-1].at - notes[0].at < 5, "it would be 7.5 s if they were taken for early deaths"
@@ -188,7 +190,7 @@ def test_a_success_that_is_recorded_cannot_be_cancelled_any_more(home: TestHome,
     assert state(home) == ("running", None)
     if recovered:
         wait_until(lambda: not processes_of(home))
-        assert home.open().recovery.run() == set()
+        assert recovery(home.open()).run() == set()
         assert "its handler had succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)
     else:
         assert "its handler has succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)

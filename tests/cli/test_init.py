@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain import settings
-from jobrunner.wiring import load_settings
+from jobrunner.wiring.home import load_settings
 from tests.messages import complaint, tree
 from tests.support import TestHome
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.cli.main import app
+from jobrunner.cli.main import COMMANDS
 from tests.messages import complaint, tree
 from tests.support import JOBRUNNER, TestHome, clean_environment
 
-COMMANDS = [command.name or "" for command in app.registered_commands]
 #: What a command needs so that only the home can be wrong.
 WORDS = {
     "work": ["--drain"],

@@ -1,12 +1,11 @@
-"""Builds the services of a home from its settings: the only place that knows who uses what."""
+"""An open home: its settings, the database and the folders, and the services that they alone make."""
 
 import os
 import signal
 import tomllib
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from jobrunner.domain import settings as settings_module
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
@@ -18,22 +17,12 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
 from jobrunner.files.workspace import BOOT_ID
-from jobrunner.process import handler, signals
-from jobrunner.process.guard import Guard
+from jobrunner.process import signals
 from jobrunner.process.presence import Presence
-from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import AttemptRunner
-from jobrunner.services.cancelling import Cancelling
-from jobrunner.services.checking import Checking
 from jobrunner.services.intake import Intake
-from jobrunner.services.machine import Machine, Stopped, Tell
-from jobrunner.services.rebuilding import Rebuilding
-from jobrunner.services.recovery import Recovery
-from jobrunner.services.repairing import Repairing
+from jobrunner.services.machine import Tell
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
-from jobrunner.services.supervision import Main, Supervisor
-from jobrunner.services.worker import Worker
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
 from jobrunner.store.identity import identity, note_work_folder, work_folder
@@ -65,34 +54,20 @@ def load_settings(home: Path) -> Settings:
     return settings
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The services of one home, on an open database."""
+class Home(NamedTuple):
+    """What is made of the settings of one home. The modules beside this one make of it what few commands use."""
 
     settings: Settings
+    folders: Folders
     database: Database
+    jobs: Jobs
+    workers: Workers
+    presence: Presence
     clock: Clock
+    emit: Emit
     intake: Intake
     report: Report
     retrying: Retrying
-    cancelling: Cancelling
-    checking: Checking
-    repairing: Repairing
-    presence: Presence
-    recovery: Recovery
-    jobs: Jobs
-
-    def supervisor(self, emit: Emit) -> Supervisor:
-        """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
-        handler.check(self.settings.process, self.settings.home)
-        grace = self.settings.work.shutdown_grace
-        supervisor = Supervisor(self.database, self.presence, self.recovery, emit, grace=grace)
-        try:
-            _hold_to_one_work_folder(self.database, Folders(self.settings.folders))  # now that others see us
-        except BaseException:
-            supervisor.leave()
-            raise
-        return supervisor
 
     def watch(self, tell: Tell) -> signal.Signals:
         """Scan until a signal comes and return it; nobody upgrades or rebuilds the database meanwhile.
@@ -101,7 +76,7 @@ class Home:
         """
         present = self.presence.appear(as_scanner=True)
         try:
-            _open_in_turn(self.database, self.clock)
+            open_in_turn(self)
             return self.intake.watch(tell)
         finally:
             present.leave()
@@ -130,7 +105,8 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     path = settings.database_path
     reads_only = to_read and places.is_for_reading_only(path)
     database = Database(path, to_read=reads_only)
-    home = _home(settings, database, emit)
+    home = home_of(settings, database, emit)
+    folders = home.folders
     if reads_only:
         database.open()
         check(database)
@@ -139,8 +115,7 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
         return home
     places.check_database(path)
     if not (to_read and path.exists()):
-        prepare_folders(settings)
-    folders = Folders(settings.folders)
+        folders.prepare(settings.home)
     if not path.exists():
         _refuse_to_forget(path, folders)
     try:
@@ -151,7 +126,7 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
             emit(Upgraded(str(path), str(backup)))
         if not to_read or os.path.isdir(folders.work):
             owner.take(folders, identity(database), path)
-            _hold_to_one_work_folder(database, folders)
+            hold_to_one_work_folder(home)
         home.clock.start()
     except StoreError as error:
         if to_read or isinstance(error, DamagedDatabase):
@@ -161,39 +136,33 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     return home
 
 
-def _home(settings: Settings, database: Database, emit: Emit) -> Home:
+def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
+    """Return a home whose database and clock are still to be opened and started."""
     folders, keep_free = Folders(settings.folders), settings.extract.keep_free
-    jobs, workers, presence = _jobs(settings, database), Workers(database), _presence(settings)
-    clock = Clock(database, BOOT_ID)
+    jobs, workers = Jobs(database, max_wait=settings.retry.max_backoff), Workers(database)
+    presence, clock = presence_in(folders.work), Clock(database, BOOT_ID)
     intake = Intake(database, jobs, folders, keep_free, Inbox(folders.inbox, settings.intake), emit)
-    recovery = Recovery(database, jobs, workers, folders, presence, settings.retry_policy, emit, clock)
-    report = Report(database, jobs, workers, presence, folders, keep_free, intake, clock)
-    at_once = StopRequest(())
-    at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
-    machine = Machine(folders, keep_free, database, workers, lambda trouble: None, at_once)
-    attempts = AttemptRunner(settings, folders, database, jobs, None, machine)
-    mover = Worker(database, jobs, workers, attempts, machine, at_once, emit, clock)
     return Home(
         settings=settings,
+        folders=folders,
         database=database,
-        clock=clock,
-        intake=intake,
-        report=report,
-        retrying=Retrying(database, jobs, folders),
-        cancelling=Cancelling(database, jobs, workers, folders, presence, recovery, mover),
-        checking=Checking(database, jobs, workers, folders, presence),
-        repairing=Repairing(database, jobs, workers, folders, presence, recovery, settings.retry_policy, clock),
-        presence=presence,
-        recovery=recovery,
         jobs=jobs,
+        workers=workers,
+        presence=presence,
+        clock=clock,
+        emit=emit,
+        intake=intake,
+        report=Report(database, jobs, workers, presence, folders, keep_free, intake, clock),
+        retrying=Retrying(database, jobs, folders),
     )
 
 
-def _hold_to_one_work_folder(database: Database, folders: Folders) -> None:
+def hold_to_one_work_folder(home: Home) -> None:
     """Record the work folder as the database's; raise ConfigurationError where somebody lives in another one of it.
 
     Who lives is known by lock files in the work folder: each home would take the other's workers for dead.
     """
+    database, folders = home.database, home.folders
     ours = os.path.realpath(folders.work)
     if work_folder(database) == ours:
         return
@@ -202,7 +171,7 @@ def _hold_to_one_work_folder(database: Database, folders: Folders) -> None:
         if (
             theirs
             and owner.shares(folders, theirs, identity(database), database.path)
-            and _presence_in(theirs).anybody()
+            and presence_in(theirs).anybody()
         ):
             raise ConfigurationError(
                 f"the database {database.path} is used by a jobrunner with the work folder {shown(theirs)}: two homes "
@@ -211,10 +180,12 @@ def _hold_to_one_work_folder(database: Database, folders: Folders) -> None:
         note_work_folder(database, ours)
 
 
-def rebuilding(settings: Settings) -> Rebuilding:
-    """Return what makes a new database of a home. Raises ConfigurationError."""
-    places.check_database(settings.database_path)
-    return Rebuilding(settings.database_path, prepare_folders(settings), _presence(settings))
+def open_in_turn(home: Home) -> None:
+    """Open the database, once nobody migrates it: who has appeared keeps others from beginning to."""
+    home.database.open()
+    with home.database.turn():
+        check(home.database)
+    home.clock.start()
 
 
 def _refuse_to_forget(path: Path, folders: Folders) -> None:
@@ -225,50 +196,6 @@ def _refuse_to_forget(path: Path, folders: Folders) -> None:
         raise LostDatabase(path, left)
 
 
-def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
-    """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
-
-    def main(supervisor: str, tell: Tell) -> None:
-        folders, database = Folders(settings.folders), Database(settings.database_path)
-        jobs, workers, clock = _jobs(settings, database), Workers(database), Clock(database, BOOT_ID)
-        stop = StopRequest({signal.SIGTERM})
-        machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
-        with suppress(Stopped), ExitStack() as ending:
-            present = machine.outlast(_presence(settings).appear)
-            ending.callback(present.leave)
-            machine.token = present.token
-            configured = handler.handler_for(settings.process, settings.home, present.token)
-            database.close()  # the guard is forked, and a probe may have opened it
-            guard = None
-            if configured:
-                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
-                ending.callback(guard.close)
-            ending.callback(database.close)
-            machine.outlast(partial(_open_in_turn, database, clock))
-            attempts = AttemptRunner(settings, folders, database, jobs, guard, machine)
-            worker = Worker(database, jobs, workers, attempts, machine, stop, emit, clock)
-            worker.run(present.token, supervisor, drain=drain)
-
-    return main
-
-
-def _open_in_turn(database: Database, clock: Clock) -> None:
-    """Open the database, once nobody migrates it: who has appeared keeps others from beginning to."""
-    database.open()
-    with database.turn():
-        check(database)
-    clock.start()
-
-
-def scanner_main(settings: Settings, emit: Emit) -> Main:
-    """Return what the process that scans beside the workers runs."""
-
-    def main(_supervisor: str, tell: Tell) -> None:
-        _home(settings, Database(settings.database_path), emit).intake.watch(tell, {signal.SIGTERM})
-
-    return main
-
-
 def _refuse_while_somebody_works(presence: Presence) -> None:
     if presence.anybody():
         raise StoreError(
@@ -276,13 +203,6 @@ def _refuse_while_somebody_works(presence: Presence) -> None:
         )
 
 
-def _jobs(settings: Settings, database: Database) -> Jobs:
-    return Jobs(database, max_wait=settings.retry.max_backoff)
-
-
-def _presence(settings: Settings) -> Presence:
-    return _presence_in(settings.folders.work)
-
-
-def _presence_in(work: str | Path) -> Presence:
+def presence_in(work: str) -> Presence:
+    """Return who lives in a work folder."""
     return Presence(Path(work, ".workers"))

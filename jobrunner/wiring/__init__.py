@@ -1,0 +1,1 @@
+"""Builds the services of a home from its settings: the only place that knows who uses what."""

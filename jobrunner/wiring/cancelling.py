@@ -1,0 +1,22 @@
+"""What stops a queued or running job for good."""
+
+import signal
+
+from jobrunner.process.signals import StopRequest
+from jobrunner.services.attempt import AttemptRunner
+from jobrunner.services.cancelling import Cancelling
+from jobrunner.services.machine import Machine
+from jobrunner.services.worker import Worker
+from jobrunner.wiring.home import Home
+from jobrunner.wiring.recovering import recovery
+
+
+def cancelling(home: Home) -> Cancelling:
+    """Return the cancelling of a home, with a worker of its own."""
+    settings, folders, database, jobs, workers = home.settings, home.folders, home.database, home.jobs, home.workers
+    at_once = StopRequest(())
+    at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
+    machine = Machine(folders, settings.extract.keep_free, database, workers, lambda trouble: None, at_once)
+    attempts = AttemptRunner(settings, folders, database, jobs, None, machine)
+    mover = Worker(database, jobs, workers, attempts, machine, at_once, home.emit, home.clock)
+    return Cancelling(database, jobs, workers, folders, home.presence, recovery(home), mover)

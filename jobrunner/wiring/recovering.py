@@ -1,0 +1,10 @@
+"""What brings back the jobs of dead workers."""
+
+from jobrunner.services.recovery import Recovery
+from jobrunner.wiring.home import Home
+
+
+def recovery(home: Home) -> Recovery:
+    """Return the recovery of a home."""
+    policy = home.settings.retry_policy
+    return Recovery(home.database, home.jobs, home.workers, home.folders, home.presence, policy, home.emit, home.clock)

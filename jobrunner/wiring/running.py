@@ -1,0 +1,67 @@
+"""The processes that run for long: the supervisor and its workers and scanner, and who only scans."""
+
+import signal
+from contextlib import ExitStack, suppress
+from functools import partial
+
+from jobrunner.domain.events import Emit
+from jobrunner.domain.settings import Settings
+from jobrunner.process import handler
+from jobrunner.process.guard import Guard
+from jobrunner.process.signals import StopRequest
+from jobrunner.services.attempt import AttemptRunner
+from jobrunner.services.machine import Machine, Stopped, Tell
+from jobrunner.services.supervision import Main, Supervisor
+from jobrunner.services.worker import Worker
+from jobrunner.store.database import Database
+from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, open_in_turn
+from jobrunner.wiring.recovering import recovery
+
+
+def supervisor(home: Home) -> Supervisor:
+    """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
+    handler.check(home.settings.process, home.settings.home)
+    grace = home.settings.work.shutdown_grace
+    supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
+    try:
+        hold_to_one_work_folder(home)  # now that others see us
+    except BaseException:
+        supervising.leave()
+        raise
+    return supervising
+
+
+def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
+    """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
+
+    def main(supervisor: str, tell: Tell) -> None:
+        home = home_of(settings, Database(settings.database_path), emit)
+        folders, database, jobs, workers = home.folders, home.database, home.jobs, home.workers
+        stop = StopRequest({signal.SIGTERM})
+        machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
+        with suppress(Stopped), ExitStack() as ending:
+            present = machine.outlast(home.presence.appear)
+            ending.callback(present.leave)
+            machine.token = present.token
+            configured = handler.handler_for(settings.process, settings.home, present.token)
+            database.close()  # the guard is forked, and a probe may have opened it
+            guard = None
+            if configured:
+                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
+                ending.callback(guard.close)
+            ending.callback(database.close)
+            machine.outlast(partial(open_in_turn, home))
+            attempts = AttemptRunner(settings, folders, database, jobs, guard, machine)
+            worker = Worker(database, jobs, workers, attempts, machine, stop, emit, home.clock)
+            worker.run(present.token, supervisor, drain=drain)
+
+    return main
+
+
+def scanner_main(settings: Settings, emit: Emit) -> Main:
+    """Return what the process that scans beside the workers runs."""
+
+    def main(_supervisor: str, tell: Tell) -> None:
+        home_of(settings, Database(settings.database_path), emit).intake.watch(tell, {signal.SIGTERM})
+
+    return main
