@@ -21,17 +21,17 @@ def command(
     from jobrunner.wiring.cancelling import cancelling
     from jobrunner.wiring.home import load_settings, open_home
 
-    home = open_home(load_settings(context.obj), lambda event: None)
-    jobs = {job.id: job for job in map(home.report.find, names)}
-    refused = 0
-    # those that run last: a worker that is free again would take one of the others
-    for job in sorted(jobs.values(), key=lambda job: job.state is State.RUNNING):
-        try:
-            failed_name = cancelling(home).cancel(job).failed_name
-        except JobrunnerError as error:
-            refused += 1
-            print(f"jobrunner: {error}", file=sys.stderr)
-            continue
-        place = os.path.join(home.settings.folders.failed, failed_name) if failed_name else None
-        print(f"{shown(job.name)} is cancelled" + (f": it lies in {shown(place)}" if place else "."))
-    raise typer.Exit(int(refused > 0))
+    with open_home(load_settings(context.obj), lambda event: None) as home:
+        jobs = {job.id: job for job in map(home.report.find, names)}
+        refused = 0
+        # those that run last: a worker that is free again would take one of the others
+        for job in sorted(jobs.values(), key=lambda job: job.state is State.RUNNING):
+            try:
+                failed_name = cancelling(home).cancel(job).failed_name
+            except JobrunnerError as error:
+                refused += 1
+                print(f"jobrunner: {error}", file=sys.stderr)
+                continue
+            place = os.path.join(home.settings.folders.failed, failed_name) if failed_name else None
+            print(f"{shown(job.name)} is cancelled" + (f": it lies in {shown(place)}" if place else "."))
+        raise typer.Exit(int(refused > 0))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobrunner.cli.events import printer
+from jobrunner.cli.events import printer, styled
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
@@ -110,7 +110,6 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Hold the database against the folders and say every difference, with what to do about it."""
-    from jobrunner.cli import tables
     from jobrunner.wiring.checking import checking, rebuilding, repairing
     from jobrunner.wiring.home import load_settings, open_home
 
@@ -120,54 +119,50 @@ def command(
     rebuilt = rebuilding(settings).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:
-        home = open_home(settings, printer())
-        findings = checking(home).check()
-        if repair and findings.differences:
-            for finding in repairing(home).repair(findings.differences):
-                repaired.append(finding)
-                if not as_json:
-                    print(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
+        with open_home(settings, printer()) as home:
             findings = checking(home).check()
+            if repair and findings.differences:
+                for finding in repairing(home).repair(findings.differences):
+                    repaired.append(finding)
+                    if not as_json:
+                        print(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
+                findings = checking(home).check()
     except DamagedDatabase as error:
         findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), detail=error.reason)])
     except LostDatabase as error:
         findings = Findings([Finding(Kind.DATABASE_LOST, str(settings.database_path), detail=error.reason)])
     if as_json:
-        tables.print_json(_document(findings, repaired, rebuilt))
+        from jobrunner.cli.documents import print_json
+
+        print_json(_document(findings, repaired, rebuilt))
     else:
         _print(findings, rebuilt, settings.home)
     raise typer.Exit(int(bool(findings.differences)))
 
 
 def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
-    from jobrunner.cli import tables
-
-    console = tables.console()
-
-    def say(text: str, style: str = "") -> None:
-        console.print(text, style=style, markup=False, soft_wrap=True)
-
     if rebuilt:
         counts = ", ".join(f"{count:,} {state}" for state, count in rebuilt.counts.items() if count) or "no jobs"
-        say(f"The database is new: {counts}. The history of attempts is lost.")
+        print(f"The database is new: {counts}. The history of attempts is lost.")
         if rebuilt.kept_as:
-            say(f"The old one is kept as {shown(rebuilt.kept_as)}.")
+            print(f"The old one is kept as {shown(rebuilt.kept_as)}.")
     kinds = {finding.kind: finding.kind not in _OF_THE_DATABASE for finding in findings.differences}
     if any(kinds.values()):
-        say(f"{_count(len(findings.differences), 'difference')} between the database and the folders.", "bold")
+        differences = _count(len(findings.differences), "difference")
+        print(styled(f"{differences} between the database and the folders.", bold=True))
     elif not kinds:
-        say(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
+        print(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
     if findings.gone:
-        say(f"Done, but not in the archive any more: {findings.gone:,}. Their names stay known.", "dim")
+        print(styled(f"Done, but not in the archive any more: {findings.gone:,}. Their names stay known.", dim=True))
     for kind in kinds:
         what, advice = _WORDS[kind]
         found = [finding for finding in findings.differences if finding.kind is kind]
-        say(f"\n{what}", "bold yellow")
+        print(styled(f"\n{what}", fg="yellow", bold=True))
         for finding in found[:_MOST_PATHS]:
-            say(f"  {_place(finding, home)}")
+            print(f"  {_place(finding, home)}")
         if len(found) > _MOST_PATHS:
-            say(f"  … and {len(found) - _MOST_PATHS:,} more: jobrunner check --json has all", "dim")
-        say(f"  → {advice}", "dim")
+            print(styled(f"  … and {len(found) - _MOST_PATHS:,} more: jobrunner check --json has all", dim=True))
+        print(styled(f"  → {advice}", dim=True))
 
 
 def _count(number: int, noun: str) -> str:

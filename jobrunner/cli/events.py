@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import typer
 
@@ -32,7 +33,12 @@ _EARLY_DEATHS = 3
 
 def colourful(stream: int) -> bool:
     """Say whether a stream (1 or 2) is a terminal on which colour is welcome."""
-    return os.isatty(stream) and not os.environ.get("NO_COLOR")
+    return os.isatty(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
+
+
+def styled(text: str, **style: Any) -> str:
+    """Return a text for stdout in a colour, or bold or dim, where that is welcome."""
+    return typer.style(text, **style) if colourful(1) else text
 
 
 def printer() -> Emit:

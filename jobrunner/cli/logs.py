@@ -1,5 +1,6 @@
 """`jobrunner logs`: what the handler printed."""
 
+import gc
 import sys
 import time
 from typing import Annotated, BinaryIO
@@ -25,22 +26,24 @@ def command(
     """Print what the handler printed, attempt after attempt."""
     from jobrunner.wiring.home import load_settings, open_home
 
-    home = open_home(load_settings(context.obj), printer(), to_read=True)
-    job = home.report.find(name)
-    opened: dict[int, BinaryIO] = {}
-    while True:
-        job = home.report.find(job.name)  # before the logs: what is printed before the end is in them
-        for attempt, path in home.report.story(job).log_paths.items():
-            if attempt not in opened:
-                opened[attempt] = open(path, "rb")  # noqa: SIM115  (until the program ends)
-                if attempt > 1:
-                    print(f"--- attempt {attempt} ---", file=sys.stderr, flush=True)
-            while piece := opened[attempt].read(_PIECE):
-                sys.stdout.buffer.write(piece)
-        sys.stdout.flush()
-        if not follow or job.state in {State.DONE, State.FAILED}:
-            break
-        time.sleep(_FOLLOW_SECONDS)
-    if not opened:
-        why = f" ({shown(job.error)})" if job.error else ""
-        print(f"jobrunner: nothing was printed: no handler has run on this package{why}", file=sys.stderr)
+    if follow:
+        gc.enable()
+    with open_home(load_settings(context.obj), printer(), to_read=True) as home:
+        job = home.report.find(name)
+        opened: dict[int, BinaryIO] = {}
+        while True:
+            job = home.report.find(job.name)  # before the logs: what is printed before the end is in them
+            for attempt, path in home.report.story(job).log_paths.items():
+                if attempt not in opened:
+                    opened[attempt] = open(path, "rb")  # noqa: SIM115  (until the program ends)
+                    if attempt > 1:
+                        print(f"--- attempt {attempt} ---", file=sys.stderr, flush=True)
+                while piece := opened[attempt].read(_PIECE):
+                    sys.stdout.buffer.write(piece)
+            sys.stdout.flush()
+            if not follow or job.state in {State.DONE, State.FAILED}:
+                break
+            time.sleep(_FOLLOW_SECONDS)
+        if not opened:
+            why = f" ({shown(job.error)})" if job.error else ""
+            print(f"jobrunner: nothing was printed: no handler has run on this package{why}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """The application, and the one place where errors become exit codes."""
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -77,10 +78,14 @@ def _home(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 128 + a signal."""
+    gc.disable()  # most commands end before it would find anything; those that go on enable it
     _make_streams_safe()
     try:
         _refuse_other_encodings()
-        code = app(prog_name="jobrunner", standalone_mode=False)
+        try:
+            code = app(prog_name="jobrunner", standalone_mode=False) or 0
+        finally:
+            sys.stdout.flush()
     except ConfigurationError as error:
         code = _complain(str(error), EXIT_USAGE)
     except JobrunnerError as error:
@@ -89,13 +94,12 @@ def main() -> None:
         message = error.format_message()  # empty where the help was shown for want of a command
         code = _complain(message, EXIT_USAGE) if message else EXIT_USAGE
     except BrokenPipeError:  # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except OSError as error:
         code = _complain(in_words(error), EXIT_FAILED)
     except KeyboardInterrupt:
         code = 130
-    sys.exit(code)
+    os._exit(code)  # to take modules apart one by one takes Python longer than some commands do
 
 
 def _refuse_other_encodings() -> None:

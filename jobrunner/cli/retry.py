@@ -20,11 +20,11 @@ def command(
 
     if bool(names) == everything:
         raise ConfigurationError("name the failed packages, or say --all")
-    home = open_home(load_settings(context.obj), printer())
-    if everything:
-        count = home.retrying.retry_all()
-    else:
-        jobs = {job.id: job for job in map(home.report.find, names or [])}
-        home.retrying.retry(list(jobs.values()))
-        count = len(jobs)
+    with open_home(load_settings(context.obj), printer()) as home:
+        if everything:
+            count = home.retrying.retry_all()
+        else:
+            jobs = {job.id: job for job in map(home.report.find, names or [])}
+            home.retrying.retry(list(jobs.values()))
+            count = len(jobs)
     print(f"{packages(count)} queued again." if count else "Nothing to retry.")

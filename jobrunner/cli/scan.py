@@ -1,5 +1,6 @@
 """`jobrunner scan`: records new packages."""
 
+import gc
 from typing import Annotated
 
 import typer
@@ -18,10 +19,11 @@ def command(
 
     if watch:
         block_signals()
+        gc.enable()
     emit = printer()
-    home = open_home(load_settings(context.obj), emit)
-    if watch:
-        raise typer.Exit(128 + home.watch(tell(emit)))
-    found = home.intake.scan()
-    if not found.new and not found.replaced:
-        print("Nothing new in the inbox.")
+    with open_home(load_settings(context.obj), emit) as home:
+        if watch:
+            raise typer.Exit(128 + home.watch(tell(emit)))
+        found = home.intake.scan()
+        if not found.new and not found.replaced:
+            print("Nothing new in the inbox.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import duration, printer
+from jobrunner.cli.events import duration, printer, styled
 from jobrunner.domain.job import Attempt
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -21,22 +21,23 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show one job: its attempts, times and errors, where its package and its logs are."""
-    from jobrunner.cli import tables
+    from jobrunner.cli.times import local
     from jobrunner.wiring.home import load_settings, open_home
 
-    home = open_home(load_settings(context.obj), printer(), to_read=True)
-    story = home.report.story(home.report.find(name))
+    with open_home(load_settings(context.obj), printer(), to_read=True) as home:
+        story = home.report.story(home.report.find(name))
     if as_json:
-        tables.print_json(_document(story))
+        from jobrunner.cli.documents import print_json
+
+        print_json(_document(story))
         return
     job = story.job
-    console = tables.console()
     facts = [
         ("package", shown(job.name)),
         ("state", job.state.value),
-        ("queued", tables.local(job.created_at)),
-        ("ended", tables.local(job.finished_at)),
-        ("next try", tables.local(job.not_before_at)),
+        ("queued", local(job.created_at)),
+        ("ended", local(job.finished_at)),
+        ("next try", local(job.not_before_at)),
         ("error", shown(job.error or "")),
         ("lies in", shown(story.package_path or "nowhere: it has been removed")),
         ("logs", str(Path(max(story.log_paths.items())[1]).parent) if story.log_paths else ""),
@@ -45,15 +46,16 @@ def command(
     ]
     for label, value in facts:
         if value:
-            console.print(f"{label:<9}", style="dim", end="")
-            console.print(value, markup=False, soft_wrap=True)
+            print(styled(f"{label:<9}", dim=True) + value)
     if story.attempts:
+        from jobrunner.cli.tables import print_table
+
         columns = ("attempt", "started", "outcome", "extract", "handler", "archive", "log", "error")
-        tables.print_table(console, "Attempts", columns, [_row(attempt, story) for attempt in story.attempts])
+        print_table("Attempts", columns, [_row(attempt, story) for attempt in story.attempts])
 
 
 def _row(attempt: Attempt, story: Story) -> list[str]:
-    from jobrunner.cli.tables import local
+    from jobrunner.cli.times import local
 
     steps = (attempt.extract_seconds, attempt.handle_seconds, attempt.archive_seconds)
     return [
@@ -67,7 +69,7 @@ def _row(attempt: Attempt, story: Story) -> list[str]:
 
 
 def _document(story: Story) -> dict[str, object]:
-    from jobrunner.cli.tables import utc
+    from jobrunner.cli.times import utc
 
     job = story.job
     return {

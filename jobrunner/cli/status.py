@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import duration, printer
+from jobrunner.cli.events import duration, printer, styled
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
 
@@ -26,42 +26,44 @@ def command(
 
 def show_status(path: Path, *, as_json: bool) -> None:
     """Print the status of the home at `path`."""
-    from rich.text import Text
-
-    from jobrunner.cli import tables
     from jobrunner.wiring.home import load_settings, open_home
 
-    home = open_home(load_settings(path), printer(), to_read=True)
-    status = home.report.status()
+    with open_home(load_settings(path), printer(), to_read=True) as home:
+        status = home.report.status()
     if as_json:
-        tables.print_json(_document(status))
+        from jobrunner.cli.documents import print_json
+
+        print_json(_document(status))
         return
-    console = tables.console()
     for trouble in status.troubles:
-        console.print(Text.assemble(("trouble  ", "bold red"), trouble), soft_wrap=True)
+        print(styled("trouble", fg="red", bold=True), trouble, sep="  ")
     if status.troubles:
-        console.print("Workers wait until it is mended, and then go on by themselves.\n", style="dim")
-    console.print(_headline(status))
+        print(styled("Workers wait until it is mended, and then go on by themselves.\n", dim=True))
+    print(_headline(status))
     for title, columns, rows, tint in _sections(status):
         if rows:
-            tables.print_table(console, title, columns, rows[:_MOST_ROWS], tint=tint)
+            from jobrunner.cli.tables import print_table
+
+            print_table(title, columns, rows[:_MOST_ROWS], tint=tint)
             if len(rows) > _MOST_ROWS:
-                console.print(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", style="dim")
+                print(styled(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", dim=True))
     if status.failed:
-        console.print("\nTo try again: jobrunner retry NAME, or jobrunner retry --all", style="dim")
+        print(styled("\nTo try again: jobrunner retry NAME, or jobrunner retry --all", dim=True))
 
 
 def _headline(status: Status) -> str:
     counts = [
-        f"[bold]{count:,}[/] [{_TINTS[state]}]{state}[/]" if count else f"[dim]{count} {state}[/]"
+        f"{styled(f'{count:,}', bold=True)} {styled(state, fg=_TINTS[state])}"
+        if count
+        else styled(f"{count} {state}", dim=True)
         for state, count in status.counts.items()
     ]
     pace = f"done in the last hour {status.done_last_hour:,}, in the last minute {status.done_last_minute:,}"
-    return f"{'   '.join(counts)}\n[dim]{pace}[/]"
+    return f"{'   '.join(counts)}\n{styled(pace, dim=True)}"
 
 
 def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]], str]]:
-    from jobrunner.cli.tables import local
+    from jobrunner.cli.times import local
 
     running = [
         (
@@ -111,7 +113,7 @@ def _extracted(entry: RunningJob) -> str:
 
 
 def _document(status: Status) -> dict[str, object]:
-    from jobrunner.cli.tables import utc
+    from jobrunner.cli.times import utc
 
     return {
         "counts": status.counts,

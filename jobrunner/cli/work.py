@@ -1,5 +1,6 @@
 """`jobrunner work`: processes what is queued."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -35,20 +36,22 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
 
     emit = printer()
     block_signals()
-    home = open_home(load_settings(path), emit)
-    supervisor = running.supervisor(home)
-    emit(WorkersStarted(workers, str(home.settings.home)))
-    worker = running.worker_main(home.settings, emit, drain=drain)
-    scanner = running.scanner_main(home.settings, emit) if scan else None
-    while True:
-        if scan:
-            home.intake.scan()
-        caught = supervisor.run(worker, workers, beside=scanner, drain=drain)
-        if caught or not scan:
-            break
-        home.intake.scan()  # what came while the last workers ended
-        if not home.jobs.any_pending():
-            break
-    failed = drain and home.jobs.any_failed_under(supervisor.token)
-    supervisor.leave()
-    return 128 + caught if caught else int(failed)
+    gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
+    gc.enable()
+    with open_home(load_settings(path), emit) as home:
+        supervisor = running.supervisor(home)
+        emit(WorkersStarted(workers, str(home.settings.home)))
+        worker = running.worker_main(home.settings, emit, drain=drain)
+        scanner = running.scanner_main(home.settings, emit) if scan else None
+        while True:
+            if scan:
+                home.intake.scan()
+            caught = supervisor.run(worker, workers, beside=scanner, drain=drain)
+            if caught or not scan:
+                break
+            home.intake.scan()  # what came while the last workers ended
+            if not home.jobs.any_pending():
+                break
+        failed = drain and home.jobs.any_failed_under(supervisor.token)
+        supervisor.leave()
+        return 128 + caught if caught else int(failed)

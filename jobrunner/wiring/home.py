@@ -69,6 +69,12 @@ class Home(NamedTuple):
     report: Report
     retrying: Retrying
 
+    def __enter__(self) -> "Home":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()
+
     def watch(self, tell: Tell) -> signal.Signals:
         """Scan until a signal comes and return it; nobody upgrades or rebuilds the database meanwhile.
 
@@ -102,17 +108,29 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     With `to_read`, only the report is asked for: then a home that is not ours to write is good enough, and what is
     wrong with the folders of one that has a database is for the report to say.
     """
-    path = settings.database_path
-    reads_only = to_read and places.is_for_reading_only(path)
-    database = Database(path, to_read=reads_only)
-    home = home_of(settings, database, emit)
-    folders = home.folders
-    if reads_only:
-        database.open()
-        check(database)
-        with suppress(StoreError):
-            home.clock.start()
-        return home
+    reads_only = to_read and places.is_for_reading_only(settings.database_path)
+    home = home_of(settings, Database(settings.database_path, to_read=reads_only), emit)
+    try:
+        if reads_only:
+            _open_as_it_is(home)
+        else:
+            _open_and_prepare(home, to_read=to_read)
+    except BaseException:
+        home.database.close()
+        raise
+    return home
+
+
+def _open_as_it_is(home: Home) -> None:
+    home.database.open()
+    check(home.database)
+    with suppress(StoreError):
+        home.clock.start()
+
+
+def _open_and_prepare(home: Home, *, to_read: bool) -> None:
+    settings, database, folders = home.settings, home.database, home.folders
+    path = database.path
     places.check_database(path)
     if not (to_read and path.exists()):
         folders.prepare(settings.home)
@@ -123,7 +141,7 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
         if is_blank(database):
             _refuse_to_forget(path, folders)
         if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(home.presence)):
-            emit(Upgraded(str(path), str(backup)))
+            home.emit(Upgraded(str(path), str(backup)))
         if not to_read or os.path.isdir(folders.work):
             owner.take(folders, identity(database), path)
             hold_to_one_work_folder(home)
@@ -133,7 +151,6 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
             raise
         trouble = probe.look(folders, settings.extract.keep_free)  # a full disk has many faces
         raise StoreError(trouble or str(error)) from error
-    return home
 
 
 def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
