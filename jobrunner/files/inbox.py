@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import NamedTuple
 
 from jobrunner.domain.package import MAX_NAME_BYTES
@@ -35,9 +35,9 @@ class Inbox:
         self._ticks = ticks
         self._still: dict[str, _Stillness] = {}
 
-    def names(self) -> list[str]:
-        """Return what lies in the inbox, hidden names left out. Raises OSError."""
-        names = [name for name in os.listdir(self._folder) if not name.startswith(".")]
+    def names(self, besides: Set[str] = frozenset()) -> list[str]:
+        """Return what lies in the inbox `besides` these names, hidden ones left out. Raises OSError."""
+        names = [name for name in os.listdir(self._folder) if name not in besides and not name.startswith(".")]
         self._still = {name: self._still[name] for name in names if name in self._still}
         return names
 

@@ -94,8 +94,7 @@ class Intake:
 
     def _look(self) -> tuple[list[str], dict[str, KnownJob]]:
         """Return what lies in the inbox and does not just wait for its first attempt, and which of it is known."""
-        untried = self._jobs.untried_names()
-        names = [name for name in self._inbox.names() if name not in untried]
+        names = self._inbox.names(besides=self._jobs.untried_names())
         return names, self._jobs.known(names)
 
     def _complete(self, names: Sequence[str], now: float) -> list[str]:

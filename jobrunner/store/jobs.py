@@ -132,7 +132,8 @@ class Jobs:
 
     def untried_names(self) -> set[str]:
         """Return the names of the jobs that no attempt has been made at: their packages lie in the inbox."""
-        return self._names(self._jobs["untried_names"])
+        row = self._database.row(self._jobs["untried_names"])
+        return set(os.fsdecode(row["names"]).split("/")) if row and row["names"] else set()
 
     def known(self, names: Iterable[str]) -> dict[str, KnownJob]:
         """Return the jobs of those names that are known."""
@@ -167,7 +168,7 @@ class Jobs:
 
     def done_names(self) -> set[str]:
         """Return the names of all jobs that are done."""
-        return self._names(self._jobs["done_names"])
+        return set(map(os.fsdecode, self._database.column(self._jobs["done_names"])))
 
     def counts(self, now: Moment) -> dict[str, int]:
         """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
@@ -200,9 +201,6 @@ class Jobs:
         """Say whether a worker of this supervisor ended a job as failed."""
         row = self._database.row(self._attempts["failed_under"], {"supervisor": supervisor})
         return bool(row and row["failed"])
-
-    def _names(self, sql: str) -> set[str]:
-        return set(map(os.fsdecode, self._database.column(sql)))
 
     def _started(self, job: Job, now: Moment) -> Job:
         claim = {"job_id": job.id, "number": job.attempt, "worker_id": job.worker_id}

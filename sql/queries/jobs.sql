@@ -87,8 +87,10 @@ SELECT * FROM jobs WHERE name = :name;
 SELECT * FROM jobs WHERE id = :id;
 
 -- name: untried_names
--- Nearly all that lies in the inbox, told much faster than by asking for each.
-SELECT name FROM jobs WHERE state = 'queued' AND attempt = 0;
+-- Nearly all that lies in the inbox, told much faster than by asking for each; as one value (there is no slash in a name)
+-- in half the time of a row each. What no attempt has been made at does not wait, so jobs_ready leads to it.
+SELECT CAST(group_concat(name, '/') AS BLOB) AS names
+FROM jobs WHERE state = 'queued' AND not_before_at IS NULL AND attempt = 0;
 
 -- name: known
 -- A batch of names in one round trip, as JSON of hexadecimal text.

@@ -110,6 +110,15 @@ def test_names_that_are_not_utf8_are_kept_as_they_are(store: Store) -> None:
     assert store.claim_order() == names
 
 
+def test_untried_are_those_that_no_attempt_has_been_made_at(store: Store) -> None:
+    assert store.jobs.untried_names() == set()
+    store.requeue(store.claimed("waits"), AGAIN._replace(delay=10.0))
+    store.requeue(store.claimed("tried"))
+    names = [os.fsdecode(b"\xff\xfe"), "new\nline", "数据", "n" * 251]
+    store.enqueue(*names)
+    assert store.jobs.untried_names() == set(names)
+
+
 def test_more_names_than_one_batch_are_looked_up(store: Store) -> None:
     names = [f"p{number}" for number in range(1200)]
     store.enqueue(*names)
@@ -448,7 +457,7 @@ def test_every_outcome_can_be_stored(store: Store, outcome: Outcome) -> None:
     assert store.jobs.attempts(job)[-1].outcome is outcome
 
 
-def test_claiming_and_asking_for_work_use_the_index_of_what_is_ready(store: Store) -> None:
+def test_claiming_and_asking_for_what_is_queued_use_the_index_of_what_is_ready(store: Store) -> None:
     plans = {
         name: " ".join(
             row["detail"]
@@ -456,9 +465,10 @@ def test_claiming_and_asking_for_work_use_the_index_of_what_is_ready(store: Stor
                 f"EXPLAIN QUERY PLAN {store.jobs._jobs[name]}", {"now": NOW, "horizon": NOW, "worker_id": 1}
             )
         )
-        for name in ("claim", "end_waits", "ready", "pending")
+        for name in ("claim", "end_waits", "ready", "pending", "untried_names")
     }
     assert "jobs_ready" in plans["claim"]
+    assert "jobs_ready" in plans["untried_names"]
     assert "jobs_waiting" in plans["end_waits"]
     for name, plan in plans.items():
         assert "SCAN jobs USING" in plan or "SCAN jobs" not in plan, f"{name}: {plan}"
