@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ class Presence:
         """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives."""
         self._folder.mkdir(exist_ok=True)
         while True:
-            token = as_scanner * _SCANNER + secrets.token_hex(8)
+            token = as_scanner * _SCANNER + os.urandom(8).hex()
             path = self._path(token)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,18 +1,18 @@
 """The schema, as numbered files in `sql/schema` that are applied once, in order."""
 
 from collections.abc import Callable
-from importlib import resources
 from itertools import chain, count
 from pathlib import Path
 
 from jobrunner.domain.errors import StoreError
 from jobrunner.store.database import APPLICATION_ID, Database, not_ours
+from jobrunner.store.statements import sql_folder
 
 
 def migrations() -> dict[int, str]:
     """Return the SQL of each schema version, from 1 on without a gap."""
-    files = sorted(resources.files("jobrunner.sql").joinpath("schema").iterdir(), key=lambda file: file.name)
-    return {int(file.name[:4]): file.read_text("utf-8") for file in files if file.name.endswith(".sql")}
+    files = sorted(sql_folder("schema").glob("*.sql"))
+    return {int(file.name[:4]): file.read_text("utf-8") for file in files}
 
 
 def migrate(database: Database, *, permit: Callable[[], object] = lambda: None) -> Path | None:

@@ -2,7 +2,8 @@
 
 import re
 from functools import cache
-from importlib import resources
+from importlib import import_module
+from pathlib import Path
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
@@ -13,7 +14,7 @@ def statements(table: str) -> dict[str, str]:
 
     Raises ValueError where a name is given twice.
     """
-    text = resources.files("jobrunner.sql").joinpath("queries", f"{table}.sql").read_text("utf-8")
+    text = sql_folder("queries").joinpath(f"{table}.sql").read_text("utf-8")
     _, *pairs = _NAME.split(text)
     found: dict[str, str] = {}
     for name, body in zip(pairs[::2], pairs[1::2], strict=True):
@@ -21,6 +22,11 @@ def statements(table: str) -> dict[str, str]:
             raise ValueError(f"{table}.sql names {name} twice")
         found[name] = without_comments(body).rstrip().removesuffix(";")
     return found
+
+
+def sql_folder(name: str) -> Path:
+    """Return a folder of the installed SQL. importlib.resources would import zipfile for it, at each start."""
+    return Path(import_module("jobrunner.sql").__path__[0], name)
 
 
 def without_comments(sql: str) -> str:
