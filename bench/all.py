@@ -4,6 +4,7 @@
 """
 
 import argparse
+import compileall
 import os
 import platform
 import re
@@ -88,6 +89,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART", help=f"{', '.join(PARTS)} (all)")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
+    # as pip does where jobrunner is installed; else, with PYTHONDONTWRITEBYTECODE, each start would compile it
+    compileall.compile_dir(BENCH.parent / "jobrunner", quiet=1)
     failed = [part for part in options.parts or PARTS if not run(part)]
     words = "Made by `make bench`; each part's file has the machine, all tables and what each side flushes."
     (RESULTS / "README.md").write_text(f"# What was measured\n\n{words}\n\n{summary()}\n")

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -82,7 +81,7 @@ def variables(folder: Path, marked: Path, url: str | None, seconds: float = 0) -
 def fill(side: Side, folder: Path, jobs: int, environment: dict[str, str]) -> None:
     """Queue the jobs, in a process of its own, and have the disk quiet afterwards."""
     code = f"import pathlib, peers.{side.module} as peer; peer.fill(pathlib.Path({str(folder)!r}), {jobs})"
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([side.python, "-c", code], env=environment, check=True, stdout=subprocess.DEVNULL)
     os.sync()
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from report import table, wanted
+from servers import PEERS
 
 from jobrunner.domain.job import Details
 from jobrunner.store.workers import Workers
@@ -140,18 +141,6 @@ def judge(costs: Costs) -> None:
     wanted("scan of the new packages", f"{max(scan):.2f} s", "under 5 s", reached=max(scan) < 5)
 
 
-def plot(costs: Costs, sizes: list[int], file: Path) -> None:
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    pyplot.rcParams["svg.hashsalt"] = "jobrunner"
-    figure, places = pyplot.subplots(2, 3, figsize=(12, 6), layout="constrained")
-    for place, (name, seconds) in zip(places.flat, costs.items(), strict=True):
-        place.plot(sizes, [second * 1000 for second in seconds], marker="o")
-        place.set(title=name, xscale="log", ylim=(0, max(seconds) * 1300), xlabel="done jobs", ylabel="ms")
-        place.grid(alpha=0.3)
-    figure.savefig(file, metadata={"Date": None})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of done jobs")
@@ -170,7 +159,9 @@ def main() -> None:
     columns = ["ms", *(f"{size:,} done" for size in options.sizes), ""]
     table(f"medians of {options.rounds} rounds; synchronous=FULL", columns, rows)
     if options.plot:
-        plot(costs, options.sizes, options.plot)
+        drawing = json.dumps({"costs": costs, "sizes": options.sizes})
+        command = [PEERS / "bin" / "python", Path(__file__).with_name("plot.py"), options.plot]
+        subprocess.run(command, input=drawing, text=True, check=True)
 
 
 if __name__ == "__main__":

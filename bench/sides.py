@@ -12,13 +12,17 @@ from pathlib import Path
 
 import servers
 
-_PROGRAMS = str(Path(sys.executable).parent)
+_OURS = Path(sys.executable).parent
+_THEIRS = servers.PEERS / "bin"
 _SQLITE = "WAL, synchronous=FULL"
 
 
 @dataclass(frozen=True)
 class Side:
-    """`command` starts one worker, or as many as wanted where it says {workers}. `keeps`: a killed job is not lost."""
+    """`command` starts one worker, or as many as wanted where it says {workers}. `keeps`: a killed job is not lost.
+
+    `programs`: the folder with its Python and its programs.
+    """
 
     name: str
     module: str
@@ -28,10 +32,15 @@ class Side:
     keeps: bool = True
     server: str | None = None
     appendfsync: str = "always"
+    programs: Path = _THEIRS
+
+    @property
+    def python(self) -> str:
+        return str(self.programs / "python")
 
     def commands(self, folder: Path, url: str | None, workers: int) -> list[list[str]]:
         """Return the programs that make up this many workers."""
-        values = {"bin": _PROGRAMS, "python": sys.executable, "url": url, "workers": workers, "folder": folder}
+        values = {"bin": self.programs, "python": self.python, "url": url, "workers": workers, "folder": folder}
         programs = 1 if self.is_one_program else workers
         return [
             [word.format(**values, unique=secrets.token_hex(4)) for word in self.command.split()]
@@ -55,6 +64,8 @@ class Side:
 
     def serve(self, base: Path) -> AbstractContextManager[str | None]:
         """Run the server that is needed, if one is, and give its URL. Raises NotMeasuredError."""
+        if not Path(self.python).exists():
+            raise servers.NotMeasuredError(f"{self.programs} is not there: make bench makes it")
         match self.server:
             case "redis":
                 return servers.redis(base, self.appendfsync)
@@ -63,15 +74,21 @@ class Side:
         return nullcontext()
 
 
-def _loop(name: str, module: str, killed_job: str) -> Side:
-    return Side(name, module, f"{{python}} -m peers.{module} {{folder}} {{workers}}", _SQLITE, killed_job)
+def _loop(name: str, module: str, killed_job: str, programs: Path = _THEIRS) -> Side:
+    command = f"{{python}} -m peers.{module} {{folder}} {{workers}}"
+    return Side(name, module, command, _SQLITE, killed_job, programs=programs)
 
 
-OURS = _loop("jobrunner", "jobrunner_store", "runs again")
+OURS = _loop("jobrunner", "jobrunner_store", "runs again", _OURS)
 WHOLE = Side(
-    "jobrunner run", "jobrunner_home", "{bin}/jobrunner --home {folder} run -n {workers}", _SQLITE, "runs again"
+    "jobrunner run",
+    "jobrunner_home",
+    "{bin}/jobrunner --home {folder} run -n {workers}",
+    _SQLITE,
+    "runs again",
+    programs=_OURS,
 )
-CEILING = _loop("ceiling", "ceiling", "-")
+CEILING = _loop("ceiling", "ceiling", "-", _OURS)
 
 HUEY = Side(
     "huey, SqliteHuey",
