@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,33 @@ def test_what_is_no_home_is_said_and_left_as_it_is(name: str, tmp_path: Path) ->
     assert str(tmp_path) in said
     assert "jobrunner init" in said
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["status", "scan"])
+def test_a_command_imports_nothing_that_only_others_use(name: str, home: TestHome) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "jobrunner", "--home", str(home.path), name]
+    told = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=60, check=True).stderr
+    imported = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+    services = {module.rpartition(".")[2] for module in imported if module.startswith("jobrunner.services.")}
+    assert services == {"intake", "machine", "report", "retrying"}
+    assert not imported & {f"jobrunner.cli.{other}" for other in COMMANDS if other != name}
+    assert not imported & {"rich", "multiprocessing", "isal", "importlib.resources"}
+
+
+def test_a_command_lets_go_of_the_database(home: TestHome) -> None:
+    home.package("p")
+    for words in (["scan"], ["status"], ["show", "p"], ["run", "--drain"], ["check"]):
+        assert home.jobrunner(*words).returncode == 0
+        assert not (home.path / "jobrunner.db-wal").exists(), words
+
+
+def test_what_cannot_be_printed_is_said(home: TestHome) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        result = subprocess.run(
+            [*JOBRUNNER, "--home", str(home.path), "status"],
+            stdout=full, stderr=subprocess.PIPE, env=clean_environment(), text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (result.returncode, result.stderr) == (1, "jobrunner: No space left on device\n")
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "nowhere/deeper", "notes.txt"])
