@@ -9,12 +9,14 @@ from functools import lru_cache
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
+from jobrunner.files import moves
 from jobrunner.files.zip_directory import named, read_directory
 from jobrunner.files.zip_names import choose_encoding
 from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, content, crc32
 
-#: After so many bytes written, the disk's free space is looked at again, and progress is reported.
+#: After so many bytes written, the disk's free space is looked at again, progress is reported, and of a file that is as
+#: large the disk gets what there is.
 _STRIDE = 16 * 2**20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -115,6 +117,8 @@ def _write(descriptor: int, member: Member, path: str, advance: Callable[[int], 
             checksum = crc32(piece, checksum)
             _write_all(file, piece)
             advance(len(piece))
+            if size % _STRIDE < len(piece):  # the disk works while we do, and little is left for the flush
+                moves.begin_flush(file)
         if size != entry.size:
             raise PackageError(
                 f"the zip's member {named(member.path)} declares {entry.size:,} bytes and holds {size:,}"

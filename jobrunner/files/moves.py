@@ -18,6 +18,9 @@ _COPY_PIECE = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
 _renameat2 = _libc.renameat2
 _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+_SYNC_FILE_RANGE_WRITE = 2
+_sync_file_range = _libc.sync_file_range
+_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 def rename_new(source: str, target: str) -> None:
@@ -74,6 +77,14 @@ class Watch:
             self._descriptor = None
             raise OSError(errno.ESTALE, "another disk has been mounted there", self._path)
         _syncfs(self._descriptor, self._path)
+
+
+def begin_flush(file: int) -> None:
+    """Have the disk begin to write what an open file has in memory (sync_file_range(2)), and do not wait for that.
+
+    It promises nothing, so its errors are none: those of the disk are `flush_filesystem`'s to report.
+    """
+    _sync_file_range(file, 0, 0, _SYNC_FILE_RANGE_WRITE)
 
 
 def flush_directory(path: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
 from jobrunner.domain.settings import ExtractSettings
+from jobrunner.files import moves
 from jobrunner.files.extraction import extract
 from tests.files.test_moves import without_privileges
 from tests.support import TestHome, wait_until
@@ -70,6 +71,21 @@ def test_progress_is_told_now_and_then_in_bytes_of_all(place: Place, size: int, 
     assert len(done) == reports
     assert {total for _, total in place.progress} <= {2 * size * MIB}
     assert done[-1:] in ([], [2 * size * MIB])
+
+
+def test_of_a_large_member_the_disk_gets_what_there_is_now_and_then(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, begin_flush = [], moves.begin_flush
+
+    def look_and_begin(file: int) -> None:
+        sizes.append(os.fstat(file).st_size // MIB)
+        begin_flush(file)
+
+    monkeypatch.setattr(moves, "begin_flush", look_and_begin)
+    place.zip.write_bytes(archive(Member("small", b"x"), Member("large", bytes(40 * MIB)), Member("empty", b"")))
+    place.extract()
+    assert sizes == [16, 32]
 
 
 @pytest.mark.parametrize("keep_free", [2**60, 2**40])
