@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from jobrunner import wiring
 from jobrunner.domain.events import ClaimGone, Event, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.retry import put_back
 from jobrunner.files import moves
 from jobrunner.services import worker
+from jobrunner.wiring.home import load_settings
+from jobrunner.wiring.running import worker_main
 from tests.support import TestHome
 
 NAMES = ("p", "q", "r", "s")
@@ -47,7 +48,7 @@ class Scene:
             self.home.open().intake.scan()
 
     def work(self) -> None:
-        main = wiring.worker_main(wiring.load_settings(self.home.path), self._hear, drain=True)
+        main = worker_main(load_settings(self.home.path), self._hear, drain=True)
         main("the supervisor", lambda trouble: None)
 
     def _hear(self, event: Event) -> None:
