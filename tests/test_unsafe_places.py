@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import ConfigurationError
+from jobrunner.wiring.running import supervisor
 from tests.messages import complaint, tree
 from tests.support import TestHome, wait_until
 
@@ -120,12 +121,12 @@ def test_two_homes_do_not_run_on_one_database(home: TestHome, tmp_path: Path) ->
 
 def test_nor_when_they_start_at_the_same_moment(home: TestHome, tmp_path: Path) -> None:
     one, other = home.open(), on_the_database_of(home, tmp_path / "other").open()
-    first = other.supervisor(lambda event: None)
+    first = supervisor(other)
     with pytest.raises(ConfigurationError, match="is used by a jobrunner with the work folder"):
-        one.supervisor(lambda event: None)
+        supervisor(one)
     assert os.listdir(home.work / ".workers") == []
     first.leave()
-    one.supervisor(lambda event: None).leave()
+    supervisor(one).leave()
 
 
 def test_a_copy_of_the_database_is_no_second_home_on_it(home: TestHome, tmp_path: Path) -> None:
