@@ -47,14 +47,14 @@ def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
     tail = read_exactly(descriptor, size - length, length)
     content_end = len(tail.rstrip(b"\0"))
     fitting = []
-    position = tail.find(b"PK\5\6")
+    position = tail.rfind(b"PK\5\6")
     while position >= 0:
         if position + _END.size <= length:
             _, *values = _END.unpack_from(tail, position)
             comment_end = position + _END.size + values[-1]
             if comment_end <= length and comment_end >= content_end:
                 fitting.append((size - length + position, tuple(values)))
-        position = tail.find(b"PK\5\6", position + 1)
+        position = tail.rfind(b"PK\5\6", 0, position)
     if not fitting:
         if b"PK\5\6" in tail:
             raise UnfinishedZip("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
