@@ -18,13 +18,12 @@ from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import shown
 from jobrunner.files.zip_end import MAX16, MAX32, Place, find_directory, read_exactly
 
-_CENTRAL = struct.Struct("<4s2B5H3L5H2L")  # 4.3.12
+_CENTRAL = struct.Struct("<4xxB2x2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
 _MAX_DIRECTORY = 64 * 2**20
 _MOST_KEPT = 20_000  # entries, of about 700 bytes each
 _LONG_NAME = 200
 _ZIP64 = 0x0001
-_ZIP64_SIZE = b"\xff\xff\xff\xff"
 _UNICODE_PATH = 0x7075
 
 ENCRYPTED = 1 << 0
@@ -148,7 +147,7 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
 
 
 def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]]:
-    """Yield each record as an entry, with its fixed part as it stands there and a digest of all that it says."""
+    """Yield each record as an entry, with what its local record should begin with and a digest of all that it says."""
     file = io.BufferedReader(io.FileIO(descriptor, closefd=False), 1 << 18)
     file.seek(place.start)
     length = place.length
@@ -157,8 +156,8 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]
         if length < _CENTRAL.size or len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
             raise PackageError("its zip's directory is damaged: something in it is not a record")
         (
-            _, _, system, _, flags, method, time, date, crc, compressed, size,
-            name_length, extra_length, comment_length, disk, _, attributes, offset,
+            system, flags, method, modified, crc, compressed, size,
+            name_length, extra_length, comment_length, disk, attributes, offset,
         ) = _CENTRAL.unpack(head)  # fmt: skip
         rest = name_length + extra_length + comment_length
         length -= _CENTRAL.size + rest
@@ -168,32 +167,35 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]
         extra = b""
         if rest > name_length:
             name, extra = name[:name_length], name[name_length : name_length + extra_length]
-        if MAX32 in (size, compressed, offset) or disk == MAX16:
+        local = b"PK\3\4" + head[6:30]
+        if disk or MAX32 in (size, compressed, offset):
             unset = [size == MAX32, compressed == MAX32, offset == MAX32, disk == MAX16]
             size, compressed, offset, disk = _from_zip64(extra, unset, [size, compressed, offset, disk])
-        if disk:
-            raise PackageError("its zip is one part of a split archive: all of it has to be delivered in one file")
-        modified = date << 16 | time
+            if disk:
+                raise PackageError("its zip is one part of a split archive: all of it has to be delivered in one file")
+            if unset[0] or unset[1]:
+                local = b""  # has a zip64 field of its own, which has to be read
         offset += place.prefix
         path = _unicode_path(extra, name) if extra else None
         values = (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path)
-        yield Entry(*values), head, hash(values)
+        yield Entry(*values), local, hash(values)
 
 
-def _hold_against_local_record(descriptor: int, entry: Entry, record: bytes, directory_start: int) -> None:
-    """Check that a member's own record says what its `record` in the directory says, and note where its content is."""
+def _hold_against_local_record(descriptor: int, entry: Entry, expected: bytes, directory_start: int) -> None:
+    """Check that a member's own record says what that in the directory says, and note where its content is."""
     if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
         raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-    head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(entry.raw_name))
-    is_same = head[:28] == b"PK\3\4" + record[6:30] and head[_LOCAL.size :] == entry.raw_name
+    name = entry.raw_name
+    head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(name))
+    is_same = head[:28] == expected and head[_LOCAL.size :] == name
     if not is_same and head[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-    if not is_same and (head[26:28] != record[28:30] or head[_LOCAL.size :] != entry.raw_name):
+    if not is_same and (head[26:28] != len(name).to_bytes(2, "little") or head[_LOCAL.size :] != name):
         raise PackageError(f"the zip's member {entry.label} has another name in its own record: it is a forgery")
-    entry.data_offset = entry.offset + len(head) + int.from_bytes(head[28:30], "little")
+    entry.data_offset = entry.offset + len(head) + (head[28] | head[29] << 8)
     if entry.data_offset + entry.compressed_size > directory_start:
         raise PackageError(f"the zip's member {entry.label} reaches into the directory: it is damaged")
-    if not is_same or _ZIP64_SIZE in head[18:26]:
+    if not is_same:
         _weigh_differences(descriptor, entry, head)
 
 
