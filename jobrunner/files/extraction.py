@@ -115,9 +115,11 @@ def _write(descriptor: int, member: Member, path: str, advance: Callable[[int], 
                     f"the zip's member {named(member.path)} holds more than the {entry.size:,} bytes declared"
                 )
             checksum = crc32(piece, checksum)
-            _write_all(file, piece)
-            advance(len(piece))
-            if size % _STRIDE < len(piece):  # the disk works while we do, and little is left for the flush
+            written = os.write(file, piece)
+            while written < len(piece):
+                written += os.write(file, memoryview(piece)[written:])
+            advance(written)
+            if size % _STRIDE < written:  # the disk works while we do, and little is left for the flush
                 moves.begin_flush(file)
         if size != entry.size:
             raise PackageError(
@@ -132,12 +134,6 @@ def _write(descriptor: int, member: Member, path: str, advance: Callable[[int], 
             os.utime(file, (changed_at, changed_at))
     finally:
         os.close(file)
-
-
-def _write_all(file: int, data: bytes) -> None:
-    written = os.write(file, data)
-    while written < len(data):
-        written += os.write(file, memoryview(data)[written:])
 
 
 @lru_cache(maxsize=1024)

@@ -28,7 +28,10 @@ _SMALL = 2**30
 
 @dataclass(slots=True)
 class Member:
-    """A member that may be extracted: where to, as what, with which permissions."""
+    """A member that may be extracted: where to, as what, with which permissions.
+
+    The owner may always read and write, nobody else write, and no set-uid.
+    """
 
     entry: Entry
     path: str
@@ -53,7 +56,8 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
             raise PackageError(
                 f"the zip's member {named(name)} is compressed with {method}, which is not supported: use deflate"
             )
-        kind = stat.S_IFMT(entry.attributes >> 16)
+        mode = entry.attributes >> 16
+        kind = stat.S_IFMT(mode)
         if kind not in _KINDS:
             what = "symbolic link" if kind == stat.S_IFLNK else "device or socket"
             raise PackageError(f"the zip's member {named(name)} is a {what}: only files and folders are extracted")
@@ -61,7 +65,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
         if is_folder and entry.size:
             raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
         if path:
-            yield Member(entry, path, is_folder, _mode(entry))
+            yield Member(entry, path, is_folder, mode & 0o755 | 0o600 if mode else 0o644)
         elif not is_folder:
             raise PackageError("the zip has a member without a name")
 
@@ -126,9 +130,3 @@ def _safe_path(name: str, entry: Entry) -> str:
                 f"({_MAX_PART} bytes a part, {_MAX_PATH} in all, {_MAX_DEPTH} levels)"
             )
     return path
-
-
-def _mode(entry: Entry) -> int:
-    """Return the permissions: the owner may always read and write, nobody else write, and no set-uid."""
-    mode = entry.attributes >> 16
-    return mode & 0o755 | 0o600 if mode else 0o644
