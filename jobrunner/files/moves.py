@@ -82,7 +82,7 @@ class Watch:
 def begin_flush(file: int) -> None:
     """Have the disk begin to write what an open file has in memory (sync_file_range(2)), and do not wait for that.
 
-    It promises nothing, so its errors are none: those of the disk are `flush_filesystem`'s to report.
+    It promises nothing, so its errors are none: those of the disk are `Watch.flush`'s to report.
     """
     _sync_file_range(file, 0, 0, _SYNC_FILE_RANGE_WRITE)
 
