@@ -21,7 +21,10 @@ MEMORY = Path("/dev/shm")
 
 @dataclass(frozen=True)
 class Drain:
-    """`share`: smallest over largest number of jobs of a worker; `wait`: the longest for a job, seconds, if known."""
+    """`rate`: different jobs a second; `share`: smallest over largest number of jobs of a worker.
+
+    `wait`: the longest for a job, seconds, if known.
+    """
 
     rate: float
     repeated: int
@@ -48,7 +51,7 @@ def drain(side: Side, jobs: int, workers: int, base: Path, most_seconds: float) 
         waits = [float(path.read_text()) for path in folder.glob("wait-*")]
     shares = Counter(mark.pid for mark in found)
     return Drain(
-        rate=(len(found) - 1) / (found[-1].started_at - found[0].started_at),
+        rate=(jobs - 1) / (found[-1].started_at - found[0].started_at),
         repeated=len(found) - jobs,
         share=min(shares.values()) / max(shares.values()) if len(shares) == workers else 0,
         wait=max(waits, default=float("nan")),

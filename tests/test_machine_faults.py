@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -97,6 +98,40 @@ def small_disk(tmp_path: Path) -> Iterator[TestHome]:
     yield home
     home.end_all()
     subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@dataclass(frozen=True)
+class ThinDisk:
+    """An ext4 of 300 MB that has memory for 40 only: what a program writes it accepts, and cannot keep."""
+
+    home: TestHome
+    path: Path
+    memory: Path
+
+    def mend(self) -> None:
+        subprocess.run(["mount", "-o", "remount,size=400m", self.memory], check=True)
+
+    def forget(self) -> None:
+        """Have all that is read come from the disk."""
+        self.home.end_all()
+        subprocess.run(["umount", self.path], check=True)
+        subprocess.run(["mount", "-o", "loop", self.memory / "image", self.path], check=True)
+
+
+@pytest.fixture
+def thin_disk(tmp_path: Path) -> Iterator[ThinDisk]:
+    memory, path = tmp_path / "memory", tmp_path / "disk"
+    memory.mkdir()
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", memory], check=True)
+    subprocess.run(["truncate", "-s", "300M", memory / "image"], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", memory / "image"], check=True)  # a journal would give up
+    subprocess.run(["mount", "-o", "loop", memory / "image", path], check=True)
+    made = ThinDisk(TestHome(path / "home"), path, memory)
+    yield made
+    made.home.end_all()
+    subprocess.run(["umount", "--lazy", path], check=True)
+    subprocess.run(["umount", "--lazy", memory], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -291,6 +326,28 @@ def test_a_disk_that_fails_is_outlasted(home: TestHome, faults: Path) -> None:
     began = [note.package for note in journal(home.path, "start")]
     (faults.parent / "eio").unlink()
     hold_all_done(home, run, names, again=began)  # what they wrote may be gone
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mkfs.ext4") or not Path("/dev/loop-control").exists(),
+    reason="only root, with mkfs.ext4 and loop devices, can make a disk that loses what was written to it",
+)
+def test_what_a_disk_took_and_could_not_keep_is_not_archived(thin_disk: ThinDisk, tmp_path: Path) -> None:
+    home, content = thin_disk.home, os.urandom(1000) * 80_000
+    database = tmp_path / "jobrunner.db"  # on a disk that is well
+    home.configure(
+        f'[database]\nurl = "sqlite:///{database}"\n[process]\ncommand = ["true"]\n'
+        '[extract]\nkeep_free = "0B"\n[retry]\nbackoff = "0.1s"\n'
+    )
+    home.package("p", {"data.bin": content})
+    subprocess.run(["sync", "-f", home.inbox], check=True)
+    run = Run(home, "run")
+    wait_until(lambda: run.said("trouble"))
+    thin_disk.mend()
+    wait_until(lambda: run.said("done"))
+    run.end()
+    thin_disk.forget()
+    assert (home.archive / "p" / "data.bin").read_bytes() == content
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY])

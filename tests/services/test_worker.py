@@ -134,16 +134,18 @@ def test_a_package_that_fails_ends_after_those_that_are_ready(scene: Scene) -> N
 
 
 def test_what_could_not_be_flushed_is_extracted_again(scene: Scene) -> None:
-    extracted = []
+    lost = []
 
     def fail() -> None:
-        extracted.extend(path.stat().st_ino for path in scene.home.work.glob("*/handled-*/a"))
+        lost.extend(path.open() for path in scene.home.work.glob("*/handled-*/a"))  # open: no other gets its number
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     scene.meanwhile.append(fail)
     scene.deliver(*NAMES)
     scene.work()
-    assert scene.flushes[0] == len(extracted) == 4
+    assert scene.flushes[0] == len(lost) == 4
+    inodes = {os.fstat(file.fileno()).st_ino for file in lost}
+    assert inodes.isdisjoint(path.stat().st_ino for path in scene.home.archive.glob("*/a"))
     assert sorted(scene.heard(JobPutOff)) == list(NAMES)
     assert sorted(scene.heard(JobDone)) == list(NAMES)
     scene.assert_done()
