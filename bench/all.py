@@ -86,12 +86,14 @@ def summary() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART", help=f"{', '.join(PARTS)} (all)")
+    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART", help=f"{', '.join(PARTS)} (all)")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     RESULTS.mkdir(exist_ok=True)
     # as pip does where jobrunner is installed; else, with PYTHONDONTWRITEBYTECODE, each start would compile it
     compileall.compile_dir(BENCH.parent / "jobrunner", quiet=1)
-    failed = [part for part in options.parts or PARTS if not run(part)]
+    failed = [part for part in options.parts if not run(part)]
     words = "Made by `make bench`; each part's file has the machine, all tables and what each side flushes."
     (RESULTS / "README.md").write_text(f"# What was measured\n\n{words}\n\n{summary()}\n")
     print(f"\n{summary()}")
