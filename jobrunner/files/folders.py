@@ -202,14 +202,15 @@ class Folders:
         """
         stages = {job.id: self._own(job).stage() for job in jobs}
         faults: dict[int, MachineError | OSError] = {}
-        try:
-            self._flush([self._own(job) for job in jobs if stages[job.id] is Stage.HANDLED])
-        except OSError as error:
-            return dict.fromkeys(stages, error)
+        unwritten: OSError | None = None
+        if Stage.HANDLED in stages.values():
+            try:
+                self._disk.flush()
+            except OSError as error:
+                unwritten = error
         for job in jobs:
             try:
-                if stages[job.id] is not Stage.MOVED:
-                    self._move_to_archive(job)
+                self._move_to_archive(job, stages[job.id], unwritten)
             except (MachineError, OSError) as error:
                 faults[job.id] = error
         try:
@@ -218,20 +219,15 @@ class Folders:
             return dict.fromkeys(stages, error)
         return faults
 
-    def _flush(self, handled: Sequence[Workspace]) -> None:
-        if not handled:
-            return
-        try:
-            self._disk.flush()
-        except OSError:
-            for workspace in handled:
-                workspace.distrust()
-            raise
-        for workspace in handled:
-            workspace.record_flush()
-
-    def _move_to_archive(self, job: Job) -> None:
+    def _move_to_archive(self, job: Job, stage: Stage, unwritten: OSError | None) -> None:
         workspace = self._own(job)
+        if stage is Stage.MOVED:
+            return
+        if stage is Stage.HANDLED:
+            if unwritten:
+                workspace.distrust()
+                raise unwritten
+            workspace.record_flush()
         moves.merge(workspace.flushed, workspace.package)
         try:
             moves.rename_new(workspace.package, self.archived(job.name))

@@ -152,18 +152,24 @@ def test_what_could_not_be_flushed_is_extracted_again(scene: Scene) -> None:
     assert [scene.home.show(name)["attempts"][0]["outcome"] for name in NAMES] == ["fault"] * 4
 
 
-def test_a_job_that_is_somebody_elses_by_now_is_not_recorded_and_the_others_are(scene: Scene) -> None:
+@pytest.mark.parametrize("is_taken_over", [False, True])
+def test_a_job_that_is_somebody_elses_by_now_is_not_recorded_and_the_others_are(
+    scene: Scene, is_taken_over: bool
+) -> None:
     def lose() -> None:
         other = scene.home.open()
         job = other.jobs.find("q")
         assert job is not None
         with other.database.write():
             other.jobs.requeue(job, Outcome.INTERRUPTED, put_back(job, "somebody took it"), other.clock())
+        if is_taken_over:
+            (scene.home.work / "2-1").rename(scene.home.work / "2-2")
 
     scene.meanwhile.append(lose)
     scene.deliver(*NAMES)
     scene.work()
     assert scene.heard(ClaimGone) == ["q"]
+    assert scene.heard(JobPutOff) == []
     assert scene.heard(JobDone) == ["p", "r", "s", "q"]
     assert [attempt["outcome"] for attempt in scene.home.show("q")["attempts"]] == ["interrupted", "done"]
     scene.assert_done()
