@@ -14,8 +14,8 @@ help:  ## show this help
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install -qq --editable . --group dev
 	@touch $@
 
 setup: $(READY)  ## make the virtual environment in .venv
@@ -39,8 +39,8 @@ format: $(READY)  ## format the code
 # What we compare with is kept apart: peewee, for one, would import a psycopg that it finds.
 $(BENCH_READY): pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BENCH_VENV)/bin/python -m pip install --quiet --group bench
+	$(BENCH_VENV)/bin/python -m pip install -qq --upgrade 'pip>=25.1'
+	$(BENCH_VENV)/bin/python -m pip install -qq --group bench
 	@touch $@
 
 bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 30 minutes)
