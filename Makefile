@@ -49,7 +49,7 @@ bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it r
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
 	$(BIN)/python -m tests.zip_fuzz --seconds 120 --seed 1
 
-crash: $(READY)  ## kill at every step, at random, and the power: was anything lost or done twice? (about 40 minutes)
+crash: $(READY)  ## kill at every step, at random, and the power: was anything lost or done twice? (about 50 minutes)
 	$(BIN)/python -m tests.campaign.kill_points
 	$(BIN)/python -m tests.campaign.torture
 	$(BIN)/python -m tests.campaign.power_loss

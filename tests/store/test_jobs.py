@@ -169,6 +169,13 @@ def test_a_waiting_job_is_not_claimed_before_its_time(store: Store) -> None:
     assert again.not_before_at is None
 
 
+def test_others_that_can_be_claimed_keep_no_wait_that_is_over_from_being_seen_for_long(store: Store) -> None:
+    waiting = store.requeue(store.claimed("p"), AGAIN._replace(delay=10.0))
+    store.enqueue("q", "r", "s")
+    claimed = [store.claim(now) for now in (NOW, NOW + 9.9, NOW + 10.1)]
+    assert [job and job.name for job in claimed] == ["q", "r", waiting.name]
+
+
 @pytest.mark.parametrize("jump", [-86400, 86400])
 def test_a_wait_is_as_long_as_it_is_whatever_the_wall_clock_does(store: Store, jump: float) -> None:
     store.requeue(store.claimed(), AGAIN._replace(delay=10.0))
