@@ -172,7 +172,7 @@ def test_what_only_a_person_can_tell_is_left_to_one(settled: TestHome) -> None:
 
 
 def test_leftovers_and_locks_of_nobody_are_removed(settled: TestHome) -> None:
-    for folder in ("1-1/data/deep", "70-1/flushed", "3-8/data", "3-9/package"):  # done, unknown, and twice `next`
+    for folder in ("1-1/data/deep", "70-1/emptied", "3-8/data", "3-9/package"):  # done, unknown, and twice `next`
         (settled.work / folder).mkdir(parents=True)
     (settled.inbox / "next").rename(settled.work / "3-9" / "package" / "next")
     (settled.work / ".workers" / "0123456789abcdef").touch()
@@ -192,7 +192,7 @@ def test_leftovers_and_locks_of_nobody_are_removed(settled: TestHome) -> None:
 
 def test_ids_that_stand_on_something_are_never_given_to_another_job(settled: TestHome) -> None:
     """As after an older database has been put back: the folder of a lost job must not be taken for a new one's."""
-    (settled.work / "4-1" / "flushed").mkdir(parents=True)
+    (settled.work / "4-1" / "emptied").mkdir(parents=True)
     settled.package("x").rename(settled.inbox / ".jobrunner-taken-9")
     repair(settled)
     settled.package("fresh")

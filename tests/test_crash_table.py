@@ -76,6 +76,11 @@ def tree_of(folder: Path) -> Tree:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def joined(flushed: Path) -> Tree:
+    """The sender's files go to those of the zip one by one: what is in one of the two folders or in the other."""
+    return tree_of(flushed) | tree_of(flushed.with_name("package"))
+
+
 @dataclass
 class Scene:
     """A home with a handler that keeps to a plan, its deliveries, and what is known of them."""
@@ -182,7 +187,9 @@ class Scene:
         places += [*self.home.work.glob("*/package"), *self.home.work.glob("*/copied")]
         places += [self.home.failed / name, *self.home.failed.glob(f"{name}~*")]
         whole = self.delivered[name].items()
-        return [place for place in places if place.is_dir() and whole <= tree_of(place).items()]
+        found = [place for place in places if place.is_dir() and whole <= tree_of(place).items()]
+        joining = [place for place in self.home.work.glob("*/flushed") if whole <= joined(place).items()]
+        return found + [place for place in joining if place.with_name("package") not in found]
 
     def assert_nothing_is_lost(self) -> None:
         for name in self.delivered:
@@ -246,11 +253,11 @@ class Step:
 
 
 MOVES = "jobrunner.files.moves"
-MERGING = "^[^/]"  # the only renames by relative paths
 ONCE = ("p 1",)
 LATER = ("p 2",)
 AGAIN = ("p 1", "p 2")
 
+MERGING = Kill(f"{MOVES}.rename_new", matching="/flushed/")
 CLAIMED = Step(Kill("commit of claim"), "inbox", None, 0, LATER)
 HANDLED_STEP = Step(Kill("os.rename", matching="/handled-"), "work", [HANDLED, "package"], 1, ONCE)
 STEPS = {
@@ -266,16 +273,15 @@ STEPS = {
     "row-09-rename-to-handled": HANDLED_STEP,
     "row-09-syncfs-before-the-rename": replace(HANDLED_STEP, kill=Kill(f"{MOVES}.Watch.flush")),
     "row-10-rename-to-flushed": Step(Kill("os.rename", matching="/flushed$"), "work", ["flushed", "package"], 1, ONCE),
-    "row-11-part-of-the-merge": Step(
-        Kill("os.rename", matching=MERGING, call=3), "merging", ["flushed", "package"], 1, ONCE
-    ),
+    "row-11-part-of-the-merge": Step(replace(MERGING, call=2), "merging", ["flushed", "package"], 1, ONCE),
+    "row-11-all-of-the-merge": Step(Kill("os.rename", matching="/emptied$"), "merged", ["emptied", "flushed"], 1, ONCE),
     "row-12-rename-to-archive": Step(
-        Kill(f"{MOVES}.rename_new", matching="/archive/p$"), "archive", ["flushed"], 1, ONCE
+        Kill(f"{MOVES}.rename_new", matching="/archive/p$"), "archive", ["emptied"], 1, ONCE
     ),
     "row-13-fsync-of-archive": Step(
-        Kill(f"{MOVES}.flush_directory", matching="/archive$"), "archive", ["flushed"], 1, ONCE
+        Kill(f"{MOVES}.flush_directory", matching="/archive$"), "archive", ["emptied"], 1, ONCE
     ),
-    "row-13-complete-not-committed": Step(Kill("commit of complete", "before"), "archive", ["flushed"], 1, ONCE),
+    "row-13-complete-not-committed": Step(Kill("commit of complete", "before"), "archive", ["emptied"], 1, ONCE),
 }
 each_step = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in STEPS.items()])
 
@@ -313,15 +319,18 @@ def assert_lies_at(scene: Scene, at: str) -> None:
         case "work":
             scene.assert_untouched(package)
         case "merging":
-            assert scene.copies("p") == [package]
-            rest = tree_of(package.with_name("flushed"))
+            flushed, rest = tree_of(package.with_name("flushed")), tree_of(package)
             assert rest
-            assert scene.delivered["p"].keys() < tree_of(package).keys()
-            assert tree_of(package) | rest == scene.processed(by="p 1")
+            assert rest.keys() < scene.delivered["p"].keys()
+            assert flushed.keys().isdisjoint(rest)
+            assert flushed | rest == scene.processed(by="p 1")
+        case "merged":
+            assert tree_of(package.with_name("flushed")) == scene.processed(by="p 1")
+            assert tree_of(package.with_name("emptied")) == {}
         case "archive":
             assert scene.copies("p") == [scene.home.archive / "p"]
             assert tree_of(scene.home.archive / "p") == scene.processed(by="p 1")
-            assert tree_of(package.with_name("flushed")) == {}
+            assert tree_of(package.with_name("emptied")) == {}
 
 
 def test_row_01_a_package_that_was_only_seen_is_queued_by_the_next_scan(scene: Scene) -> None:
@@ -425,7 +434,7 @@ GATHERED = {
     "row-09-one-of-two": Kill("os.rename", matching="/handled-", call=2),
     "row-09-all-before-the-syncfs": Kill(f"{MOVES}.Watch.flush", "before"),
     "row-10-one-of-three": Kill("os.rename", matching="/flushed$"),
-    "row-11-part-of-the-second": Kill("os.rename", matching=MERGING, call=5),
+    "row-11-part-of-the-second": replace(MERGING, call=2),
     "row-12-two-of-three": Kill(f"{MOVES}.rename_new", matching="/archive/.$", call=2),
     "row-13-all": Kill(f"{MOVES}.flush_directory", matching="/archive$"),
     "row-13-part-of-complete": Kill("commit of complete", "before", call=2),
@@ -468,7 +477,7 @@ def test_a_job_that_was_completed_stays_done_and_the_next_one_is_as_after_its_cl
     if not alone:
         first, second = ("p", "q") if scene.job("p")["state"] == "done" else ("q", "p")
         assert tree_of(scene.home.archive / first) == scene.processed(by=f"{first} 1")
-        assert scene.workspaces() == {f"{scene.job(first)['id']}-1": ["flushed"]}
+        assert scene.workspaces() == {f"{scene.job(first)['id']}-1": ["emptied"]}
         assert (scene.job(second)["state"], scene.job(second)["attempt"]) == ("running", 1)
         scene.assert_untouched(scene.home.inbox / second, second)
     scene.restart()
@@ -630,7 +639,7 @@ def test_row_11_an_error_txt_that_the_handler_wrote_for_a_retried_package_surviv
     failed.restart("retry", "p")
     merged = Kill(f"{MOVES}.rename_new", "before", matching="/archive/p$")
     failed.crash(merged)
-    assert (failed.home.work / "1-2" / "package" / "error.txt").read_bytes() == WRITTEN["error.txt"]
+    assert (failed.home.work / "1-2" / "flushed" / "error.txt").read_bytes() == WRITTEN["error.txt"]
     failed.restart()
     failed.assert_archived(by="p 2")
 
@@ -815,8 +824,8 @@ def test_the_third_crash_while_its_handler_runs_fails_a_package(scene: Scene) ->
     "cut",
     [
         pytest.param(Kill(f"{MOVES}.Watch.flush", "before"), id="after-row-09"),
-        pytest.param(Kill(f"{MOVES}.merge", "before", matching="/flushed /"), id="after-row-10"),
-        pytest.param(Kill("os.rename", matching=MERGING), id="in-row-11"),
+        pytest.param(Kill(f"{MOVES}.merge", "before", matching="/package /"), id="after-row-10"),
+        pytest.param(MERGING, id="in-row-11"),
         pytest.param(Kill("commit of complete", "before"), id="after-row-13"),
     ],
 )

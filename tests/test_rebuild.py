@@ -188,7 +188,7 @@ def boot_id() -> str:
 
 
 def test_a_package_that_had_just_been_moved_to_the_archive_is_done(used: TestHome) -> None:
-    (used.work / "2-1" / "flushed").mkdir(parents=True)
+    (used.work / "2-1" / "emptied").mkdir(parents=True)
     database(used).unlink()
     assert used.jobrunner("check", "--rebuild").returncode == 1
     assert found(used) == [(Kind.LEFT_OVER, "work/2-1")]

@@ -11,7 +11,7 @@ from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import inbox, moves, places
-from jobrunner.files.workspace import WORKSPACE_NAME, Stage, Workspace
+from jobrunner.files.workspace import WORKSPACE_NAME, Stage, Workspace, holds_package
 
 
 class Folders:
@@ -82,16 +82,17 @@ class Folders:
         return found
 
     def taken_jobs(self) -> set[int]:
-        """Return the ids of the jobs whose package lies in the work folder."""
+        """Return the ids of the jobs whose package has been brought into the work folder."""
         return {
             job_id
             for job_id, paths in self.workspaces().items()
-            if any(os.path.lexists(os.path.join(path, "package")) for path in paths)
+            if any(os.path.lexists(f"{path}/{part}") for path in paths for part in ("package", "flushed", "emptied"))
         }
 
     def whereabouts(self, job: Job) -> str | None:
         """Return where the job's package lies now, or None."""
-        places = [self.workspace(job).package]
+        workspace = self.workspace(job)
+        places = [workspace.package, workspace.flushed]
         if job.failed_name is not None:
             places.append(os.path.join(self.failed, job.failed_name))
         places += [self.archived(job.name), os.path.join(self.inbox, job.name)]
@@ -106,7 +107,7 @@ class Folders:
     def sweep(self, job_id: int) -> None:
         """Remove the work folders of a job that has ended, unless one holds a package."""
         for path in self.workspaces().get(job_id, []):
-            if not any(os.path.lexists(os.path.join(path, kept)) for kept in ("package", "copied")):
+            if not holds_package(path):
                 with suppress(FileNotFoundError):  # its worker may be at it, too
                     moves.remove_tree(path)
 
@@ -228,9 +229,9 @@ class Folders:
                 workspace.distrust()
                 raise unwritten
             workspace.record_flush()
-        moves.merge(workspace.flushed, workspace.package)
+        workspace.join()
         try:
-            moves.rename_new(workspace.package, self.archived(job.name))
+            moves.rename_new(workspace.flushed, self.archived(job.name))
         except FileExistsError:
             raise MachineError(
                 f"the archive has got a {shown(job.name)} meanwhile: move that one away, and this one follows by itself"

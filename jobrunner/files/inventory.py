@@ -3,10 +3,12 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import taken
+from jobrunner.files.workspace import holds_package
 
 #: What cannot be a work folder's any more gets this name before it is removed, so that no attempt can take it over.
 LEFTOVER_PREFIX = ".left-over-"
@@ -24,20 +26,9 @@ class WorkFolder(NamedTuple):
     attempt: int
 
 
-def package_in(work_folder: str) -> str | None:
-    """Return the sender's package in a work folder, or the whole copy of it, None if there is neither."""
-    places = (os.path.join(work_folder, part) for part in ("package", "copied"))
-    return next((place for place in places if os.path.lexists(place)), None)
-
-
-def holds_package(work_folder: str) -> bool:
-    """Say whether a sender's package is in a work folder."""
-    return package_in(work_folder) is not None
-
-
 def is_needed(work_folder: str) -> bool:
     """Say whether an attempt can go on from a work folder: it holds the package, or says that this is archived."""
-    return holds_package(work_folder) or os.path.lexists(os.path.join(work_folder, "flushed"))
+    return holds_package(work_folder) or os.path.lexists(os.path.join(work_folder, "emptied"))
 
 
 class Inventory:
@@ -124,10 +115,11 @@ def our_error_file(package: str) -> str | None:
 
 def name_in_work(folders: Folders, folder: WorkFolder) -> str | None:
     """Return the name of the package in a work folder: its zip's, or, where it has several, the one that has a log."""
-    package = package_in(folder.path)
-    if package is None:
-        return None
-    names = [entry.removesuffix(".zip") for entry in os.listdir(package) if entry.endswith(".zip")]
+    names = []
+    for part in ("package", "copied", "flushed"):
+        with suppress(FileNotFoundError):
+            entries = os.listdir(os.path.join(folder.path, part))
+            names += [entry.removesuffix(".zip") for entry in entries if entry.endswith(".zip")]
     if len(names) > 1:
         names = [name for name in names if last_log(folders, name)]
     return names[0] if len(names) == 1 and names[0] else None

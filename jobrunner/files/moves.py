@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 
 from jobrunner.domain.errors import MachineError
@@ -129,24 +129,36 @@ def first_conflict(source: str, target: str) -> str | None:
 
 
 def merge(source: str, target: str) -> None:
-    """Move all that `source` holds into `target`; folders that both have are merged.
+    """Move all that `source` holds into `target`, which takes on its owner, rights and extended attributes.
 
-    Cut short and repeated it goes on where it was. Raises FileExistsError where `first_conflict` would have told.
+    Folders that both have are merged in the same way. Cut short and repeated it goes on where it was. Raises
+    FileExistsError where `first_conflict` would have told, OSError.
     """
-    shared = []
-    with _open_folder(source) as source_dir, _open_folder(target) as target_dir:
-        there = set(os.listdir(target_dir))
-        for name in os.listdir(source_dir):
-            if name in there:
-                shared.append(name)
-            else:
-                os.rename(name, name, src_dir_fd=source_dir, dst_dir_fd=target_dir)
-    for name in shared:
+    _take_on_attributes(source, target)
+    for name in os.listdir(source):
         ours, theirs = os.path.join(source, name), os.path.join(target, name)
-        if not (_is_folder(ours) and _is_folder(theirs)):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), theirs)
-        merge(ours, theirs)
-        os.rmdir(ours)
+        try:
+            rename_new(ours, theirs)
+        except FileExistsError:
+            if not (_is_folder(ours) and _is_folder(theirs)):
+                raise
+            merge(ours, theirs)
+            os.rmdir(ours)
+
+
+def _take_on_attributes(source: str, target: str) -> None:
+    """Give one folder the owner, rights and extended attributes of another, as far as we may."""
+    wanted, found = os.stat(source), os.stat(target)
+    if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid):
+        for ids in ((wanted.st_uid, -1), (-1, wanted.st_gid)):
+            with suppress(PermissionError):  # root's right, and for the group its members'
+                os.chown(target, *ids)
+    if wanted.st_mode != found.st_mode:
+        os.chmod(target, stat.S_IMODE(wanted.st_mode))
+    with suppress(OSError):  # a filesystem without any
+        for name in os.listxattr(source):
+            with suppress(OSError):  # it is the system's to give
+                os.setxattr(target, name, os.getxattr(source, name))
 
 
 def remove_tree(path: str) -> None:

@@ -27,8 +27,9 @@ class Workspace(NamedTuple):
     """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: who takes a job over renames it first.
 
     `package/` is the sender's folder. `data/` is the extracted zip while the handler works on it; it becomes
-    `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk, before it is merged into the
-    package. Until it is flushed, a power cut may have eaten it: then its BOOT is not the one that runs now.
+    `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk. Then the sender's files join it,
+    what is left of their folder becomes `emptied/`, and it goes to the archive. Until it is flushed, a power cut may
+    have eaten it: then its BOOT is not the one that runs now.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Workspace(NamedTuple):
     data: str
     handled: str
     flushed: str
+    emptied: str
     copying: str
     copied: str
     progress: str
@@ -44,14 +46,16 @@ class Workspace(NamedTuple):
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
         path = f"{work}/{job_id}-{attempt}"
-        parts = ("package", "data", _HANDLED, "flushed", "copying", "copied", "progress")
+        parts = ("package", "data", _HANDLED, "flushed", "emptied", "copying", "copied", "progress")
         return cls(path, *[f"{path}/{part}" for part in parts])
 
     def stage(self) -> Stage:
         """Return how far this attempt, or the one it took over, came."""
+        if os.path.lexists(self.handled):
+            return Stage.HANDLED
         if os.path.lexists(self.flushed):
-            return Stage.FLUSHED if os.path.lexists(self.package) else Stage.MOVED
-        return Stage.HANDLED if os.path.lexists(self.handled) else Stage.TAKEN
+            return Stage.FLUSHED
+        return Stage.MOVED if os.path.lexists(self.emptied) else Stage.TAKEN
 
     def start_afresh(self) -> None:
         """Remove what an earlier attempt left beside the sender's package, and make an empty data folder."""
@@ -79,12 +83,13 @@ class Workspace(NamedTuple):
         return int(done), int(total)
 
     def remove(self) -> None:
-        """Remove it, when the job has ended. Raises OSError."""
+        """Remove it, when the job has ended, unless it holds anything of the sender's. Raises OSError."""
         try:
-            os.rmdir(self.flushed)  # empty: all that is left once a package is in the archive
+            os.rmdir(self.emptied)  # all that is left once a package is in the archive
             os.rmdir(self.path)
         except OSError:
-            moves.remove_tree(self.path)
+            if not holds_package(self.path):
+                moves.remove_tree(self.path)
 
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
@@ -97,3 +102,19 @@ class Workspace(NamedTuple):
     def record_flush(self) -> None:
         """Record that all is on the disk."""
         os.rename(self.handled, self.flushed)
+
+    def join(self) -> None:
+        """Bring the sender's files to what is flushed. Raises OSError; cut short and repeated it goes on."""
+        if os.path.lexists(self.package):
+            moves.merge(self.package, self.flushed)
+            os.rename(self.package, self.emptied)
+
+
+def holds_package(path: str) -> bool:
+    """Say whether a work folder holds a sender's package, or what a sender wrote into its folder too late."""
+    if any(os.path.lexists(f"{path}/{part}") for part in ("package", "flushed", "copied")):
+        return True
+    try:
+        return bool(os.listdir(f"{path}/emptied"))
+    except FileNotFoundError:
+        return False

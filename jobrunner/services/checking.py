@@ -8,7 +8,7 @@ from jobrunner.domain.job import Job, State
 from jobrunner.files import inventory
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
-from jobrunner.files.workspace import Stage
+from jobrunner.files.workspace import Stage, holds_package
 from jobrunner.process.presence import Presence
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -89,7 +89,7 @@ class Checking:
         yield from (Finding(Kind.STRANGE_IN_WORK, path) for path in lying.strange)
 
     def _unknown_in_work(self, folder: WorkFolder) -> Finding:
-        if not inventory.holds_package(folder.path):
+        if not holds_package(folder.path):
             return Finding(Kind.LEFT_OVER, folder.path)
         name = inventory.name_in_work(self._folders, folder)
         if name is None:
@@ -151,5 +151,5 @@ class Checking:
 
 
 def _superfluous(folder: WorkFolder, job: Job) -> Finding:
-    kind = Kind.SECOND_PACKAGE if inventory.holds_package(folder.path) else Kind.LEFT_OVER
+    kind = Kind.SECOND_PACKAGE if holds_package(folder.path) else Kind.LEFT_OVER
     return Finding(kind, folder.path, job.name, job.id, job.state.value)

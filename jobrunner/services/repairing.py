@@ -10,7 +10,8 @@ from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import RetryPolicy, decide
 from jobrunner.files import moves
 from jobrunner.files.folders import Folders
-from jobrunner.files.inventory import LEFTOVER_PREFIX, Inventory, holds_package
+from jobrunner.files.inventory import LEFTOVER_PREFIX, Inventory
+from jobrunner.files.workspace import holds_package
 from jobrunner.process.presence import Presence
 from jobrunner.services import adoption
 from jobrunner.services.recovery import Recovery

@@ -106,9 +106,14 @@ def places(home: TestHome, delivery: Delivery) -> list[Path]:
     some = [home.inbox / name, *home.inbox.glob(".jobrunner-taken-*"), home.archive / name, home.failed / name]
     some += [*home.failed.glob(f"{name}~*"), *home.work.glob("*-*/package"), *home.work.glob("*-*/copied")]
     zip_name = f"{name}.zip"
-    return [
+    found = [
         place for place in some if (place / zip_name).is_file() and delivery.files.items() <= tree_of(place).items()
     ]
+    for flushed in home.work.glob("*-*/flushed"):  # the sender's files go there from `package` one by one
+        package = flushed.with_name("package")
+        if package not in found and delivery.files.items() <= (tree_of(flushed) | tree_of(package)).items():
+            found.append(flushed)
+    return found
 
 
 def tree_of(folder: Path) -> Tree:

@@ -67,7 +67,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("recover-extraction", _killed_at("write", "/data/plan.txt"))
     yield Scenario("recover-handler", _killed_at("mkdir", "/data/result"))
     yield Scenario("recover-success", _killed_at("rename", "/handled-"))
-    yield Scenario("recover-merge", _killed_at("rename", "/package/result"))
+    yield Scenario("recover-merge", _killed_at("renameat2", "/flushed/p.zip"))
     yield Scenario("recover-archive", _killed_at("rename", "/archive/p"))
     yield Scenario("recover-gathered", _killed_at("rename", "/archive/q", _without_handler))
     yield Scenario("recover-condemned", _killed_at("openat", "/error.txt", _queued("rejects")))

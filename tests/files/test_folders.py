@@ -162,7 +162,7 @@ def test_a_condemned_package_that_has_not_been_moved_is_taken_along(home: Home) 
 def test_a_package_that_has_been_archived_is_not_looked_for(home: Home) -> None:
     home.deliver("archive/p")
     home.deliver("inbox/p", "a new delivery")
-    grow(home.path / "work", "7-1/flushed/")
+    grow(home.path / "work", "7-1/emptied/")
     assert home.folders.take(job(attempt=2), ours).stage() is Stage.MOVED
     assert (home.path / "inbox/p/a new delivery").exists()
 
@@ -180,10 +180,11 @@ def test_an_inbox_that_is_gone_is_the_machines_affair(home: Home) -> None:
 
 def test_another_jobs_folder_is_not_taken(home: Home) -> None:
     home.deliver("work/17-1/package")
-    home.deliver("work/70-1/package")
+    home.deliver("work/70-1/flushed")
+    grow(home.path / "work", "71-1/emptied/", "72-1/copied/", "73-1/")  # the last two may still lie in the inbox
     with pytest.raises(PackageError):
         home.folders.take(job(attempt=2), ours)
-    assert home.folders.taken_jobs() == {17, 70}
+    assert home.folders.taken_jobs() == {17, 70, 71}
 
 
 class Across:
@@ -256,7 +257,8 @@ def test_a_package_that_is_nowhere_on_another_filesystem_is_the_senders_affair(a
         (("package/", f"handled-{BOOT_ID}/"), Stage.HANDLED),
         (("package/", "handled-of-an-earlier-boot/"), Stage.TAKEN),
         (("package/", "flushed/"), Stage.FLUSHED),
-        (("flushed/",), Stage.MOVED),
+        (("flushed/", "emptied/"), Stage.FLUSHED),
+        (("emptied/",), Stage.MOVED),
         (("copying/",), Stage.TAKEN),
     ],
 )
@@ -307,10 +309,10 @@ def test_what_an_earlier_attempt_left_is_removed_before_the_next(home: Home, lef
     assert listing(home.path / "work/7-1") == {"package": None, "package/p.zip": "x", "data": None}
 
 
-@pytest.mark.parametrize("kept", ["package/p.zip", "copied/p.zip"])
+@pytest.mark.parametrize("kept", ["package/p.zip", "copied/p.zip", "flushed/p.zip", "emptied/written too late"])
 def test_a_sweep_removes_what_is_left_of_a_job_but_never_a_package(home: Home, kept: str) -> None:
     grow(home.path / "work/7-1", "data/half")
-    grow(home.path / "work/7-2", "flushed/")
+    grow(home.path / "work/7-2", "emptied/")
     grow(home.path / "work/7-3", kept)
     grow(home.path / "work/8-1", "data/")
     for _ in range(2):
@@ -325,7 +327,9 @@ def test_only_work_folders_are_listed(home: Home) -> None:
     assert home.folders.taken_jobs() == {7}
 
 
-@pytest.mark.parametrize("place", ["work/7-2/package", "work/7-1/package", "failed/p~1", "archive/p", "inbox/p", None])
+@pytest.mark.parametrize(
+    "place", ["work/7-2/package", "work/7-2/flushed", "work/7-1/package", "failed/p~1", "archive/p", "inbox/p", None]
+)
 def test_a_package_is_found_wherever_it_lies(home: Home, place: str | None) -> None:
     if place:
         (home.path / place).mkdir(parents=True)

@@ -9,6 +9,7 @@ from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import inventory
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
+from jobrunner.files.workspace import holds_package
 
 
 @pytest.fixture
@@ -75,6 +76,9 @@ def test_the_only_zip_names_a_package_in_work_and_of_several_the_one_with_a_log(
     folder = work_folder(folders)
     put(folder.path, "package", "p.zip")
     assert inventory.name_in_work(folders, folder) == "p"
+    os.mkdir(os.path.join(folder.path, "flushed"))
+    os.rename(os.path.join(folder.path, "package", "p.zip"), os.path.join(folder.path, "flushed", "p.zip"))
+    assert inventory.name_in_work(folders, folder) == "p"
     put(folder.path, "package", "q.zip")
     assert inventory.name_in_work(folders, folder) is None
     put(folders.logs, "q", "1.log")
@@ -89,7 +93,9 @@ def test_the_only_zip_names_a_package_in_work_and_of_several_the_one_with_a_log(
         (["package"], True, True),
         (["copied"], True, True),
         (["package", "data"], True, True),
-        (["flushed"], False, True),
+        (["flushed"], True, True),
+        (["flushed", "emptied"], True, True),
+        (["emptied"], False, True),
         (["data"], False, False),
         (["copying"], False, False),
         ([], False, False),
@@ -100,10 +106,12 @@ def test_what_an_attempt_can_go_on_from(folders: Folders, parts: list[str], hold
     os.mkdir(folder)
     for part in parts:
         os.mkdir(os.path.join(folder, part))
-    assert (inventory.holds_package(folder), inventory.is_needed(folder)) == (holds, needed)
+    assert (holds_package(folder), inventory.is_needed(folder)) == (holds, needed)
 
 
-@pytest.mark.parametrize("place", ["archive/p/p.zip", "failed/p~3/p.zip", "work/1-1/package/x", "work/1-1/copied/x"])
+@pytest.mark.parametrize(
+    "place", ["archive/p/p.zip", "failed/p~3/p.zip", "work/1-1/package/x", "work/1-1/copied/x", "work/1-1/flushed/x"]
+)
 def test_a_package_anywhere_is_found(folders: Folders, tmp_path: Path, place: str) -> None:
     for nothing in ("archive/notes/x.zip", "failed/notes.txt", "work/2-2/data/x", "inbox/q/q.zip", "archive/.hidden/x"):
         put(str(tmp_path), nothing)

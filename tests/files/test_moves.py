@@ -152,6 +152,30 @@ def test_a_link_to_a_folder_is_not_merged_into(tmp_path: Path) -> None:
     assert listing(elsewhere) == {}
 
 
+def test_a_merge_gives_folders_the_rights_of_those_that_they_take_the_place_of(tmp_path: Path) -> None:
+    source, target = grow(tmp_path / "s", "a/b", "p.zip"), grow(tmp_path / "t", "a/c", "d/e")
+    source.chmod(0o2750)
+    (source / "a").chmod(0o711)
+    (target / "d").chmod(0o705)
+    if os.geteuid() == 0:
+        os.chown(source, 12345, 23456)
+    wanted = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (source, source / "a")]
+    moves.merge(str(source), str(target))
+    found = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (target, target / "a")]
+    assert found == wanted
+    assert stat.S_IMODE((target / "d").stat().st_mode) == 0o705
+
+
+def test_a_merge_keeps_extended_attributes(tmp_path: Path) -> None:
+    source, target = grow(tmp_path / "s", "p.zip"), grow(tmp_path / "t", "a")
+    try:
+        os.setxattr(source, "user.instrument", b"scanner 3")
+    except OSError as error:
+        pytest.skip(f"the temporary folder's filesystem has no extended attributes: {error.strerror}")
+    moves.merge(str(source), str(target))
+    assert os.getxattr(target, "user.instrument") == b"scanner 3"
+
+
 def test_a_merge_that_was_cut_short_goes_on(tmp_path: Path) -> None:
     source, target = grow(tmp_path / "s", "a", "b/c", "b/d/e", "f/"), grow(tmp_path / "t", "b/d/own", "p.zip")
     whole = listing(source) | listing(target)
