@@ -10,6 +10,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,10 @@ class Scene:
             return list(connection.execute(sql))
         finally:
             connection.close()
+
+    def change(self, sql: str) -> None:
+        with closing(apsw.Connection(str(self.home.path / "jobrunner.db"))) as connection:
+            connection.execute(sql)
 
     def job(self, name: str = "p") -> dict[str, Any]:
         found = [job for job in self.rows("SELECT * FROM jobs") if job["name"] == name.encode()]
@@ -465,6 +470,31 @@ def test_packages_that_are_gathered_for_the_archive_go_on_where_each_came_to(
         assert scene.job(name)["crashes"] == 0
         assert tree_of(scene.home.archive / name) == scene.delivered[name] | MEMBERS
         assert scene.outcomes(name) in (["done"], ["crashed" if alone else "interrupted", "done"])
+    scene.assert_at_rest()
+
+
+@pytest.mark.parametrize("row", [row for row in GATHERED if row != "row-09-one-of-two"])
+def test_row_33_gathered_packages_whose_claim_a_power_cut_undid_go_on_where_they_came_to(
+    scene: Scene, row: str
+) -> None:
+    scene.home.configure("")
+    for name in ("p", "q", "r"):
+        scene.deliver(name)
+    scene.home.jobrunner("scan")
+    scene.crash(GATHERED[row], words=("work", "-n", "1", "--drain"))
+    scene.change("DELETE FROM attempts WHERE job_id > 1")  # the first claim was durable
+    scene.change("UPDATE jobs SET state = 'queued', attempt = 0, worker_id = NULL WHERE id > 1")
+    scene.home.package("q", {"another": "delivery"})
+    assert '"archived, too"' not in scene.home.jobrunner("check", "--json").stdout
+    scene.restart()
+    assert {name: scene.outcomes(name) for name in ("p", "q", "r")} == {
+        "p": ["interrupted", "done"],
+        "q": ["done"],
+        "r": ["done"],
+    }
+    for name in ("p", "q", "r"):
+        assert tree_of(scene.home.archive / name) == scene.delivered[name] | MEMBERS
+    assert os.listdir(scene.home.inbox) == ["q"]
     scene.assert_at_rest()
 
 

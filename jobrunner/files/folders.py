@@ -100,9 +100,9 @@ class Folders:
 
     def workspace(self, job: Job) -> Workspace:
         """Return the newest work folder that the job has, or where the one of its newest attempt would be."""
-        newest = self._own(job)
-        earlier = (Workspace.at(self.work, job.id, attempt) for attempt in range(job.attempt, 0, -1))
-        return next((workspace for workspace in earlier if os.path.lexists(workspace.path)), newest)
+        attempts = range(job.attempt + 1, 0, -1)  # one more: a power cut may have undone the claim that made it
+        found = (Workspace.at(self.work, job.id, attempt) for attempt in attempts)
+        return next((workspace for workspace in found if os.path.lexists(workspace.path)), self._own(job))
 
     def sweep(self, job_id: int) -> None:
         """Remove the work folders of a job that has ended, unless one holds a package."""

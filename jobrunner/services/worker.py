@@ -93,8 +93,8 @@ class Worker:
         self._attempts.hold_to_guard()
         return self._jobs.any_ready(self._now())
 
-    def _claim(self) -> Job | None:
-        with self._database.write():
+    def _claim(self, *, durable: bool = True) -> Job | None:
+        with self._database.write(durable=durable):
             return self._jobs.claim(self._id, self._now())
 
     def _attempt(self, job: Job) -> Job | None:
@@ -114,7 +114,7 @@ class Worker:
             return self._end_attempts([result])
         self._ready.append(result)
         if is_quick and self._may_gather():
-            following = self._machine.outlast(self._claim)
+            following = self._machine.outlast(partial(self._claim, durable=False))  # the next ending's commit is
             if following:
                 return following
         return self._end_attempts()

@@ -39,6 +39,7 @@ class Database:
         self._sqlite: apsw.Connection | None = None
         self._columns: dict[str, list[str]] = {}
         self._identity: tuple[int, int] | None = None
+        self._is_durable = True
         if to_read:  # without a WAL nobody has it open: there is no shared memory, and none can be made
             name, flags = _uri(path, "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"), _READ_ONLY
             pragmas: dict[str, object] = {}
@@ -62,6 +63,7 @@ class Database:
         except (peewee.PeeweeException, apsw.Error) as error:
             raise in_our_words(error, self.path) from error
         self._sqlite = self._peewee.connection()
+        self._is_durable = True
         self._identity = _identity(self.path)
 
     def close(self) -> None:
@@ -89,12 +91,13 @@ class Database:
         except StoreError as error:
             return str(error)
 
-    def write(self, *, patience: float = BUSY_SECONDS) -> Write:
+    def write(self, *, patience: float = BUSY_SECONDS, durable: bool = True) -> Write:
         """Hold the only write transaction: all that is executed within is committed together, or nothing.
 
-        For a lock of another program's we wait `patience` seconds. Raises StoreError, DatabaseGone.
+        For a lock of another program's we wait `patience` seconds. What is not `durable` a power cut may undo, until
+        the next durable commit, of whomever: that flushes all before it. Raises StoreError, DatabaseGone.
         """
-        return Write(self.turn(), self.transaction(patience=patience))
+        return Write(self.turn(), self.transaction(patience=patience, durable=durable))
 
     def turn(self) -> Turn:
         """Keep all other writers of ours out, without a transaction. Raises StoreError.
@@ -104,9 +107,12 @@ class Database:
         """
         return Turn(*self._turnstile())
 
-    def transaction(self, *, patience: float = BUSY_SECONDS) -> Transaction:
+    def transaction(self, *, patience: float = BUSY_SECONDS, durable: bool = True) -> Transaction:
         """Commit what is executed within, or undo it all: for who has the turn. Raises StoreError, DatabaseGone."""
         self.hold_to_file()
+        if durable is not self._is_durable:
+            self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._is_durable = durable
         return Transaction(self._connection(), self.path, patience)
 
     def back_up(self, target: Path) -> None:

@@ -328,7 +328,17 @@ def test_only_work_folders_are_listed(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["work/7-2/package", "work/7-2/flushed", "work/7-1/package", "failed/p~1", "archive/p", "inbox/p", None]
+    "place",
+    [
+        "work/7-3/package",
+        "work/7-2/package",
+        "work/7-2/flushed",
+        "work/7-1/package",
+        "failed/p~1",
+        "archive/p",
+        "inbox/p",
+        None,
+    ],
 )
 def test_a_package_is_found_wherever_it_lies(home: Home, place: str | None) -> None:
     if place:

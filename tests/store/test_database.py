@@ -40,6 +40,25 @@ def test_each_connection_is_durable_and_strict(database: Database, pragma: str, 
     assert database.rows(f"PRAGMA {pragma}") == [{pragma: value}]
 
 
+def test_only_a_write_that_need_not_be_durable_is_not_flushed(database: Database) -> None:
+    def synchronous() -> list[object]:
+        return [row["synchronous"] for row in database.rows("PRAGMA synchronous")]
+
+    for durable in (False, True, False):
+        with database.write(durable=durable):
+            assert synchronous() == [2 if durable else 1]
+    with pytest.raises(StoreError), database.write(durable=False):
+        database.execute("nonsense")
+    with database.write():
+        assert synchronous() == [2]
+    with database.write(durable=False):
+        pass
+    database.close()
+    database.open()
+    with database.write():
+        assert synchronous() == [2]
+
+
 def test_a_write_is_seen_by_others_when_it_is_over(database: Database, second: Database) -> None:
     with database.write():
         assert database.execute(INSERT, {"token": "a"}) == 1
