@@ -9,10 +9,10 @@ import os
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import le
+from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import shown
@@ -35,8 +35,7 @@ MASKED = 1 << 13
 _TELLING_FLAGS = ENCRYPTED | DESCRIPTOR | STRONG_ENCRYPTION | UTF8 | MASKED
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One member as the central directory gives it; `offset` is the local record's, `data_offset` its content's."""
 
     raw_name: bytes
@@ -55,12 +54,20 @@ class Entry:
     @property
     def label(self) -> str:
         """The raw name as a person may see it."""
-        return named(os.fsdecode(self.raw_name))
+        return _label(self.raw_name)
+
+
+def _label(raw_name: bytes) -> str:
+    return named(os.fsdecode(raw_name))
 
 
 def named(name: str) -> str:
     """Return a member's name as a message has it: as a person may see it, and not endless."""
     return shown(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…")
+
+
+#: What a record of the directory says: an entry's fields but the last.
+_Fields = tuple[bytes, int, int, int, int, int, int, int, int, int, bytes | None]
 
 
 class Directory:
@@ -91,10 +98,12 @@ class Directory:
 
     def _each_once(self) -> Iterator[Entry]:
         found = self._found
-        read_anew = (entry for entry, *_ in _records(self._descriptor, self._place))
+        read_anew = (
+            Entry(*fields, data_offset)
+            for (fields, _), data_offset in zip(_records(self._descriptor, self._place), found.data_offsets, strict=True)
+        )
         for index, entry in enumerate(found.kept if self.is_kept else read_anew):
             if index not in found.repeated:
-                entry.data_offset = found.data_offsets[index]
                 yield entry
 
 
@@ -105,15 +114,13 @@ class _Found:
         self.starts = array("Q")
         self.ends = array("Q")
         self.data_offsets = array("Q")
-        self.digests = array("q")
         self.kept: list[Entry] = []
         self.repeated: set[int] = set()
 
-    def add(self, entry: Entry, digest: int) -> None:
+    def add(self, entry: Entry) -> None:
         self.starts.append(entry.offset)
         self.ends.append(entry.data_offset + entry.compressed_size)
         self.data_offsets.append(entry.data_offset)
-        self.digests.append(digest)
         if len(self.kept) < _MOST_KEPT:
             self.kept.append(entry)
 
@@ -131,9 +138,8 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     if place.prefix and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
         raise PackageError("its zip begins before what it lists: it is damaged, or two zips in one file")
     found = _Found()
-    for entry, record, digest in _records(descriptor, place):
-        _hold_against_local_record(descriptor, entry, record, place.start)
-        found.add(entry, digest)
+    for fields, record in _records(descriptor, place):
+        found.add(_located(descriptor, fields, record, place.start))
         if len(found.starts) > 2 * max_entries:
             break
     _hold_against_each_other(descriptor, place, found)
@@ -146,8 +152,8 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     return directory
 
 
-def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]]:
-    """Yield each record as an entry, with what its local record should begin with and a digest of all that it says."""
+def _records(descriptor: int, place: Place) -> Iterator[tuple[_Fields, bytes]]:
+    """Yield of each record what an entry has but its data_offset, and what its local record should begin with."""
     file = io.BufferedReader(io.FileIO(descriptor, closefd=False), 1 << 18)
     file.seek(place.start)
     length = place.length
@@ -177,26 +183,27 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[Entry, bytes, int]
                 local = b""  # has a zip64 field of its own, which has to be read
         offset += place.prefix
         path = _unicode_path(extra, name) if extra else None
-        values = (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path)
-        yield Entry(*values), local, hash(values)
+        yield (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path), local
 
 
-def _hold_against_local_record(descriptor: int, entry: Entry, expected: bytes, directory_start: int) -> None:
-    """Check that a member's own record says what that in the directory says, and note where its content is."""
-    if entry.offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
-        raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
-    name = entry.raw_name
-    head = read_exactly(descriptor, entry.offset, _LOCAL.size + len(name))
+def _located(descriptor: int, fields: _Fields, expected: bytes, directory_start: int) -> Entry:
+    """Return the entry with the place of its content, if its own record says what that in the directory says."""
+    name, compressed_size, offset = fields[0], fields[6], fields[9]
+    if offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
+        raise PackageError(f"the zip's member {_label(name)} is not where the directory says: it is damaged")
+    head = read_exactly(descriptor, offset, _LOCAL.size + len(name))
     is_same = head[:28] == expected and head[_LOCAL.size :] == name
     if not is_same and head[:4] != b"PK\3\4":
-        raise PackageError(f"the zip's member {entry.label} is not where the directory says: it is damaged")
+        raise PackageError(f"the zip's member {_label(name)} is not where the directory says: it is damaged")
     if not is_same and (head[26:28] != len(name).to_bytes(2, "little") or head[_LOCAL.size :] != name):
-        raise PackageError(f"the zip's member {entry.label} has another name in its own record: it is a forgery")
-    entry.data_offset = entry.offset + len(head) + (head[28] | head[29] << 8)
-    if entry.data_offset + entry.compressed_size > directory_start:
-        raise PackageError(f"the zip's member {entry.label} reaches into the directory: it is damaged")
+        raise PackageError(f"the zip's member {_label(name)} has another name in its own record: it is a forgery")
+    data_offset = offset + len(head) + (head[28] | head[29] << 8)
+    if data_offset + compressed_size > directory_start:
+        raise PackageError(f"the zip's member {_label(name)} reaches into the directory: it is damaged")
+    entry = Entry(*fields, data_offset)
     if not is_same:
         _weigh_differences(descriptor, entry, head)
+    return entry
 
 
 def _weigh_differences(descriptor: int, entry: Entry, head: bytes) -> None:
@@ -217,12 +224,14 @@ def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> No
     """Check that no two members share bytes; a record that some tools write twice counts once."""
     if all(map(le, found.ends, islice(found.starts, 1, None))):  # each ends before the next: nothing to sort
         return
+    digests: Sequence[int] = ()
     before = -1
     for index in sorted(range(len(found.starts)), key=found.starts.__getitem__):
         if before >= 0 and found.starts[index] < found.ends[before]:
-            if (found.starts[index], found.digests[index]) != (found.starts[before], found.digests[before]):
-                entry, *_ = next(islice(_records(descriptor, place), index, None))
-                raise PackageError(f"the zip's member {entry.label} overlaps another one: it is a forgery")
+            digests = digests or array("q", (hash(fields) for fields, _ in _records(descriptor, place)))
+            if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
+                (name, *_), _ = next(islice(_records(descriptor, place), index, None))
+                raise PackageError(f"the zip's member {_label(name)} overlaps another one: it is a forgery")
             found.repeated.add(index)
         else:
             before = index
