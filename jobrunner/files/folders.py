@@ -111,33 +111,37 @@ class Folders:
                 with suppress(FileNotFoundError):  # its worker may be at it, too
                     moves.remove_tree(path)
 
-    def take(self, job: Job, confirm: Callable[[Job], None]) -> Workspace:
-        """Bring a claimed job's package into the attempt's own work folder, from wherever it lies.
+    def take(self, job: Job, confirm: Callable[[Job], None]) -> tuple[Workspace, Stage]:
+        """Bring a claimed job's package into the attempt's own work folder, and say how far an earlier one came.
 
-        That is the work folder of an earlier attempt, the failed folder or the inbox. A condemned package that has been
-        moved to the failed folder already is left there. Raises PackageError where the package is nowhere, OSError.
+        It may lie in the work folder of that one, in the failed folder or in the inbox. A condemned package that has
+        been moved to the failed folder already is left there. Raises PackageError where the package is nowhere,
+        OSError.
 
         `confirm` raises ClaimLost where the job is somebody else's by now. It is asked when the folder is made, before
         anything moves into it: who takes the job over later finds the folder.
         """
         self._disk.begin()
         workspace = self._own(job)
-        is_new = not os.path.lexists(workspace.path) and not self._take_over(job, workspace)
-        if is_new:
+        if os.path.lexists(workspace.path) or self._take_over(job, workspace):
+            stage = workspace.stage()
+        else:
+            stage = Stage.NEW
             os.mkdir(workspace.path, 0o755)
             try:
                 confirm(job)
             except ClaimLost:
                 os.rmdir(workspace.path)
                 raise
-        if is_new or (not os.path.lexists(workspace.package) and workspace.stage() is Stage.TAKEN):
-            self._fetch(job, workspace)
+        if stage <= Stage.TAKEN:
+            if stage is Stage.NEW or not os.path.lexists(workspace.package):
+                self._fetch(job, workspace)
+            if job.error_name is not None:  # at a later stage it may be the handler's
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(workspace.package, job.error_name))
         if job.attempt > 1:
             moves.remove_tree(self._taken(job))
-        if job.error_name is not None and workspace.stage() is Stage.TAKEN:  # later it may be the handler's
-            with suppress(FileNotFoundError):
-                os.unlink(os.path.join(workspace.package, job.error_name))
-        return workspace
+        return workspace, stage
 
     def _take_over(self, job: Job, workspace: Workspace) -> bool:
         for attempt in range(job.attempt - 1, 0, -1):

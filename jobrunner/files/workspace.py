@@ -17,6 +17,7 @@ WORKSPACE_NAME = re.compile(r"(\d+)-(\d+)")
 class Stage(IntEnum):
     """How far an attempt came, as its work folder shows it."""
 
+    NEW = 0  #: nothing was there
     TAKEN = 1  #: the sender's package is there, untouched
     HANDLED = 2  #: and the handler's success is recorded
     FLUSHED = 3  #: and all of it is on the disk
@@ -57,13 +58,12 @@ class Workspace(NamedTuple):
             return Stage.FLUSHED
         return Stage.MOVED if os.path.lexists(self.emptied) else Stage.TAKEN
 
-    def start_afresh(self) -> None:
-        """Remove what an earlier attempt left beside the sender's package, and make an empty data folder."""
+    def clear(self) -> None:
+        """Remove what an earlier attempt left beside the sender's package."""
         for name in os.listdir(self.path):
             leftover = os.path.join(self.path, name)
             if leftover != self.package:
                 moves.remove_tree(leftover)
-        os.mkdir(self.data, 0o755)
 
     def report_progress(self, done: int, total: int) -> None:
         """Say how many bytes of how many are extracted; nothing any more once all are."""

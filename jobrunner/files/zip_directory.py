@@ -100,7 +100,9 @@ class Directory:
         found = self._found
         read_anew = (
             Entry(*fields, data_offset)
-            for (fields, _), data_offset in zip(_records(self._descriptor, self._place), found.data_offsets, strict=True)
+            for (fields, _), data_offset in zip(
+                _records(self._descriptor, self._place), found.data_offsets, strict=True
+            )
         )
         for index, entry in enumerate(found.kept if self.is_kept else read_anew):
             if index not in found.repeated:

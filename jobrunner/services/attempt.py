@@ -104,8 +104,10 @@ class AttemptRunner:
 
     def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
         try:
-            workspace = self._folders.take(job, self._confirm)
-            if workspace.stage() is Stage.TAKEN:
+            workspace, stage = self._folders.take(job, self._confirm)
+            if stage < Stage.HANDLED:
+                if stage is not Stage.NEW:
+                    workspace.clear()
                 return self._extract_and_handle(job, workspace, notes)
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
@@ -116,8 +118,8 @@ class AttemptRunner:
     def _extract_and_handle(self, job: Job, workspace: Workspace, notes: "_Notes") -> HandlerResult:
         if os.path.lexists(self._folders.archived(job.name)):
             raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
-        workspace.start_afresh()
-        zip_path = os.path.join(workspace.package, f"{job.name}.zip")
+        os.mkdir(workspace.data, 0o755)
+        zip_path = f"{workspace.package}/{job.name}.zip"
         with notes.time("extract"):
             try:
                 encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress)
@@ -161,7 +163,7 @@ class AttemptRunner:
     def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
         error = decision.reason or ""
         try:
-            workspace = self._folders.take(job._replace(condemned=True), self._confirm)
+            workspace, _ = self._folders.take(job._replace(condemned=True), self._confirm)
             if os.path.lexists(workspace.package):
                 place = self._move_to_failed(job, workspace, decision)
             else:  # moved by an attempt that was cut short; or never taken from there after a retry

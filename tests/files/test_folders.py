@@ -104,7 +104,7 @@ def test_folders_that_no_rename_can_reach_are_refused(tmp_path: Path, elsewhere:
 
 def test_a_package_is_taken_from_the_inbox(home: Home) -> None:
     home.deliver("inbox/p", "notes/n")
-    workspace = home.folders.take(job(), ours)
+    workspace, _ = home.folders.take(job(), ours)
     assert workspace == home.workspace()
     assert listing(Path(workspace.package)) == {"p.zip": "x", "notes": None, "notes/n": "x"}
     assert list((home.path / "inbox").iterdir()) == []
@@ -114,7 +114,7 @@ def test_a_package_is_taken_from_the_inbox(home: Home) -> None:
 def test_a_package_is_taken_from_an_earlier_attempt_whose_paths_lead_nowhere_then(home: Home) -> None:
     home.deliver("work/7-1/package")
     grow(home.path / "work/7-1/data", "half")
-    workspace = home.folders.take(job(attempt=3), ours)
+    workspace, _ = home.folders.take(job(attempt=3), ours)
     assert sorted(os.listdir(home.folders.work)) == ["7-3"]
     assert listing(Path(workspace.path)) == {"package": None, "package/p.zip": "x", "data": None, "data/half": "x"}
 
@@ -133,14 +133,17 @@ def test_nothing_is_taken_for_a_job_that_is_somebody_elses_by_now(home: Home) ->
 
 def test_an_attempt_that_is_taken_up_again_finds_its_own_folder(home: Home) -> None:
     home.deliver()
-    assert home.folders.take(job(), ours) == home.folders.take(job(), ours)
+    assert [home.folders.take(job(), ours) for _ in range(2)] == [
+        (home.workspace(), Stage.NEW),
+        (home.workspace(), Stage.TAKEN),
+    ]
     assert listing(Path(home.workspace().package)) == {"p.zip": "x"}
 
 
 def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) -> None:
     home.deliver("failed/p~1", "error.txt", "error~1.txt")
     home.deliver("inbox/p", "a new delivery")
-    workspace = home.folders.take(job(attempt=2, failed_name="p~1", error_name="error~1.txt"), ours)
+    workspace, _ = home.folders.take(job(attempt=2, failed_name="p~1", error_name="error~1.txt"), ours)
     assert listing(Path(workspace.package)) == {"p.zip": "x", "error.txt": "x"}
     assert (home.path / "inbox/p/a new delivery").exists()
     assert list((home.path / "failed").iterdir()) == []
@@ -148,14 +151,14 @@ def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) 
 
 def test_a_condemned_package_that_is_in_the_failed_folder_is_left_there(home: Home) -> None:
     home.deliver("failed/p", "error.txt")
-    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
+    workspace, _ = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
     assert os.listdir(workspace.path) == []
     assert listing(home.path / "failed/p") == {"p.zip": "x", "error.txt": "x"}
 
 
 def test_a_condemned_package_that_has_not_been_moved_is_taken_along(home: Home) -> None:
     home.deliver("work/7-1/package", "error.txt")
-    workspace = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
+    workspace, _ = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
     assert listing(Path(workspace.package)) == {"p.zip": "x"}
 
 
@@ -163,7 +166,7 @@ def test_a_package_that_has_been_archived_is_not_looked_for(home: Home) -> None:
     home.deliver("archive/p")
     home.deliver("inbox/p", "a new delivery")
     grow(home.path / "work", "7-1/emptied/")
-    assert home.folders.take(job(attempt=2), ours).stage() is Stage.MOVED
+    assert home.folders.take(job(attempt=2), ours)[1] is Stage.MOVED
     assert (home.path / "inbox/p/a new delivery").exists()
 
 
@@ -196,7 +199,7 @@ class Across:
         self.work = home / "work"
 
     def take(self, attempt: int) -> dict[str, str | None]:
-        return listing(Path(self.home.folders.take(job(attempt), ours).path))
+        return listing(Path(self.home.folders.take(job(attempt), ours)[0].path))
 
 
 PACKAGE: dict[str, str | None] = {"package": None, "package/p.zip": "x", "package/notes": None, "package/notes/n": "x"}
@@ -272,7 +275,6 @@ def test_the_content_of_a_work_folder_says_how_far_its_attempt_came(
 def test_an_attempt_goes_through_its_stages(home: Home) -> None:
     home.deliver("work/7-1/package")
     workspace = home.workspace()
-    workspace.start_afresh()
     grow(Path(workspace.data), "result")
     assert workspace.stage() is Stage.TAKEN
     workspace.record_success()
@@ -289,9 +291,9 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
     flushed: list[int] = []
     monkeypatch.setattr(moves, "_libc", SimpleNamespace(syncfs=lambda descriptor: flushed.append(descriptor) or 0))
     home.deliver()
-    workspace = home.folders.take(job(), ours)
+    workspace, _ = home.folders.take(job(), ours)
     open_then = {int(number) for number in os.listdir("/proc/self/fd")}
-    workspace.start_afresh()
+    os.mkdir(workspace.data)
     workspace.record_success()
     home.folders.put_in_archive([job()])
     assert len(flushed) == 1
@@ -305,8 +307,8 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
 def test_what_an_earlier_attempt_left_is_removed_before_the_next(home: Home, leftover: str) -> None:
     home.deliver("work/7-1/package")
     grow(home.path / "work/7-1", leftover)
-    home.workspace().start_afresh()
-    assert listing(home.path / "work/7-1") == {"package": None, "package/p.zip": "x", "data": None}
+    home.workspace().clear()
+    assert listing(home.path / "work/7-1") == {"package": None, "package/p.zip": "x"}
 
 
 @pytest.mark.parametrize("kept", ["package/p.zip", "copied/p.zip", "flushed/p.zip", "emptied/written too late"])
