@@ -117,7 +117,7 @@ def compare(name: str, place: Path, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=KINDS, help="one kind only")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dir", type=Path, help="a folder on the disk to measure (else: the temporary folder)")
     options = parser.parse_args()
     for name in [options.only] if options.only else KINDS:

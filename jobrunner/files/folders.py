@@ -62,7 +62,7 @@ class Folders:
 
     def archived(self, name: str) -> str:
         """Return where a processed package lies."""
-        return os.path.join(self.archive, name)
+        return f"{self.archive}/{name}"
 
     def log(self, name: str, attempt: int) -> str:
         """Return the log of one attempt."""
@@ -169,7 +169,7 @@ class Folders:
     def _fetch_by_rename(self, job: Job, workspace: Workspace) -> bool:
         """Take a package from the inbox; False where that is on another filesystem."""
         try:
-            moves.rename_new(os.path.join(self.inbox, job.name), workspace.package)
+            moves.rename_new(f"{self.inbox}/{job.name}", workspace.package)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -205,7 +205,8 @@ class Folders:
 
         What is flushed is flushed once for all of them. Return what has kept which job's package from it, by its id.
         """
-        stages = {job.id: self._own(job).stage() for job in jobs}
+        workspaces = {job.id: self._own(job) for job in jobs}
+        stages = {job_id: workspace.stage() for job_id, workspace in workspaces.items()}
         faults: dict[int, MachineError | OSError] = {}
         unwritten: OSError | None = None
         if Stage.HANDLED in stages.values():
@@ -215,7 +216,7 @@ class Folders:
                 unwritten = error
         for job in jobs:
             try:
-                self._move_to_archive(job, stages[job.id], unwritten)
+                self._move_to_archive(job, workspaces[job.id], stages[job.id], unwritten)
             except (MachineError, OSError) as error:
                 faults[job.id] = error
         try:
@@ -224,8 +225,7 @@ class Folders:
             return dict.fromkeys(stages, error)
         return faults
 
-    def _move_to_archive(self, job: Job, stage: Stage, unwritten: OSError | None) -> None:
-        workspace = self._own(job)
+    def _move_to_archive(self, job: Job, workspace: Workspace, stage: Stage, unwritten: OSError | None) -> None:
         if stage is Stage.MOVED:
             return
         if stage is Stage.HANDLED:

@@ -117,7 +117,7 @@ def free_name(folder: str, stem: str, suffix: str = "") -> str:
 def first_conflict(source: str, target: str) -> str | None:
     """Return the first path in `source` that merging into `target` would put in the place of another, or None."""
     for name in sorted(os.listdir(target)):  # what a sender puts beside a zip is less than what is in it
-        ours, theirs = os.path.join(source, name), os.path.join(target, name)
+        ours, theirs = f"{source}/{name}", f"{target}/{name}"
         if not os.path.lexists(ours):
             continue
         if not (_is_folder(ours) and _is_folder(theirs)):
@@ -136,7 +136,7 @@ def merge(source: str, target: str) -> None:
     """
     _take_on_attributes(source, target)
     for name in os.listdir(source):
-        ours, theirs = os.path.join(source, name), os.path.join(target, name)
+        ours, theirs = f"{source}/{name}", f"{target}/{name}"
         try:
             rename_new(ours, theirs)
         except FileExistsError:

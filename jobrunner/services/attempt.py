@@ -3,8 +3,8 @@
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +54,7 @@ class AttemptRunner:
         if self._guard:
             return False
         try:
-            return os.lstat(os.path.join(self._folders.inbox, job.name, f"{job.name}.zip")).st_size <= _SMALL
+            return os.lstat(f"{self._folders.inbox}/{job.name}/{job.name}.zip").st_size <= _SMALL
         except OSError:
             return False
 
@@ -120,14 +120,16 @@ class AttemptRunner:
             raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
         os.mkdir(workspace.data, 0o755)
         zip_path = f"{workspace.package}/{job.name}.zip"
-        with notes.time("extract"):
-            try:
-                encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress)
-            except UnfinishedZip as error:
-                age = time.time() - os.lstat(zip_path).st_ctime
-                if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
-                    raise MachineError(f"{error}; it has changed within intake.settle") from error
-                raise
+        start = time.monotonic()
+        try:
+            encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress)
+        except UnfinishedZip as error:
+            age = time.time() - os.lstat(zip_path).st_ctime
+            if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
+                raise MachineError(f"{error}; it has changed within intake.settle") from error
+            raise
+        finally:
+            notes.add(extract=time.monotonic() - start)
         notes.add(encoding=encoding)
         conflict = moves.first_conflict(workspace.data, workspace.package)
         if conflict is not None:
@@ -138,8 +140,9 @@ class AttemptRunner:
         log_path = self._folders.log(job.name, job.attempt)
         os.makedirs(os.path.dirname(log_path), exist_ok=True)
         package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
-        with notes.time("handle"):
-            result = self._guard.run(Call(package, log_path))
+        start = time.monotonic()
+        result = self._guard.run(Call(package, log_path))
+        notes.add(handle=time.monotonic() - start)
         if result.outcome is Outcome.DONE:
             return self._recorded(workspace)
         if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
@@ -235,14 +238,6 @@ class _Notes:
 
     def add(self, **changes: Any) -> None:
         self.details = self.details._replace(**changes)
-
-    @contextmanager
-    def time(self, step: str) -> Iterator[None]:
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.add(**{step: time.monotonic() - start})
 
 
 class Ready(NamedTuple):
