@@ -152,11 +152,11 @@ class Worker:
 
     def _record_and_claim(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
         """Return the next job, and which endings could not be recorded: the jobs are somebody else's by now."""
-        with self._database.write():
-            now = self._now()
+        now = self._now()
+        is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
+        claim = claim and not is_held_up and not self._asked_to_stop()
+        with self._database.write():  # all others wait meanwhile
             lost = [ending for ending in endings if not self._record(ending, now)]
-            is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
-            claim = claim and not is_held_up and not self._asked_to_stop()
             return self._jobs.claim(self._id, now) if claim else None, lost
 
     def _record(self, ending: Ending, now: Moment) -> bool:

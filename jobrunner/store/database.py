@@ -113,7 +113,9 @@ class Database:
         if durable is not self._is_durable:
             self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._is_durable = durable
-        return Transaction(self._connection(), self.path, patience)
+        connection = self._connection()
+        connection.set_busy_timeout(int(patience * 1000))
+        return Transaction(connection, self.path)
 
     def back_up(self, target: Path) -> None:
         """Copy the database, as it is between two transactions, to a new file, durably. Raises StoreError, OSError.

@@ -37,14 +37,12 @@ class Turn:
 class Transaction:
     """A write transaction, committed at its end, or undone where that is an exception's."""
 
-    def __init__(self, connection: apsw.Connection, path: Path, patience: float) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._patience = patience
 
     def __enter__(self) -> None:
         try:
-            self._connection.set_busy_timeout(int(self._patience * 1000))
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             raise in_our_words(error, self._path) from error
