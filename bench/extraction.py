@@ -88,7 +88,7 @@ def make_archive(path: Path, count: int, size: int, compression: int) -> Archive
 
 
 def ours(archive: Archive, target: Path) -> None:
-    extract(str(archive.path), str(target), ExtractSettings(), lambda _done, _total: None)
+    extract(str(archive.path), str(target), ExtractSettings(), lambda *_: None)
 
 
 def python_zipfile(archive: Archive, target: Path) -> None:

@@ -132,7 +132,7 @@ def check(data: bytes, root: Path) -> str:
     target.mkdir()
     said = ""
     try:
-        extract(str(zip_path), str(target), LIMITS, lambda done, total: None)
+        extract(str(zip_path), str(target), LIMITS, lambda *_: None)
     except PackageError as error:
         result, said = "refused", str(error)
     except MachineError:

@@ -9,19 +9,17 @@ from functools import lru_cache
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files import moves
 from jobrunner.files.zip_directory import named, read_directory
 from jobrunner.files.zip_names import choose_encoding
 from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, content, crc32
 
-#: After so many bytes written, the disk's free space is looked at again, progress is reported, and of a file that is as
-#: large the disk gets what there is.
+#: After so many bytes written, progress is told and the disk's free space is looked at again.
 _STRIDE = 16 * 2**20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Told how many of how many bytes are extracted, now and then; of a small zip, never.
-Progress = Callable[[int, int], None]
+#: Told how many of how many bytes are extracted, and the file being written, None at the end; of a small zip, never.
+Progress = Callable[[int, int, int | None], None]
 
 
 def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Progress) -> str:
@@ -86,24 +84,24 @@ def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings,
         members = allowed_members(directory, encoding, METHODS)
     done = reported = 0
 
-    def advance(written: int) -> None:
+    def advance(file: int, written: int) -> None:
         nonlocal done, reported
         done += written
         if done - reported >= _STRIDE:
             reported = done
-            progress(done, total)
+            progress(done, total, file)
             _hold_against_space(target, total - done, settings)
 
     for member in members:
         if not member.is_folder:
             _write(descriptor, member, f"{target}/{member.path}", advance)
-    if 0 < reported < total:
-        progress(total, total)
+    if reported:
+        progress(total, total, None)
     return encoding
 
 
-def _write(descriptor: int, member: Member, path: str, advance: Callable[[int], None]) -> None:
-    """Write one file, telling how many bytes each piece had. Raises PackageError where it is not what was declared."""
+def _write(descriptor: int, member: Member, path: str, advance: Callable[[int, int], None]) -> None:
+    """Write one file, telling the size of each piece. Raises PackageError where it is not what was declared."""
     entry = member.entry
     checksum = size = 0
     file = os.open(path, _NEW_FILE, member.mode)
@@ -118,9 +116,7 @@ def _write(descriptor: int, member: Member, path: str, advance: Callable[[int], 
             written = os.write(file, piece)
             while written < len(piece):
                 written += os.write(file, memoryview(piece)[written:])
-            advance(written)
-            if size % _STRIDE < written:  # the disk works while we do, and little is left for the flush
-                moves.begin_flush(file)
+            advance(file, written)
         if size != entry.size:
             raise PackageError(
                 f"the zip's member {named(member.path)} declares {entry.size:,} bytes and holds {size:,}"

@@ -65,13 +65,17 @@ class Workspace(NamedTuple):
             if leftover != self.package:
                 moves.remove_tree(leftover)
 
-    def report_progress(self, done: int, total: int) -> None:
-        """Say how many bytes of how many are extracted; nothing any more once all are."""
-        if done == total:
+    def report_progress(self, done: int, total: int, file: int | None) -> None:
+        """Say how many bytes of how many are extracted; nothing any more once all are.
+
+        Of the file that is being written the disk gets what there is: it works while we do, and the flush is short.
+        """
+        if file is None:
             os.unlink(self.progress)
             return
-        with open(self.progress, "w", encoding="ascii") as file:
-            file.write(f"{done} {total}")
+        moves.begin_flush(file)
+        with open(self.progress, "w", encoding="ascii") as report:
+            report.write(f"{done} {total}")
 
     def read_progress(self) -> tuple[int, int] | None:
         """Return what was said last, None before and after the extraction."""

@@ -301,6 +301,22 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
     assert os.path.samefile(f"/proc/self/fd/{flushed[0]}", home.folders.work)
 
 
+def test_progress_is_there_until_all_is_extracted_and_meanwhile_the_disk_gets_what_there_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, begin_flush = [], moves.begin_flush
+    monkeypatch.setattr(moves, "begin_flush", lambda file: begun.append(file) or begin_flush(file))
+    grow(home.path / "work/7-1")
+    workspace = home.workspace()
+    assert workspace.read_progress() is None
+    with open(Path(workspace.path) / "member", "wb") as file:
+        workspace.report_progress(16, 40, file.fileno())
+        assert begun == [file.fileno()]
+    assert workspace.read_progress() == (16, 40)
+    workspace.report_progress(40, 40, None)
+    assert workspace.read_progress() is None
+
+
 @pytest.mark.parametrize(
     "leftover", ["data/half", "handled-of-an-earlier-boot/r", "copying/p.zip", "a-file-of-a-handler"]
 )

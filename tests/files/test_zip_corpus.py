@@ -35,7 +35,7 @@ def most():
 before = most()
 try:
     settings = ExtractSettings(keep_free=0, max_ratio=int(sys.argv[4]))
-    extraction.extract(sys.argv[1], sys.argv[2], settings, lambda done, total: None)
+    extraction.extract(sys.argv[1], sys.argv[2], settings, lambda *_: None)
 except PackageError as error:
     print(error, file=sys.stderr)
 print(most() - before)
@@ -99,7 +99,7 @@ def check(case: Case, root: Path) -> None:
     target.mkdir()
     if case.files is None:
         with pytest.raises(PackageError) as caught:
-            extraction.extract(str(root / "p.zip"), str(target), case.settings, lambda done, total: None)
+            extraction.extract(str(root / "p.zip"), str(target), case.settings, lambda *_: None)
         said = str(caught.value)
         assert case.words in said
         assert said.isprintable()
@@ -107,7 +107,7 @@ def check(case: Case, root: Path) -> None:
         if case.is_early:
             assert os.listdir(target) == []
     else:
-        encoding = extraction.extract(str(root / "p.zip"), str(target), case.settings, lambda done, total: None)
+        encoding = extraction.extract(str(root / "p.zip"), str(target), case.settings, lambda *_: None)
         files, folders = laid_out(target)
         assert files == case.files
         assert folders == case.folders
@@ -190,7 +190,7 @@ def test_honest_zips_are_extracted_as_others_do(tool: str, tmp_path: Path) -> No
         (root / "ours").mkdir()
         (root / "p.zip").write_bytes(case.content)
         OTHERS[tool](root / "p.zip", root / "theirs")
-        extraction.extract(str(root / "p.zip"), str(root / "ours"), case.settings, lambda done, total: None)
+        extraction.extract(str(root / "p.zip"), str(root / "ours"), case.settings, lambda *_: None)
         assert laid_out(root / "ours") == laid_out(root / "theirs"), named(case)
         compared.append(case)
     assert len(compared) > 50
