@@ -230,7 +230,7 @@ def ratios(theirs: list[tuple[float, float]], own: list[tuple[float, float]], wh
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--dir", type=Path, help="a folder on the disk to measure (else: the temporary folder)")
     parser.add_argument("--only", choices=ARCHIVES, help="one archive only")
     options = parser.parse_args()

@@ -54,7 +54,7 @@ class Inbox:
         return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
 
     def _delivery(self, name: str, now: float) -> Delivery:
-        folder = os.path.join(self._folder, name)
+        folder = f"{self._folder}/{name}"
         mode = os.lstat(folder).st_mode
         if not stat.S_ISDIR(mode):
             return Delivery(name, "not a folder: a package is a folder NAME with NAME.zip in it")
@@ -63,7 +63,7 @@ class Inbox:
         if len(os.fsencode(name)) > MAX_NAME_BYTES:
             return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
         try:
-            zip_status = os.lstat(os.path.join(folder, f"{name}.zip"))
+            zip_status = os.lstat(f"{folder}/{name}.zip")
         except FileNotFoundError:
             os.lstat(folder)  # raises again where the whole folder has gone
             return Delivery(name, "its zip is not there: it must be named like the folder")
