@@ -98,11 +98,9 @@ class Directory:
 
     def _each_once(self) -> Iterator[Entry]:
         found = self._found
+        records = _records(self._descriptor, self._place)
         read_anew = (
-            Entry(*fields, data_offset)
-            for (fields, _), data_offset in zip(
-                _records(self._descriptor, self._place), found.data_offsets, strict=True
-            )
+            Entry(*fields, data_offset) for (fields, _), data_offset in zip(records, found.data_offsets, strict=False)
         )
         for index, entry in enumerate(found.kept if self.is_kept else read_anew):
             if index not in found.repeated:
@@ -230,13 +228,20 @@ def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> No
     before = -1
     for index in sorted(range(len(found.starts)), key=found.starts.__getitem__):
         if before >= 0 and found.starts[index] < found.ends[before]:
-            digests = digests or array("q", (hash(fields) for fields, _ in _records(descriptor, place)))
+            digests = digests or _digests(descriptor, place, len(found.starts))
             if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
                 (name, *_), _ = next(islice(_records(descriptor, place), index, None))
                 raise PackageError(f"the zip's member {_label(name)} overlaps another one: it is a forgery")
             found.repeated.add(index)
         else:
             before = index
+
+
+def _digests(descriptor: int, place: Place, count: int) -> Sequence[int]:
+    digests = array("q", (hash(fields) for fields, _ in islice(_records(descriptor, place), count)))
+    if len(digests) < count:
+        raise PackageError("its zip's directory is damaged: it says something else when it is read again")
+    return digests
 
 
 def _from_zip64(extra: bytes, unset: list[bool], values: list[int]) -> list[int]:
