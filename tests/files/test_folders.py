@@ -338,6 +338,13 @@ def test_a_sweep_removes_what_is_left_of_a_job_but_never_a_package(home: Home, k
     assert sorted(os.listdir(home.folders.work)) == ["7-3", "8-1"]
 
 
+def test_the_work_folder_of_a_job_that_has_ended_goes_unless_its_sender_has_written_into_it(home: Home) -> None:
+    grow(home.path / "work", "7-1/emptied/", "7-2/data/half", "7-3/emptied/late")
+    for attempt in (1, 2, 3, 4):
+        home.workspace(attempt).remove()
+    assert listing(Path(home.folders.work)) == {"7-3": None, "7-3/emptied": None, "7-3/emptied/late": "x"}
+
+
 def test_only_work_folders_are_listed(home: Home) -> None:
     grow(home.path / "work", "7-1/package/p.zip", "7-2/data/", "8-1/", ".workers/token", "notes/", "x7-1/", "7-/")
     found = {job_id: sorted(map(os.path.basename, paths)) for job_id, paths in home.folders.workspaces().items()}
