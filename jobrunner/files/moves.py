@@ -115,8 +115,8 @@ def free_name(folder: str, stem: str, suffix: str = "") -> str:
 
 
 def first_conflict(source: str, target: str) -> str | None:
-    """Return the first path in `source` that merging into `target` would put in the place of another, or None."""
-    for name in sorted(os.listdir(target)):  # what a sender puts beside a zip is less than what is in it
+    """Return the first path that two folders have, other than as a folder in each: they cannot be merged. Or None."""
+    for name in sorted(os.listdir(target)):  # the sender's: less than what is in the zip
         ours, theirs = f"{source}/{name}", f"{target}/{name}"
         if not os.path.lexists(ours):
             continue

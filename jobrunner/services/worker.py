@@ -114,7 +114,7 @@ class Worker:
             return self._end_attempts([result])
         self._ready.append(result)
         if is_quick and self._may_gather():
-            following = self._machine.outlast(partial(self._claim, durable=False))  # the next ending's commit is
+            following = self._machine.outlast(partial(self._claim, durable=False))  # until the next ending's commit
             if following:
                 return following
         return self._end_attempts()
