@@ -43,7 +43,7 @@ $(BENCH_READY): pyproject.toml
 	$(BENCH_VENV)/bin/python -m pip install -qq --group bench
 	@touch $@
 
-bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 40 minutes)
+bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 45 minutes)
 	$(BIN)/python bench/all.py
 
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine

@@ -94,10 +94,10 @@ def against_the_peers(base: Path, jobs: int, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=6000, help="beside the ceiling")
-    parser.add_argument("--rounds", type=int, default=11, help="beside the ceiling")
+    parser.add_argument("--jobs", type=int, default=3000, help="beside the ceiling")
+    parser.add_argument("--rounds", type=int, default=25, help="beside the ceiling")
     parser.add_argument("--peer-jobs", type=int, default=2000)
-    parser.add_argument("--peer-rounds", type=int, default=9, help="0 leaves the peers out")
+    parser.add_argument("--peer-rounds", type=int, default=15, help="0 leaves the peers out")
     parser.add_argument("--dir", type=Path, help="a folder on the filesystem to measure (else: the temporary folder)")
     options = parser.parse_args()
     print(f"SQLite {apsw.sqlite_lib_version()} (apsw) here, {sqlite3.sqlite_version} (Python's) in the peers")

@@ -50,11 +50,12 @@ class AttemptRunner:
         self._machine = machine
 
     def is_quick(self, job: Job) -> bool:
-        """Say whether packages that are ready can wait for this one: no handler, and a small zip in the inbox."""
+        """Say whether packages that are ready can wait for this one: no handler, and a small zip."""
         if self._guard:
             return False
+        place = f"{self._folders.inbox}/{job.name}" if job.attempt == 1 else self._folders.whereabouts(job)
         try:
-            return os.lstat(f"{self._folders.inbox}/{job.name}/{job.name}.zip").st_size <= _SMALL
+            return os.lstat(f"{place}/{job.name}.zip").st_size <= _SMALL
         except OSError:
             return False
 

@@ -21,8 +21,8 @@ from jobrunner.store.workers import Workers
 _SHORTEST_SLEEP = 0.01
 _LONGEST_SLEEP = 0.3
 #: A worker gathers so many packages at most, for so many seconds at most, before it puts them in the archive together.
-MOST_GATHERED = 32
-GATHERING_SECONDS = 0.1
+MOST_GATHERED = 128
+GATHERING_SECONDS = 0.4
 
 
 class Worker:

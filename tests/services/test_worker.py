@@ -152,6 +152,24 @@ def test_what_could_not_be_flushed_is_extracted_again(scene: Scene) -> None:
     assert [scene.home.show(name)["attempts"][0]["outcome"] for name in NAMES] == ["fault"] * 4
 
 
+def test_what_an_earlier_worker_had_ready_is_flushed_together(scene: Scene) -> None:
+    def lose_all() -> None:
+        other = scene.home.open()
+        for name in NAMES:
+            job = other.jobs.find(name)
+            assert job is not None
+            (scene.home.work / f"{job.id}-1").rename(scene.home.work / f"{job.id}-2")
+            with other.database.write():
+                other.jobs.requeue(job, Outcome.INTERRUPTED, put_back(job, "its worker was killed"), other.clock())
+
+    scene.meanwhile.append(lose_all)
+    scene.deliver(*NAMES)
+    scene.work()
+    assert scene.flushes == [4, 4]
+    assert scene.heard(ClaimGone) == scene.heard(JobDone) == list(NAMES)
+    scene.assert_done()
+
+
 @pytest.mark.parametrize("is_taken_over", [False, True])
 def test_a_job_that_is_somebody_elses_by_now_is_not_recorded_and_the_others_are(
     scene: Scene, is_taken_over: bool
