@@ -50,9 +50,8 @@ class NoOp:
         self.longest_wait = 0.0
         self._ended_at = time.perf_counter()
 
-    def is_quick(self, _job: Job) -> bool:
+    def quick_size(self, _job: Job) -> None:
         """Each is recorded by itself, as after a handler."""
-        return False
 
     def archive(self, _ready: list[Ready]) -> list[Ending]:
         """Nothing is ever ready."""

@@ -49,15 +49,16 @@ class AttemptRunner:
         self._guard = guard
         self._machine = machine
 
-    def is_quick(self, job: Job) -> bool:
-        """Say whether packages that are ready can wait for this one: no handler, and a small zip."""
+    def quick_size(self, job: Job) -> int | None:
+        """Return the bytes of a package's zip, if those that are ready can wait for it: no handler, and a small zip."""
         if self._guard:
-            return False
+            return None
         place = f"{self._folders.inbox}/{job.name}" if job.attempt == 1 else self._folders.whereabouts(job)
         try:
-            return os.lstat(f"{place}/{job.name}.zip").st_size <= _SMALL
+            size = os.lstat(f"{place}/{job.name}.zip").st_size
         except OSError:
-            return False
+            return None
+        return size if size <= _SMALL else None
 
     def run(self, job: Job) -> "Ready | Ending":
         """Bring a claimed job to where `archive` takes over, or to another end, which the caller records.

@@ -20,8 +20,10 @@ from jobrunner.store.workers import Workers
 #: How long an idle worker sleeps before it looks again, in seconds: doubled from the first to the last.
 _SHORTEST_SLEEP = 0.01
 _LONGEST_SLEEP = 0.3
-#: A worker gathers so many packages at most, for so many seconds at most, before it puts them in the archive together.
+#: A worker gathers so many packages at most, of so many bytes of zips, for so many seconds, before it puts them in
+#: the archive together.
 MOST_GATHERED = 128
+GATHERED_SIZE = 8 * 2**20
 GATHERING_SECONDS = 0.4
 
 
@@ -49,6 +51,7 @@ class Worker:
         self._now = now
         self._id = 0
         self._ready: list[Ready] = []  # empty unless a claimed job goes before
+        self._ready_size = 0
 
     def run(self, token: str, supervisor: str, *, drain: bool) -> None:
         """Work under a token whose lock is held. Raises Stopped where an end could not be recorded."""
@@ -102,8 +105,8 @@ class Worker:
 
         Its ending is recorded, unless the next job is a quick one: then both may go to the archive together.
         """
-        is_quick = self._attempts.is_quick(job)
-        if self._ready and not is_quick:
+        size = self._attempts.quick_size(job)
+        if self._ready and size is None:
             self._end_attempts(claim=False)
         try:
             result = self._attempts.run(job)
@@ -113,7 +116,8 @@ class Worker:
         if not isinstance(result, Ready):
             return self._end_attempts([result])
         self._ready.append(result)
-        if is_quick and self._may_gather():
+        self._ready_size += size or 0
+        if size is not None and self._may_gather():
             following = self._machine.outlast(partial(self._claim, durable=False))  # until the next ending's commit
             if following:
                 return following
@@ -121,13 +125,14 @@ class Worker:
 
     def _may_gather(self) -> bool:
         """Say whether what is ready can wait for one more."""
+        is_little = len(self._ready) < MOST_GATHERED and self._ready_size < GATHERED_SIZE
         seconds = time.monotonic() - self._ready[0].since
-        return len(self._ready) < MOST_GATHERED and seconds < GATHERING_SECONDS and not self._asked_to_stop()
+        return is_little and seconds < GATHERING_SECONDS and not self._asked_to_stop()
 
     def _end_attempts(self, endings: Sequence[Ending] = (), *, claim: bool = True) -> Job | None:
         """Archive what is ready, record all endings and, in the same transaction, claim the next job."""
         endings = [*self._attempts.archive(self._ready), *endings]
-        self._ready = []
+        self._ready, self._ready_size = [], 0
         following, lost = self._machine.outlast(partial(self._record_and_claim, endings, claim=claim))
         for ending in endings:
             if ending in lost:

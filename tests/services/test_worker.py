@@ -80,9 +80,10 @@ def test_small_packages_without_a_handler_are_flushed_together(scene: Scene) -> 
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "flushes"), [("MOST_GATHERED", 3, [3, 1]), ("GATHERING_SECONDS", 0, [1] * 4)]
+    ("limit", "value", "flushes"),
+    [("MOST_GATHERED", 3, [3, 1]), ("GATHERED_SIZE", 200, [2, 2]), ("GATHERING_SECONDS", 0, [1] * 4)],
 )
-def test_no_package_waits_for_many_others_nor_for_long(
+def test_no_package_waits_for_many_others_nor_for_much_nor_for_long(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, flushes: list[int]
 ) -> None:
     monkeypatch.setattr(worker, limit, value)
