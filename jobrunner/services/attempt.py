@@ -54,6 +54,8 @@ class AttemptRunner:
         if self._guard:
             return None
         place = f"{self._folders.inbox}/{job.name}" if job.attempt == 1 else self._folders.whereabouts(job)
+        if place is None:
+            return None
         try:
             size = os.lstat(f"{place}/{job.name}.zip").st_size
         except OSError:
