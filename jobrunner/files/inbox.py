@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from jobrunner.domain.package import MAX_NAME_BYTES
@@ -35,9 +35,11 @@ class Inbox:
         self._ticks = ticks
         self._still: dict[str, _Stillness] = {}
 
-    def names(self, besides: Set[str] = frozenset()) -> list[str]:
+    def names(self, besides: Iterable[str] = ()) -> list[str]:
         """Return what lies in the inbox `besides` these names, hidden ones left out. Raises OSError."""
-        names = [name for name in os.listdir(self._folder) if name not in besides and not name.startswith(".")]
+        found = set(os.listdir(self._folder))
+        found.difference_update(besides)
+        names = [name for name in found if not name.startswith(".")]
         self._still = {name: self._still[name] for name in names if name in self._still}
         return names
 

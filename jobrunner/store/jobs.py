@@ -130,10 +130,10 @@ class Jobs:
         row = self._database.row(self._jobs["by_id"], {"id": job_id})
         return _job(row) if row else None
 
-    def untried_names(self) -> set[str]:
+    def untried_names(self) -> list[str]:
         """Return the names of the jobs that no attempt has been made at: their packages lie in the inbox."""
         row = self._database.row(self._jobs["untried_names"])
-        return set(os.fsdecode(row["names"]).split("/")) if row and row["names"] else set()
+        return os.fsdecode(row["names"]).split("/") if row and row["names"] else []
 
     def known(self, names: Iterable[str]) -> dict[str, KnownJob]:
         """Return the jobs of those names that are known."""
