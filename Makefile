@@ -23,8 +23,9 @@ setup: $(READY)  ## make the virtual environment in .venv
 run: $(READY)  ## show the main job: sample packages, a handler, three workers
 	@$(BIN)/jobrunner demo
 
-test: $(READY)  ## run the tests (under 5 minutes on two cores)
-	$(BIN)/python -m pytest -n 2
+# Three at a time on two cores: the tests wait a lot.
+test: $(READY)  ## run the tests (about 4 minutes on two cores)
+	$(BIN)/python -m pytest -n 3
 
 check: $(READY)  ## format, lint, types and tests, as a change must pass them
 	$(BIN)/ruff format --check .
