@@ -51,6 +51,13 @@ def test_hidden_names_are_not_looked_at(tmp_path: Path) -> None:
     assert look(tmp_path) == []
 
 
+def test_names_can_be_left_out(tmp_path: Path) -> None:
+    for name in ("known", "new", os.fsdecode(b"\xff")):
+        deliver(tmp_path, name)
+    reader = Inbox(str(tmp_path), SETTINGS)
+    assert reader.names(besides=["known", "gone", os.fsdecode(b"\xff")]) == ["new"]
+
+
 def test_what_has_gone_meanwhile_is_left_out(tmp_path: Path) -> None:
     deliver(tmp_path, "p")
     assert [one.name for one in Inbox(str(tmp_path), SETTINGS).look_at(["gone", "p"], NOW)] == ["p"]
