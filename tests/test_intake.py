@@ -3,12 +3,13 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.messages import tree
-from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
+from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment, wait_until
 
 
 def reasons(home: TestHome) -> dict[str, str]:
@@ -51,6 +52,19 @@ def test_settle_waits_until_nothing_in_the_package_has_changed_for_so_long(home:
     job = service.jobs.find("p")
     assert job is not None
     assert job.created_at - newest >= 2
+
+
+def test_a_package_counts_as_queued_from_when_it_is_not_from_when_the_scan_began(home: TestHome) -> None:
+    home.package("p")
+    service = home.open()
+    with service.database.write():
+        scan = home.start("scan")
+        wait_until(lambda: f"-> FLOCK  ADVISORY  WRITE {scan.pid} " in Path("/proc/locks").read_text())
+        before = time.time()
+    assert scan.wait(PATIENCE) == 0
+    job = service.jobs.find("p")
+    assert job is not None
+    assert job.created_at >= before
 
 
 def test_what_is_no_package_is_shown_with_the_reason_and_left(home: TestHome, tmp_path: Path) -> None:

@@ -39,15 +39,14 @@ class Intake:
 
         Raises OSError where the inbox cannot be read, StoreError.
         """
-        now = time.time()
         names, known = self._look()
-        new = self._complete([name for name in names if name not in known], now)
+        new = self._complete([name for name in names if name not in known])
         queued = 0
         for start in range(0, len(new), _BATCH):
             with self._database.write():
-                queued += self._jobs.enqueue(new[start : start + _BATCH], now)
+                queued += self._jobs.enqueue(new[start : start + _BATCH], time.time())
         failed = [name for name, job in known.items() if job.state is State.FAILED]
-        replaced = sum(self._replace(known[name]) for name in self._complete(failed, now))
+        replaced = sum(self._replace(known[name]) for name in self._complete(failed))
         found = PackagesFound(queued, replaced)
         if queued or replaced:
             self._emit(found)
@@ -97,8 +96,8 @@ class Intake:
         names = self._inbox.names(besides=self._jobs.untried_names())
         return names, self._jobs.known(names)
 
-    def _complete(self, names: Sequence[str], now: float) -> list[str]:
-        return [delivery.name for delivery in self._inbox.look_at(names, now) if delivery.lacking is None]
+    def _complete(self, names: Sequence[str]) -> list[str]:
+        return [delivery.name for delivery in self._inbox.look_at(names, time.time()) if delivery.lacking is None]
 
     def _replace(self, job: KnownJob) -> bool:
         with self._database.write():
