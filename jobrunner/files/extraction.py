@@ -4,19 +4,28 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.zip_directory import named, read_directory
 from jobrunner.files.zip_names import choose_encoding
 from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
-from jobrunner.files.zip_streams import METHODS, content, crc32
+from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
 
 #: After so many bytes written, progress is told and the disk's free space is looked at again.
 _STRIDE = 16 * 2**20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: So many bytes are decompressed ahead, at once; with more, the memory for large pieces is got anew each time.
+_BATCH = PIECE
+_MEMBER = 1_000  # bytes of memory that a small member takes
+_Piece = tuple[Member, bytes]
 
 #: Told how many of how many bytes are extracted, and the file being written, None at the end; of a small zip, never.
 Progress = Callable[[int, int, int | None], None]
@@ -92,21 +101,51 @@ def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings,
             progress(done, total, file)
             _hold_against_space(target, total - done, settings)
 
-    for member in members:
-        if not member.is_folder:
-            _write(descriptor, member, f"{target}/{member.path}", advance)
+    pieces = _pieces(descriptor, members)
+    with ThreadPoolExecutor(1) if total > _BATCH else nullcontext() as reader:
+        for member, its_pieces in groupby(_read_ahead(pieces, reader) if reader else pieces, itemgetter(0)):
+            _write(member, its_pieces, f"{target}/{member.path}", advance)
     if reported:
         progress(total, total, None)
     return encoding
 
 
-def _write(descriptor: int, member: Member, path: str, advance: Callable[[int, int], None]) -> None:
+def _pieces(descriptor: int, members: Iterable[Member]) -> Iterator[_Piece]:
+    for member in members:
+        if not member.is_folder:
+            for piece in content(descriptor, member.entry):
+                yield member, piece
+
+
+def _read_ahead(pieces: Iterator[_Piece], reader: Executor) -> Iterator[_Piece]:
+    """Yield the pieces. While those of one batch are written, the reader's thread decompresses the next."""
+    try:
+        following = reader.submit(_batch, pieces)
+    except RuntimeError as error:
+        raise MachineError(f"no thread to read its zip could be started ({error})") from error
+    while batch := following.result():
+        following = reader.submit(_batch, pieces)
+        yield from batch
+
+
+def _batch(pieces: Iterator[_Piece]) -> list[_Piece]:
+    batch = []
+    held = 0
+    for piece in pieces:
+        batch.append(piece)
+        held += max(len(piece[1]), _MEMBER)
+        if held > _BATCH:
+            break
+    return batch
+
+
+def _write(member: Member, pieces: Iterable[_Piece], path: str, advance: Callable[[int, int], None]) -> None:
     """Write one file, telling the size of each piece. Raises PackageError where it is not what was declared."""
     entry = member.entry
     checksum = size = 0
     file = os.open(path, _NEW_FILE, member.mode)
     try:
-        for piece in content(descriptor, entry):
+        for _, piece in pieces:
             size += len(piece)
             if size > entry.size:
                 raise PackageError(

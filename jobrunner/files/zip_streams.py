@@ -33,10 +33,10 @@ _RAW = -zlib.MAX_WBITS  # deflate without a header
 
 
 def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
-    """Return the member's content in pieces of at most PIECE bytes. Size and checksum are for the caller to check.
+    """Return the member's content in pieces of at most PIECE bytes, at least one.
 
-    Raises, now or while it is iterated, PackageError where the stream is damaged, cut short or followed by other bytes,
-    OSError.
+    Size and checksum are for the caller to check. Raises, now or while it is iterated, PackageError where the stream is
+    damaged, cut short or followed by other bytes, OSError.
     """
     if entry.method == DEFLATED and entry.compressed_size <= _FEED and entry.size <= PIECE:
         decoder = fast_zlib.decompressobj(_RAW)
@@ -50,6 +50,8 @@ def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
 
 
 def _pieces(descriptor: int, entry: Entry) -> Iterator[bytes]:
+    if not entry.size:
+        yield b""
     step = PIECE if entry.method == STORED else _FEED
     source = _read(descriptor, entry.data_offset, entry.compressed_size, step)
     try:
