@@ -1,6 +1,8 @@
+import itertools
 import os
 import socket
 import stat
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +13,7 @@ import pytest
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.extraction import extract
+from jobrunner.files.zip_streams import PIECE
 from tests.files.test_moves import without_privileges
 from tests.support import TestHome, wait_until
 from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive
@@ -81,6 +84,42 @@ def test_with_progress_comes_the_file_that_is_being_written(place: Place) -> Non
     place.zip.write_bytes(archive(Member("small", b"x"), Member("large", bytes(40 * MIB)), Member("empty", b"")))
     extract(str(place.zip), str(place.target), SETTINGS, look)
     assert sizes == [16, 32, None]
+
+
+def test_members_of_any_size_come_out_whole_wherever_what_is_read_ahead_ends(place: Place) -> None:
+    sizes = [0, 100_000, PIECE - 100_000, 1, PIECE, PIECE + 1, 0, 3 * PIECE, *[0] * 600, *range(1, 600), 2 * PIECE]
+    methods = itertools.cycle([STORED, DEFLATED, BZIP2])
+    members = [Member(f"{number}", os.urandom(size), next(methods)) for number, size in enumerate(sizes)]
+    place.zip.write_bytes(archive(*members))
+    assert len(place.extract()) == len(sizes)
+    assert all((place.target / member.name).read_bytes() == member.content for member in members)
+
+
+@pytest.mark.parametrize(
+    "broken", [Member("broken", both={"crc": 1}), Member("broken", packed=b"\7")], ids=["crc", "data"]
+)
+def test_what_is_wrong_with_a_member_in_the_middle_ends_the_reading_ahead(place: Place, broken: Member) -> None:
+    before, after = ([Member(f"{number}", bytes(PIECE), STORED) for number in numbers] for numbers in ("123", "456"))
+    place.zip.write_bytes(archive(*before, broken, *after))
+    threads = threading.active_count()
+    with pytest.raises(PackageError, match="the zip's member broken"):
+        place.extract()
+    assert threading.active_count() == threads
+    assert not {"4", "5", "6"} & set(place.paths())
+
+
+def test_where_no_thread_can_be_started_a_large_zip_is_tried_again(place: Place) -> None:
+    place.zip.write_bytes(archive(Member("a", bytes(PIECE)), Member("b", bytes(1))))
+    threading.stack_size(1 << 46)  # bytes, more than any machine has
+    try:
+        with pytest.raises(
+            MachineError, match=r"no thread to read its zip could be started \(can't start new thread\)"
+        ):
+            place.extract()
+        place.zip.write_bytes(archive(Member("a", bytes(PIECE))))
+        assert place.extract() == ["a"], "a small one needs none"
+    finally:
+        threading.stack_size(0)
 
 
 @pytest.mark.parametrize("keep_free", [2**60, 2**40])
