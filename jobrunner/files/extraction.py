@@ -22,9 +22,9 @@ from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
 _STRIDE = 16 * 2**20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: So many bytes are decompressed ahead, at once; with more, the memory for large pieces is got anew each time.
+#: So many bytes are decompressed ahead; with more, the memory for large pieces is got anew each time.
 _BATCH = PIECE
-_MEMBER = 1_000  # bytes of memory that a small member takes
+_MEMBER = 1_000  # bytes of memory that an empty one takes
 _Piece = tuple[Member, bytes]
 
 #: Told how many of how many bytes are extracted, and the file being written, None at the end; of a small zip, never.
@@ -35,7 +35,7 @@ def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Pro
     """Extract a zip into an existing empty folder, and return the encoding that its names were taken to have.
 
     Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
-    MachineError where the disk has no room or the zip changes meanwhile; OSError.
+    MachineError where the disk has no room, no thread is to be had or the zip changes meanwhile; OSError.
     """
     descriptor = _open(zip_path)
     try:
@@ -122,7 +122,9 @@ def _read_ahead(pieces: Iterator[_Piece], reader: Executor) -> Iterator[_Piece]:
     try:
         following = reader.submit(_batch, pieces)
     except RuntimeError as error:
-        raise MachineError(f"no thread to read its zip could be started ({error})") from error
+        raise MachineError(
+            "no second thread could be started to read its zip: is the limit of processes or of memory reached?"
+        ) from error
     while batch := following.result():
         following = reader.submit(_batch, pieces)
         yield from batch
