@@ -5,11 +5,12 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
@@ -26,6 +27,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BATCH = PIECE
 _MEMBER = 1_000  # bytes of memory that an empty one takes
 _Piece = tuple[Member, bytes]
+_LOAD = Path("/proc/loadavg")
 
 #: Told how many of how many bytes are extracted, and the file being written, None at the end; of a small zip, never.
 Progress = Callable[[int, int, int | None], None]
@@ -118,16 +120,28 @@ def _pieces(descriptor: int, members: Iterable[Member]) -> Iterator[_Piece]:
 
 
 def _read_ahead(pieces: Iterator[_Piece], reader: Executor) -> Iterator[_Piece]:
-    """Yield the pieces. While those of one batch are written, the reader's thread decompresses the next."""
+    """Yield the pieces. The reader's thread makes the next ones while some are written, if a processor is idle."""
+    with _LOAD.open("rb", buffering=0) as load:
+        batch = _batch(pieces)
+        while batch:
+            following = _started(reader, pieces) if _is_a_processor_idle(load.fileno()) else None
+            yield from batch
+            batch = following.result() if following else _batch(pieces)
+
+
+def _is_a_processor_idle(load: int) -> bool:
+    """Whether fewer threads run or could run at this moment, with this one, than there are processors for us."""
+    running = os.pread(load, 100, 0).split(b"/")[0].split()[-1]  # proc_loadavg(5): "0.20 0.18 0.12 1/80 11206"
+    return int(running) < len(os.sched_getaffinity(0))
+
+
+def _started(reader: Executor, pieces: Iterator[_Piece]) -> Future[list[_Piece]]:
     try:
-        following = reader.submit(_batch, pieces)
+        return reader.submit(_batch, pieces)
     except RuntimeError as error:
         raise MachineError(
             "no second thread could be started to read its zip: is the limit of processes or of memory reached?"
         ) from error
-    while batch := following.result():
-        following = reader.submit(_batch, pieces)
-        yield from batch
 
 
 def _batch(pieces: Iterator[_Piece]) -> list[_Piece]:

@@ -65,9 +65,9 @@ class Place:
         (self.home.path / "analysis.py").write_text(_CALLABLE.format(str(self.evidence)))
         self.configure(handler='callable = "analysis:process"')
 
-    def deliver(self, name: str, plan: str = "is quick", *, size: int = 100) -> None:
-        """Put a package with a member of so many bytes into the inbox, no two of them alike."""
-        self.deliveries.append(contract.deliver(self.home, name, plan, files=1, size=size))
+    def deliver(self, name: str, plan: str = "is quick") -> None:
+        """Put a package into the inbox, no two of them alike."""
+        self.deliveries.append(contract.deliver(self.home, name, plan, files=1, size=100))
 
     def save(self) -> None:
         """Keep this state for `restore`."""

@@ -11,7 +11,6 @@ from tests.campaign.place import Place
 from tests.campaign.tracer import Call, Verdict
 
 DRAIN = ("work", "-n", "1", "--drain")
-_READ_AHEAD = 10**6  # bytes of a member, so that a second thread takes part in its extraction
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("cancel-dead", _killed_at("openat", "/evidence/lock-p", _queued("waits")), ("cancel", "p"))
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
-    yield Scenario("recover-extraction", _killed_at("write", "/data/plan.txt", _queued(size=_READ_AHEAD)))
+    yield Scenario("recover-extraction", _killed_at("write", "/data/plan.txt"))
     yield Scenario("recover-handler", _killed_at("mkdir", "/data/result"))
     yield Scenario("recover-success", _killed_at("rename", "/handled-"))
     yield Scenario("recover-merge", _killed_at("renameat2", "/flushed/p.zip"))
@@ -82,9 +81,9 @@ def _known_home(place: Place) -> None:
     place.deliver("q")
 
 
-def _queued(plan: str = "is quick", *, size: int = 100) -> Callable[[Place], None]:
+def _queued(plan: str = "is quick") -> Callable[[Place], None]:
     def prepare(place: Place) -> None:
-        place.deliver("p", plan, size=size)
+        place.deliver("p", plan)
         place.run("scan")
 
     return prepare

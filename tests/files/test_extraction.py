@@ -20,6 +20,8 @@ from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, 
 
 SETTINGS = ExtractSettings(keep_free=0)
 SOON = 2.0
+#: Bytes of a thread's stack that no machine has, so that none can be started.
+TOO_LARGE = 1 << 46
 
 
 class Place:
@@ -86,7 +88,11 @@ def test_with_progress_comes_the_file_that_is_being_written(place: Place) -> Non
     assert sizes == [16, 32, None]
 
 
-def test_members_of_any_size_come_out_whole_wherever_what_is_read_ahead_ends(place: Place) -> None:
+@pytest.mark.parametrize("running", [0, 99])
+def test_members_of_any_size_come_out_whole_wherever_what_is_read_ahead_ends(
+    place: Place, running: int, say_running: Callable[[int], Path]
+) -> None:
+    say_running(running)
     sizes = [0, 100_000, PIECE - 100_000, 1, PIECE, PIECE + 1, 0, 3 * PIECE, *[0] * 600, *range(1, 600), 2 * PIECE]
     methods = itertools.cycle([STORED, DEFLATED, BZIP2])
     members = [Member(f"{number}", os.urandom(size), next(methods)) for number, size in enumerate(sizes)]
@@ -98,7 +104,10 @@ def test_members_of_any_size_come_out_whole_wherever_what_is_read_ahead_ends(pla
 @pytest.mark.parametrize(
     "broken", [Member("broken", both={"crc": 1}), Member("broken", packed=b"\7")], ids=["crc", "data"]
 )
-def test_what_is_wrong_with_a_member_in_the_middle_ends_the_reading_ahead(place: Place, broken: Member) -> None:
+def test_what_is_wrong_with_a_member_in_the_middle_ends_the_reading_ahead(
+    place: Place, broken: Member, say_running: Callable[[int], Path]
+) -> None:
+    say_running(0)
     before, after = ([Member(f"{number}", bytes(PIECE), STORED) for number in numbers] for numbers in ("123", "456"))
     place.zip.write_bytes(archive(*before, broken, *after))
     threads = threading.active_count()
@@ -108,15 +117,30 @@ def test_what_is_wrong_with_a_member_in_the_middle_ends_the_reading_ahead(place:
     assert not {"4", "5", "6"} & set(place.paths())
 
 
-def test_where_no_thread_can_be_started_a_large_zip_is_tried_again(place: Place) -> None:
+def test_where_no_thread_can_be_started_a_large_zip_is_tried_again(
+    place: Place, say_running: Callable[[int], Path]
+) -> None:
+    say_running(0)
     place.zip.write_bytes(archive(Member("a", bytes(PIECE)), Member("b", bytes(1))))
-    threading.stack_size(1 << 46)  # bytes, more than any machine has
+    threading.stack_size(TOO_LARGE)
     try:
         with pytest.raises(MachineError, match="no second thread could be started to read its zip"):
             place.extract()
         place.zip.write_bytes(archive(Member("a", bytes(PIECE))))
         assert place.extract() == ["a"], "a small one needs none"
     finally:
+        threading.stack_size(0)
+
+
+def test_with_one_processor_there_is_no_second_thread(place: Place) -> None:
+    place.zip.write_bytes(archive(*[Member(f"{number}", bytes(PIECE)) for number in range(3)]))
+    threading.stack_size(TOO_LARGE)
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        assert place.extract() == ["0", "1", "2"]
+    finally:
+        os.sched_setaffinity(0, processors)
         threading.stack_size(0)
 
 
