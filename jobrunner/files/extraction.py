@@ -122,11 +122,18 @@ def _pieces(descriptor: int, members: Iterable[Member]) -> Iterator[_Piece]:
 def _read_ahead(pieces: Iterator[_Piece], reader: Executor) -> Iterator[_Piece]:
     """Yield the pieces. The reader's thread makes the next ones while some are written, if a processor is idle."""
     with _LOAD.open("rb", buffering=0) as load:
-        batch = _batch(pieces)
-        while batch:
-            following = _started(reader, pieces) if _is_a_processor_idle(load.fileno()) else None
-            yield from batch
-            batch = following.result() if following else _batch(pieces)
+        batch: Iterable[_Piece] = _some(pieces)
+        is_more = True
+        while is_more:
+            following = None
+            if _is_a_processor_idle(load.fileno()):
+                batch = list(batch)
+                following = _started(reader, pieces)
+            is_more = False
+            for piece in batch:
+                yield piece
+                is_more = True
+            batch = following.result() if following else _some(pieces)
 
 
 def _is_a_processor_idle(load: int) -> bool:
@@ -137,22 +144,20 @@ def _is_a_processor_idle(load: int) -> bool:
 
 def _started(reader: Executor, pieces: Iterator[_Piece]) -> Future[list[_Piece]]:
     try:
-        return reader.submit(_batch, pieces)
+        return reader.submit(list, _some(pieces))
     except RuntimeError as error:
         raise MachineError(
             "no second thread could be started to read its zip: is the limit of processes or of memory reached?"
         ) from error
 
 
-def _batch(pieces: Iterator[_Piece]) -> list[_Piece]:
-    batch = []
+def _some(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
     held = 0
     for piece in pieces:
-        batch.append(piece)
+        yield piece
         held += max(len(piece[1]), _MEMBER)
         if held > _BATCH:
-            break
-    return batch
+            return
 
 
 def _write(member: Member, pieces: Iterable[_Piece], path: str, advance: Callable[[int, int], None]) -> None:
