@@ -25,7 +25,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 #: So many bytes are decompressed ahead; with more, the memory for large pieces is got anew each time.
 _BATCH = PIECE
-_MEMBER = 1_000  # bytes of memory that an empty one takes
+_MEMBER = 1_000  # bytes of memory that a member takes beside its content
 _Piece = tuple[Member, bytes]
 _LOAD = Path("/proc/loadavg")
 

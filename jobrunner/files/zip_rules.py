@@ -26,7 +26,7 @@ _MAX_IMPLIED = 16 * 2**20  # characters of all folders' paths, which are held in
 _SMALL = 2**30
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # compared by identity, for speed
 class Member:
     """A member that may be extracted: where to, as what, with which permissions.
 
