@@ -69,7 +69,7 @@ class Machine:
 
     def outlast(self, action: Callable[[], T]) -> T:
         """Return what `action` returns, once nothing of the machine's is in its way. Raises Stopped."""
-        pause = _SHORTEST_PAUSE
+        pause, again = _SHORTEST_PAUSE, False
         while True:
             try:
                 result = action()
@@ -80,7 +80,10 @@ class Machine:
             else:
                 self._say(None)
                 return result
-            pause = self._wait(self.probe() or words, pause)
+            trouble = self.probe()
+            if trouble or again:  # else it may be over already
+                pause = self._wait(trouble or words, pause)
+            again = True
 
     def wait_until_well(self, trouble: str | None) -> None:
         """Return when a probe finds nothing, at the earliest after a pause if there is `trouble`. Raises Stopped."""

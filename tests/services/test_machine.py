@@ -69,7 +69,7 @@ def test_a_trouble_is_told_and_recorded_until_it_is_mended(scene: Scene) -> None
 
 
 def test_what_a_probe_does_not_find_is_tried_again_all_the_same(scene: Scene) -> None:
-    failures = [StoreError("no such luck"), OSError(errno.EIO, "Input/output error", "/x")]
+    failures = [StoreError("no such luck"), OSError(errno.EIO, "Input/output error", "/x"), StoreError("no luck")]
 
     def action() -> str:
         if failures:
@@ -78,6 +78,20 @@ def test_what_a_probe_does_not_find_is_tried_again_all_the_same(scene: Scene) ->
 
     assert scene.machine.outlast(action) == "done"
     assert scene.told == ["Input/output error: /x", "no such luck", None]
+
+
+def test_what_was_mended_before_it_could_be_looked_for_is_not_told(scene: Scene) -> None:
+    scene.home.archive.rmdir()
+
+    def action() -> list[str]:
+        try:
+            return os.listdir(scene.home.archive)
+        except FileNotFoundError:
+            scene.home.archive.mkdir()
+            raise
+
+    assert scene.machine.outlast(action) == []
+    assert scene.told == []
 
 
 def test_a_lost_connection_is_made_anew(scene: Scene) -> None:
