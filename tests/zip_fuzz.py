@@ -21,6 +21,10 @@ from typing import Any, Protocol
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.extraction import extract
+from jobrunner.files.zip_directory import read_directory
+from jobrunner.files.zip_names import choose_encoding
+from jobrunner.files.zip_rules import allowed_members
+from jobrunner.files.zip_streams import METHODS
 from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive, unicode_path
 from tests.zips import CASES
 
@@ -125,6 +129,14 @@ def made(choices: Choices) -> bytes:
     return archive(*members, prefix=prefix, **ends)  # type: ignore[arg-type]
 
 
+def listed(zip_path: Path) -> dict[str, int]:
+    """Return the files that a zip lists, with their sizes."""
+    with zip_path.open("rb") as file:
+        directory = read_directory(file.fileno(), os.fstat(file.fileno()).st_size)
+        members = list(allowed_members(directory, choose_encoding(directory, LIMITS.encoding), METHODS))
+    return {member.path: member.entry.size for member in members if not member.is_folder}
+
+
 def check(data: bytes, root: Path) -> str:
     """Extract a zip in this empty folder, see that it did no harm, empty the folder, and return what came of it."""
     zip_path, target = root / "p.zip", root / "data"
@@ -143,16 +155,20 @@ def check(data: bytes, root: Path) -> str:
     assert len(said) < 1000
     assert sorted(os.listdir(root)) == ["data", "p.zip"]
     assert zip_path.read_bytes() == data
-    written = entries = 0
+    written = {}
+    entries = 0
     for folder, _, names in os.walk(target):
         entries += 1 + len(names)
         for name in names:
-            found = os.lstat(os.path.join(folder, name))
+            path = os.path.join(folder, name)
+            found = os.lstat(path)
             assert stat.S_ISREG(found.st_mode)
             assert not found.st_mode & 0o7022
-            written += found.st_size
-    assert written <= LIMITS.max_size
+            written[os.path.relpath(path, target)] = found.st_size
+    assert sum(written.values()) <= LIMITS.max_size
     assert entries <= LIMITS.max_entries + 1
+    if result == "extracted":
+        assert written == listed(zip_path)
     shutil.rmtree(target)
     return result
 

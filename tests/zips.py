@@ -316,6 +316,18 @@ def _of_records() -> Iterator[Case]:
     ]:
         yield refused("other local name", name, archive(Member("fine", local={"name": local})), other)
     yield refused("other local name", "unflagged", archive(Member("é", local={"name": b"e"})), other)
+    good, evil = unicode_path(b"fine", "fïne".encode()), unicode_path(b"fine", b"evil")
+    two = "member fine has two names: it is a forgery"
+    for name, member in {
+        "0x7075 of its own": Member("fine", local={"extra": evil}),
+        "another 0x7075": Member("fine", extra=good, local={"extra": evil}),
+        "0x7075 far behind": Member("fine", local={"extra": struct.pack("<2H", 7, 200) + bytes(200) + evil}),
+    }.items():
+        yield refused("other local name", name, archive(ONE, member), two)
+    same = Member("fine", local={"extra": unicode_path(b"fine", b"fine")})
+    yield accepted("other local name", "0x7075 that says the same", archive(same), {"fine": TEXT})
+    central = Member("fine", central={"extra": good})
+    yield accepted("other local name", "0x7075 in the directory only", archive(central), {"fïne": TEXT}, unlike=ALL)
     for key, value in {
         "flags": ENCRYPTED, "method": STORED, "size": 9, "compressed": 3, "crc": 1,
     }.items():  # fmt: skip
@@ -336,6 +348,9 @@ def _of_records() -> Iterator[Case]:
     yield refused(
         "other local fields", "zip64 field missing", archive(Member(zip64=True, local={"extra": b""})), "zip64 field"
     )
+    second = Member(zip64=True, extra=struct.pack("<2H2Q", 1, 16, 8, len(deflated(TEXT)) + 1))
+    words = "member a has two extra fields of one kind"
+    yield refused("other local fields", "two zip64 fields", archive(second), words)
     for name, central in {"size": {"size": MAX32}, "offset": {"offset": MAX32}, "disk": {"disk": MAX16}}.items():
         data = archive(ONE, Member(central=central))
         yield refused("other local fields", f"central zip64 {name} missing", data, "a zip64 field is missing")
@@ -422,6 +437,11 @@ def _of_sizes() -> Iterator[Case]:
             words = f"declares {size:,} bytes and holds 8"
             made = archive(Member(content=data, method=method, both={"size": size}))
             yield refused("declares more", f"{name}, method {method}", made, words, settings=rich, is_early=False)
+    for size in (8, 300_000):
+        for method in (STORED, DEFLATED, BZIP2, LZMA):
+            made = archive(ONE, Member("lost", b"", method, both={"size": size}), Member("b"))
+            words = f"member lost declares {size:,} bytes and holds 0"
+            yield refused("declares more", f"{size} and holds none, method {method}", made, words, is_early=False)
     for method in (STORED, DEFLATED, BZIP2, LZMA):
         made = archive(Member(content=bytes(10**6), method=method, both={"size": 10}))
         yield refused(
@@ -661,6 +681,9 @@ def _of_several_ends() -> Iterator[Case]:
     }.items():  # fmt: skip
         yield refused("split", name, archive(ONE, end=end), "one part of a split archive")
     yield refused("split", "zip64", archive(ONE, zip64=True, end64={"disk": 2}, end={"disk": 2}), "split archive")
+    last = {"disk": 3, "directory_disk": 3}
+    data = archive(ONE, zip64=True, end64=last, locator={"disk": 3, "disks": 4}, end=last)
+    yield refused("split", "zip64, as zip writes its last part", data, "one part of a split archive")
     yield refused("split", "a member on another disk", archive(ONE, Member(central={"disk": 1})), "split archive")
     yield refused("split", "its last part alone", whole[400:], "its zip")
     yield refused("split", "its first part alone", b"PK\7\x08" + whole[:400], "without an end record")
@@ -824,8 +847,16 @@ def _of_encodings() -> Iterator[Case]:
         "cut": unicode_path(b"x", b"y")[:-1], "too short": struct.pack("<2HB", 0x7075, 1, 1),
     }.items():  # fmt: skip
         yield accepted("0x7075", name, archive(Member("x", extra=extra)), {"x": TEXT}, unlike=ALL)
-    flagged_member = Member(b"x", extra=unicode_path(b"x", b"y"), both={"flags": UTF8})
-    yield accepted("0x7075", "beside the flag", archive(flagged_member), {"x": TEXT}, unlike=ALL)
+    flagged_members = [Member("x", extra=unicode_path(b"x", name), both={"flags": UTF8}) for name in (b"x", b"y")]
+    yield accepted("0x7075", "beside the flag", archive(flagged_members[0]), {"x": TEXT})
+    yield refused("0x7075", "against the flag", archive(flagged_members[1]), "member x has two names")
+    one, other = unicode_path(b"x", b"one"), unicode_path(b"x", b"two")
+    yield accepted("0x7075", "twice", archive(Member("x", extra=one * 2)), {"one": TEXT}, unlike={"zipfile"})
+    yield refused("0x7075", "two", archive(Member("x", extra=one + other)), "member x has two extra fields of one kind")
+    many = struct.pack("<2H", 7, 0) * 100
+    yield refused("0x7075", "behind 100 fields", archive(Member("x", extra=many + one)), "member x has over 100 extra")
+    padded = archive(Member("x", extra=bytes(30_000) + one))
+    yield accepted("0x7075", "behind padding", padded, {"one": TEXT}, unlike={"zipfile"})
     for name, words in {
         b"../x": "would leave",
         b"/x": "would leave",

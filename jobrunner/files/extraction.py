@@ -14,7 +14,8 @@ from pathlib import Path
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files.zip_directory import named, read_directory
+from jobrunner.files.zip_directory import read_directory
+from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import choose_encoding
 from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32

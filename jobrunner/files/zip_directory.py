@@ -7,24 +7,23 @@ understand differently is refused.
 import io
 import os
 import struct
-import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import le
 from typing import NamedTuple
 
-from jobrunner.domain.errors import PackageError
-from jobrunner.domain.package import shown
+from jobrunner.domain.errors import PackageError, UnfinishedZip
 from jobrunner.files.zip_end import MAX16, MAX32, Place, find_directory, read_exactly
+from jobrunner.files.zip_fields import from_zip64, label, unicode_path
 
 _CENTRAL = struct.Struct("<4xxB2x2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
-_MAX_DIRECTORY = 64 * 2**20
-_MOST_KEPT = 20_000  # entries, of about 700 bytes each
-_LONG_NAME = 200
-_ZIP64 = 0x0001
-_UNICODE_PATH = 0x7075
+_MAX_DIRECTORY = 256 * 2**20
+_LITTLE_EXTRA = 64  # bytes: most local records have no more of extra fields
+_MOST_KEPT = 20 * 2**20  # bytes of memory
+_ENTRY = 700  # bytes that an entry takes about, less its name
+_NAME = 5  # bytes that a byte of a name takes at most: as it is, and as a path
 
 ENCRYPTED = 1 << 0
 DESCRIPTOR = 1 << 3
@@ -53,17 +52,8 @@ class Entry(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The raw name as a person may see it."""
-        return _label(self.raw_name)
-
-
-def _label(raw_name: bytes) -> str:
-    return named(os.fsdecode(raw_name))
-
-
-def named(name: str) -> str:
-    """Return a member's name as a message has it: as a person may see it, and not endless."""
-    return shown(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…")
+        """The raw name as a message has it."""
+        return label(self.raw_name)
 
 
 #: What a record of the directory says: an entry's fields but the last.
@@ -108,21 +98,25 @@ class Directory:
 
 
 class _Found:
-    """What is kept of all records: few bytes of each, and of not too many all."""
+    """What is kept of all records: few bytes of each, and all as long as that is little."""
 
     def __init__(self) -> None:
         self.starts = array("Q")
         self.ends = array("Q")
         self.data_offsets = array("Q")
         self.kept: list[Entry] = []
+        self._kept_size = 0
         self.repeated: set[int] = set()
 
     def add(self, entry: Entry) -> None:
         self.starts.append(entry.offset)
         self.ends.append(entry.data_offset + entry.compressed_size)
         self.data_offsets.append(entry.data_offset)
-        if len(self.kept) < _MOST_KEPT:
+        self._kept_size += _ENTRY + _NAME * (len(entry.raw_name) + len(entry.unicode_path or b""))
+        if self._kept_size <= _MOST_KEPT:
             self.kept.append(entry)
+        else:
+            self.kept.clear()
 
 
 def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Directory:
@@ -133,10 +127,10 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     place = find_directory(descriptor, size)
     if place.length > _MAX_DIRECTORY:
         raise PackageError(
-            f"its zip has a directory of {place.length:,} bytes, over {_MAX_DIRECTORY:,}: it is no honest zip"
+            f"its zip has a directory of {place.length:,} bytes, over {_MAX_DIRECTORY:,}: deliver it in several zips"
         )
     if place.prefix and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
-        raise PackageError("its zip begins before what it lists: it is damaged, or two zips in one file")
+        raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
     found = _Found()
     for fields, record in _records(descriptor, place):
         found.add(_located(descriptor, fields, record, place.start))
@@ -176,13 +170,13 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[_Fields, bytes]]:
         local = b"PK\3\4" + head[6:30]
         if disk or MAX32 in (size, compressed, offset):
             unset = [size == MAX32, compressed == MAX32, offset == MAX32, disk == MAX16]
-            size, compressed, offset, disk = _from_zip64(extra, unset, [size, compressed, offset, disk])
+            size, compressed, offset, disk = from_zip64(name, extra, unset, [size, compressed, offset, disk])
             if disk:
                 raise PackageError("its zip is one part of a split archive: all of it has to be delivered in one file")
             if unset[0] or unset[1]:
                 local = b""  # has a zip64 field of its own, which has to be read
         offset += place.prefix
-        path = _unicode_path(extra, name) if extra else None
+        path = unicode_path(name, extra) if extra else None
         yield (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path), local
 
 
@@ -190,34 +184,50 @@ def _located(descriptor: int, fields: _Fields, expected: bytes, directory_start:
     """Return the entry with the place of its content, if its own record says what that in the directory says."""
     name, compressed_size, offset = fields[0], fields[6], fields[9]
     if offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
-        raise PackageError(f"the zip's member {_label(name)} is not where the directory says: it is damaged")
-    head = read_exactly(descriptor, offset, _LOCAL.size + len(name))
+        raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
+    record = read_exactly(descriptor, offset, min(_LOCAL.size + len(name) + _LITTLE_EXTRA, directory_start - offset))
+    head = record[: _LOCAL.size + len(name)]
     is_same = head[:28] == expected and head[_LOCAL.size :] == name
     if not is_same and head[:4] != b"PK\3\4":
-        raise PackageError(f"the zip's member {_label(name)} is not where the directory says: it is damaged")
+        raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
     if not is_same and (head[26:28] != len(name).to_bytes(2, "little") or head[_LOCAL.size :] != name):
-        raise PackageError(f"the zip's member {_label(name)} has another name in its own record: it is a forgery")
-    data_offset = offset + len(head) + (head[28] | head[29] << 8)
+        raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is a forgery")
+    extra_length = head[28] | head[29] << 8
+    data_offset = offset + len(head) + extra_length
     if data_offset + compressed_size > directory_start:
-        raise PackageError(f"the zip's member {_label(name)} reaches into the directory: it is damaged")
+        raise PackageError(f"the zip's member {label(name)} reaches into the directory: it is damaged")
     entry = Entry(*fields, data_offset)
+    extra = record[len(head) : len(head) + extra_length]
+    if len(extra) < extra_length:
+        extra += read_exactly(descriptor, offset + len(record), extra_length - len(extra))
     if not is_same:
-        _weigh_differences(descriptor, entry, head)
+        _weigh_differences(entry, head, extra)
+    if extra or entry.unicode_path is not None:
+        _hold_names_against_each_other(entry, extra)
     return entry
 
 
-def _weigh_differences(descriptor: int, entry: Entry, head: bytes) -> None:
+def _weigh_differences(entry: Entry, head: bytes, extra: bytes) -> None:
     """Raise PackageError unless a local record says the same as the directory, in other words."""
-    _, _, flags, method, _, _, crc, compressed, size, _, extra_length = _LOCAL.unpack_from(head)
+    _, _, flags, method, _, _, crc, compressed, size, _, _ = _LOCAL.unpack_from(head)
     if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
         raise PackageError(f"the zip's member {entry.label} is described in two ways (flags or method)")
     if flags & DESCRIPTOR:
         return  # its sizes and checksum stand behind the data; the directory has them, too
     if MAX32 in {size, compressed}:
-        extra = read_exactly(descriptor, entry.offset + len(head), extra_length)
-        size, compressed = _from_zip64(extra, [size == MAX32, compressed == MAX32], [size, compressed])
+        unset = [size == MAX32, compressed == MAX32]
+        size, compressed = from_zip64(entry.raw_name, extra, unset, [size, compressed])
     if (crc, compressed, size) != (entry.crc, entry.compressed_size, entry.size):
         raise PackageError(f"the zip's member {entry.label} is described in two ways (sizes or checksum)")
+
+
+def _hold_names_against_each_other(entry: Entry, local_extra: bytes) -> None:
+    """Raise PackageError where the name, if a flag says it counts, and the Unicode Path fields of both records differ."""
+    told = {entry.unicode_path, unicode_path(entry.raw_name, local_extra)} - {None}
+    if told and (entry.flags & UTF8 or entry.unicode_path is None):
+        told.add(entry.raw_name)
+    if len(told) > 1:
+        raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")
 
 
 def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> None:
@@ -231,7 +241,7 @@ def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> No
             digests = digests or _digests(descriptor, place, len(found.starts))
             if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
                 (name, *_), _ = next(islice(_records(descriptor, place), index, None))
-                raise PackageError(f"the zip's member {_label(name)} overlaps another one: it is a forgery")
+                raise PackageError(f"the zip's member {label(name)} overlaps another one: it is a forgery")
             found.repeated.add(index)
         else:
             before = index
@@ -242,38 +252,3 @@ def _digests(descriptor: int, place: Place, count: int) -> Sequence[int]:
     if len(digests) < count:
         raise PackageError("its zip's directory is damaged: it says something else when it is read again")
     return digests
-
-
-def _from_zip64(extra: bytes, unset: list[bool], values: list[int]) -> list[int]:
-    """Return the values with those that are unset taken from the zip64 field (4.5.3), where they stand in order."""
-    field = _extra_field(extra, _ZIP64) or b""
-    position = 0
-    for index, missing in enumerate(unset):
-        if missing:
-            width = 4 if index == 3 else 8
-            if position + width > len(field):
-                raise PackageError("its zip is damaged: a zip64 field is missing")
-            values[index] = int.from_bytes(field[position : position + width], "little")
-            position += width
-    return values
-
-
-def _unicode_path(extra: bytes, raw_name: bytes) -> bytes | None:
-    """Return the name of the Info-ZIP Unicode Path field (4.6.9), if it is valid and made for this name."""
-    field = _extra_field(extra, _UNICODE_PATH)
-    if field is None or len(field) < 5 or field[0] != 1:
-        return None
-    return field[5:] if int.from_bytes(field[1:5], "little") == zlib.crc32(raw_name) else None
-
-
-def _extra_field(extra: bytes, wanted: int) -> bytes | None:
-    """Return one field of an extra block (4.5.1); what is malformed ends it, as honest tools pad it oddly."""
-    position = 0
-    while position + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, position)
-        if position + 4 + length > len(extra):
-            return None
-        if kind == wanted:
-            return extra[position + 4 : position + 4 + length]
-        position += 4 + length
-    return None

@@ -74,8 +74,8 @@ def find_directory(descriptor: int, size: int) -> Place:
     end, values = _end_record(descriptor, size)
     disk, directory_disk, disk_count, count, length, offset, _comment = values
     located = os.pread(descriptor, _END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))
-    exact = False
-    if located[:4] == b"PK\6\7":
+    is_zip64 = located[:4] == b"PK\6\7"
+    if is_zip64:
         _, end64_disk, end64_offset, _disks = _END64_LOCATOR.unpack(located)
         end64 = end - _END64_LOCATOR.size - _END64.size
         record = read_exactly(descriptor, max(end64, 0), _END64.size)
@@ -95,12 +95,12 @@ def find_directory(descriptor: int, size: int) -> Place:
         if any(small not in {large, unset} for small, large, unset in pairs) or record_size != _END64.size - 12:
             raise PackageError("its zip's two end records (zip64 and old) disagree: it is damaged or forged")
         disk, directory_disk, disk_count, count, length, offset = (large for _, large, _ in pairs)
-        if end64_offset != end64 - (end64 - length - offset) or end64_disk:
-            raise PackageError("its zip's zip64 locator points elsewhere: it is damaged or forged")
-        end, exact = end64, True
+        end = end64
     if disk or directory_disk or disk_count != count:
         raise PackageError("its zip is one part of a split archive: all in one file has to be delivered")
+    if is_zip64 and (end64_offset != offset + length or end64_disk):
+        raise PackageError("its zip's zip64 locator points elsewhere: it is damaged or forged")
     start = end - length
     if start < 0 or start < offset:
         raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")
-    return Place(start, length, count, exact, prefix=start - offset)
+    return Place(start, length, count, is_zip64, prefix=start - offset)

@@ -3,13 +3,15 @@
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import zip_directory
-from jobrunner.files.zip_directory import Entry, named
+from jobrunner.files.zip_directory import Entry
+from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import decoded_name
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
@@ -21,7 +23,7 @@ _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}
 _MAX_PART = 255  # bytes: NAME_MAX
 _MAX_PATH = 3_800  # bytes: PATH_MAX less room for the folder it lies in
 _MAX_DEPTH = 256
-_MAX_IMPLIED = 16 * 2**20  # characters of all folders' paths, which are held in memory: deep ones grow by the square
+_MAX_FOLDERS = 24 * 2**20  # bytes of memory for the paths of all folders: those of deep ones grow by the square
 #: Below this many bytes extracted, no ratio is suspicious.
 _SMALL = 2**30
 
@@ -77,13 +79,13 @@ def hold_against_limits(members: Iterable[Member], zip_size: int, settings: Extr
     """
     folders: set[str] = set()
     files: set[int] = set()  # hashes: two of 64 bits are equal once in 10**9 archives of the most members
-    implied = total = 0
+    held = total = 0
     for member in members:
         total += member.entry.size
         path = member.path if member.is_folder else member.path.rpartition("/")[0]
         while path and path not in folders:
             folders.add(path)
-            implied += len(path)
+            held += sys.getsizeof(path)
             path = path.rpartition("/")[0]
         if not member.is_folder:
             if hash(member.path) in files:
@@ -93,8 +95,8 @@ def hold_against_limits(members: Iterable[Member], zip_size: int, settings: Extr
             raise PackageError(
                 f"the zip holds more files and folders than extract.max_entries ({settings.max_entries:,})"
             )
-        if implied > _MAX_IMPLIED:
-            raise PackageError("the zip's members lie in too many deep folders: it is no honest zip")
+        if held > _MAX_FOLDERS:
+            raise PackageError("the zip's members lie in too many deep folders: deliver them in several zips")
     both = [folder for folder in folders if hash(folder) in files]
     if both:
         raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once")

@@ -50,12 +50,13 @@ def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
 
 
 def _pieces(descriptor: int, entry: Entry) -> Iterator[bytes]:
-    if not entry.size:
-        yield b""
     step = PIECE if entry.method == STORED else _FEED
     source = _read(descriptor, entry.data_offset, entry.compressed_size, step)
+    is_empty = True
     try:
-        yield from _STREAMS[entry.method](source, entry)
+        for piece in _STREAMS[entry.method](source, entry):
+            yield piece
+            is_empty = False
     except _CORRUPT as error:
         raise _damaged(entry, str(error)) from error
     except OSError as error:
@@ -64,6 +65,8 @@ def _pieces(descriptor: int, entry: Entry) -> Iterator[bytes]:
         raise
     if next(source, b""):
         raise _damaged(entry, "other bytes follow the compressed data")
+    if is_empty:
+        yield b""
 
 
 def _read(descriptor: int, offset: int, length: int, step: int) -> Iterator[bytes]:

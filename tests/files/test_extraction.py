@@ -251,6 +251,15 @@ def test_a_zip_that_is_cut_anywhere_may_still_be_on_its_way(place: Place, method
         place.extract()
 
 
+@pytest.mark.parametrize("room", [0, 5000])
+def test_a_zip_that_is_cut_where_a_zip_within_it_ends_may_still_be_on_its_way(place: Place, room: int) -> None:
+    inner = archive(Member())
+    whole = archive(Member("nested.zip", inner, STORED), Member("b"))
+    place.zip.write_bytes(whole[: whole.find(inner) + len(inner)] + bytes(room))
+    with pytest.raises(UnfinishedZip, match="begins before what it lists"):
+        place.extract()
+
+
 def test_a_zip_without_its_end_is_tried_again_until_it_has_been_still_for_settle(home: TestHome) -> None:
     home.configure('[retry]\nbackoff = "1s"\nmax_backoff = "1s"\n')
     package = home.package("p", beside={"p.zip": archive(Member())[:-10]})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files.zip_directory import Entry, named, read_directory
+from jobrunner.files.zip_directory import Entry, read_directory
 from tests.zip_builder import CENTRAL, DAY, DEFLATED, LOCAL, NOON, STORED, TEXT, UNIX, Member, archive, deflated
 
 
@@ -55,7 +55,7 @@ def test_too_many_members_are_refused_before_the_rest_is_read(tmp_path: Path) ->
 
 
 def test_a_directory_that_is_too_long_is_not_read(tmp_path: Path) -> None:
-    hole = 65 * 2**20
+    hole = 257 * 2**20
     with opened(tmp_path, b"") as descriptor:
         os.truncate(tmp_path / "p.zip", hole)
         with (tmp_path / "p.zip").open("ab") as file:
@@ -69,14 +69,6 @@ def test_a_zip_that_has_become_shorter_is_refused(tmp_path: Path) -> None:
     content = archive(Member("a", TEXT * 20, STORED))
     with opened(tmp_path, content[:-10]) as descriptor, pytest.raises(PackageError, match="cut short"):
         read_directory(descriptor, len(content), 100)
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [("a b", "a b"), ("a\nb", r"a\nb"), ("n" * 200, "n" * 200), ("n" * 70_000, "n" * 200 + "…"), ("\udcff", r"\xff")],
-)
-def test_a_name_in_a_message_is_on_one_line_and_not_endless(name: str, said: str) -> None:
-    assert named(name) == said
 
 
 @pytest.mark.parametrize("byte", range(CENTRAL.size))

@@ -1,0 +1,88 @@
+"""The parts of a zip's record that have no fixed length: its name, for messages, and its extra fields.
+
+Section numbers are of PKWARE's APPNOTE.TXT 6.3.10.
+"""
+
+import os
+import re
+import struct
+import zlib
+
+from jobrunner.domain.errors import PackageError
+from jobrunner.domain.package import shown
+
+_LONG_NAME = 200
+_ZIP64 = 0x0001
+_UNICODE_PATH = 0x7075
+_MOST_FIELDS = 100  # of one record, padding not counted
+_PADDING = re.compile(rb"(?:\0{4})*")
+
+
+def label(raw_name: bytes) -> str:
+    """Return a member's raw name as a message has it."""
+    return named(os.fsdecode(raw_name))
+
+
+def named(name: str) -> str:
+    """Return a member's name as a message has it: as a person may see it, and not endless."""
+    return shown(name if len(name) <= _LONG_NAME else f"{name[:_LONG_NAME]}…")
+
+
+def from_zip64(raw_name: bytes, extra: bytes, unset: list[bool], values: list[int]) -> list[int]:
+    """Return the values with those that are unset taken from the zip64 field (4.5.3), where they stand in order.
+
+    Raises PackageError where it is missing or there are two.
+    """
+    field = _extra_field(raw_name, extra, _ZIP64) or b""
+    position = 0
+    for index, missing in enumerate(unset):
+        if missing:
+            width = 4 if index == 3 else 8
+            if position + width > len(field):
+                raise PackageError(f"the zip's member {label(raw_name)} is damaged: a zip64 field is missing")
+            values[index] = int.from_bytes(field[position : position + width], "little")
+            position += width
+    return values
+
+
+def unicode_path(raw_name: bytes, extra: bytes) -> bytes | None:
+    """Return the name of the Info-ZIP Unicode Path field (4.6.9), if it is valid and made for this name.
+
+    Raises PackageError where there are two.
+    """
+    field = _extra_field(raw_name, extra, _UNICODE_PATH)
+    if field is None or len(field) < 5 or field[0] != 1:
+        return None
+    return field[5:] if int.from_bytes(field[1:5], "little") == zlib.crc32(raw_name) else None
+
+
+def _extra_field(raw_name: bytes, extra: bytes, wanted: int) -> bytes | None:
+    """Return one field of an extra block (4.5.1); what is malformed ends it, as honest tools pad it oddly."""
+    if wanted.to_bytes(2, "little") not in extra:
+        return None
+    found = None
+    position = fields = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, position)
+        if position + 4 + length > len(extra):
+            break
+        if kind == wanted:
+            field = extra[position + 4 : position + 4 + length]
+            if found not in {None, field}:
+                raise PackageError(
+                    f"the zip's member {label(raw_name)} has two extra fields of one kind: it is a forgery"
+                )
+            found = field
+        fields += 1
+        if fields > _MOST_FIELDS:
+            raise PackageError(
+                f"the zip's member {label(raw_name)} has over {_MOST_FIELDS} extra fields: it is a forgery"
+            )
+        position = _after_padding(extra, position + 4 + length)
+    return found
+
+
+def _after_padding(extra: bytes, position: int) -> int:
+    match = _PADDING.match(extra, position)
+    assert match is not None
+    return match.end()
