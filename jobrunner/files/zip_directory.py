@@ -222,7 +222,7 @@ def _weigh_differences(entry: Entry, head: bytes, extra: bytes) -> None:
 
 
 def _hold_names_against_each_other(entry: Entry, local_extra: bytes) -> None:
-    """Raise PackageError where the name, if a flag says it counts, and the Unicode Path fields of both records differ."""
+    """Raise PackageError where the name, if it counts beside such fields, and the two Unicode Path fields differ."""
     told = {entry.unicode_path, unicode_path(entry.raw_name, local_extra)} - {None}
     if told and (entry.flags & UTF8 or entry.unicode_path is None):
         told.add(entry.raw_name)

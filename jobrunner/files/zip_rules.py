@@ -23,7 +23,7 @@ _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}
 _MAX_PART = 255  # bytes: NAME_MAX
 _MAX_PATH = 3_800  # bytes: PATH_MAX less room for the folder it lies in
 _MAX_DEPTH = 256
-_MAX_FOLDERS = 24 * 2**20  # bytes of memory for the paths of all folders: those of deep ones grow by the square
+_MAX_FOLDERS = 32 * 2**20  # bytes of memory for the paths of all folders: those of deep ones grow by the square
 #: Below this many bytes extracted, no ratio is suspicious.
 _SMALL = 2**30
 

@@ -15,7 +15,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.files import extraction, zip_streams
 from tests import zips
-from tests.zip_builder import ZSTD
+from tests.zip_builder import STORED, ZSTD, Member, archive
 from tests.zips import CASES, Case
 
 #: How much of memory an extraction may take beyond what the process had before, whatever the zip claims.
@@ -135,24 +135,49 @@ def test_a_zip_with_zstd_is_extracted_or_refused_as_it_must_be(case: Case, tmp_p
     check(case, tmp_path)
 
 
+def measured(content: bytes, root: Path, load: Path, *, zstd: bool = False, max_ratio: int = 200) -> tuple[str, int]:
+    """Extract a zip in a process of its own; return why it was refused, and by how much that process grew, in bytes."""
+    (root / "p.zip").write_bytes(content)
+    (root / "data").mkdir()
+    words = [str(root / "p.zip"), str(root / "data"), "zstd" if zstd else "", str(max_ratio), str(load)]
+    project = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, cwd=project, check=True
+    )
+    return run.stderr, int(run.stdout)
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.is_bomb], ids=named)
 def test_a_bomb_is_refused_in_little_memory(case: Case, tmp_path: Path, say_running: Callable[[int], Path]) -> None:
-    (tmp_path / "p.zip").write_bytes(case.content)
-    (tmp_path / "data").mkdir()
-    words = [
-        str(tmp_path / "p.zip"),
-        str(tmp_path / "data"),
-        "zstd" if case.needs_zstd else "",
-        str(case.settings.max_ratio),
-        str(say_running(0)),
-    ]
-    root = Path(__file__).parents[2]
-    run = subprocess.run([sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, cwd=root, check=True)
-    assert case.words in run.stderr
-    assert int(run.stdout) < ROOM
+    ratio = case.settings.max_ratio
+    said, growth = measured(case.content, tmp_path, say_running(0), zstd=case.needs_zstd, max_ratio=ratio)
+    assert case.words in said
+    assert growth < ROOM
     files, _ = laid_out(tmp_path / "data")
     assert not (case.is_early and files)
     assert sum(map(len, files.values())) <= max(10, 128 * 2**20)
+
+
+DEEP = "/".join(["d" * 250] * 12)
+MANY_NAMES = {
+    "long": (f"{DEEP}/🙂{number}" for number in range(10_000)),
+    "folders": (f"🙂{'d' * 75}{number}/" for number in range(190_000)),
+    "many": (f"{'f' * 74}{number}" for number in range(70_000)),
+}
+
+
+@pytest.mark.parametrize("names", MANY_NAMES)
+def test_names_however_long_and_many_take_little_memory(
+    names: str, tmp_path: Path, say_running: Callable[[int], Path]
+) -> None:
+    members = [Member(name, b"", STORED) for name in MANY_NAMES[names]]
+    said, growth = measured(archive(*members, zip64=True), tmp_path, say_running(0))
+    assert growth < ROOM
+    if names == "folders":
+        assert "lie in too many deep folders" in said
+    else:
+        assert said == ""
+        assert sum(len(found) for _, _, found in os.walk(tmp_path / "data")) == len(members)
 
 
 def test_the_corpus_has_every_row_of_the_table() -> None:
