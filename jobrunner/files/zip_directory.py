@@ -132,8 +132,13 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     if place.prefix and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
         raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
     found = _Found()
+    heads = 0
     for fields, record in _records(descriptor, place):
-        found.add(_located(descriptor, fields, record, place.start))
+        entry = _located(descriptor, fields, record, place.start)
+        found.add(entry)
+        heads += entry.data_offset - entry.offset
+        if heads > 2 * size:  # each one twice at most, and none in another: else reading them could take for ever
+            raise PackageError("its zip lists the same places again and again: it is a forgery")
         if len(found.starts) > 2 * max_entries:
             break
     _hold_against_each_other(descriptor, place, found)

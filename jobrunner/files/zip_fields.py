@@ -4,7 +4,6 @@ Section numbers are of PKWARE's APPNOTE.TXT 6.3.10.
 """
 
 import os
-import re
 import struct
 import zlib
 
@@ -14,8 +13,6 @@ from jobrunner.domain.package import shown
 _LONG_NAME = 200
 _ZIP64 = 0x0001
 _UNICODE_PATH = 0x7075
-_MOST_FIELDS = 100  # of one record, padding not counted
-_PADDING = re.compile(rb"(?:\0{4})*")
 
 
 def label(raw_name: bytes) -> str:
@@ -61,28 +58,17 @@ def _extra_field(raw_name: bytes, extra: bytes, wanted: int) -> bytes | None:
     if wanted.to_bytes(2, "little") not in extra:
         return None
     found = None
-    position = fields = 0
+    position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)
-        if position + 4 + length > len(extra):
+        position += 4 + length
+        if position > len(extra):
             break
         if kind == wanted:
-            field = extra[position + 4 : position + 4 + length]
+            field = extra[position - length : position]
             if found not in {None, field}:
                 raise PackageError(
                     f"the zip's member {label(raw_name)} has two extra fields of one kind: it is a forgery"
                 )
             found = field
-        fields += 1
-        if fields > _MOST_FIELDS:
-            raise PackageError(
-                f"the zip's member {label(raw_name)} has over {_MOST_FIELDS} extra fields: it is a forgery"
-            )
-        position = _after_padding(extra, position + 4 + length)
     return found
-
-
-def _after_padding(extra: bytes, position: int) -> int:
-    match = _PADDING.match(extra, position)
-    assert match is not None
-    return match.end()
