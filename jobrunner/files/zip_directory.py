@@ -112,7 +112,9 @@ class _Found:
         self.starts.append(entry.offset)
         self.ends.append(entry.data_offset + entry.compressed_size)
         self.data_offsets.append(entry.data_offset)
-        self._kept_size += _ENTRY + _NAME * (len(entry.raw_name) + len(entry.unicode_path or b""))
+        self._kept_size += _ENTRY + _NAME * len(entry.raw_name)
+        if entry.unicode_path is not None:
+            self._kept_size += _NAME * len(entry.unicode_path)
         if self._kept_size <= _MOST_KEPT:
             self.kept.append(entry)
         else:
@@ -190,31 +192,31 @@ def _located(descriptor: int, fields: _Fields, expected: bytes, directory_start:
     name, compressed_size, offset = fields[0], fields[6], fields[9]
     if offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
-    record = read_exactly(descriptor, offset, min(_LOCAL.size + len(name) + _LITTLE_EXTRA, directory_start - offset))
-    head = record[: _LOCAL.size + len(name)]
-    is_same = head[:28] == expected and head[_LOCAL.size :] == name
-    if not is_same and head[:4] != b"PK\3\4":
+    data_offset = offset + _LOCAL.size + len(name)
+    record = read_exactly(descriptor, offset, _LOCAL.size + len(name) + _LITTLE_EXTRA)  # the directory is behind it
+    is_same = record[:28] == expected and record.startswith(name, _LOCAL.size)
+    if not is_same and record[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
-    if not is_same and (head[26:28] != len(name).to_bytes(2, "little") or head[_LOCAL.size :] != name):
+    if not is_same and (record[26:28] != len(name).to_bytes(2, "little") or not record.startswith(name, _LOCAL.size)):
         raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is a forgery")
-    extra_length = head[28] | head[29] << 8
-    data_offset = offset + len(head) + extra_length
+    extra_length = record[28] | record[29] << 8
+    data_offset += extra_length
     if data_offset + compressed_size > directory_start:
         raise PackageError(f"the zip's member {label(name)} reaches into the directory: it is damaged")
     entry = Entry(*fields, data_offset)
-    extra = record[len(head) : len(head) + extra_length]
-    if len(extra) < extra_length:
-        extra += read_exactly(descriptor, offset + len(record), extra_length - len(extra))
-    if not is_same:
-        _weigh_differences(entry, head, extra)
-    if extra or entry.unicode_path is not None:
+    if extra_length or entry.unicode_path is not None or not is_same:
+        extra = record[len(record) - _LITTLE_EXTRA :][:extra_length]
+        if len(extra) < extra_length:
+            extra = read_exactly(descriptor, data_offset - extra_length, extra_length)
+        if not is_same:
+            _weigh_differences(entry, record, extra)
         _hold_names_against_each_other(entry, extra)
     return entry
 
 
-def _weigh_differences(entry: Entry, head: bytes, extra: bytes) -> None:
+def _weigh_differences(entry: Entry, record: bytes, extra: bytes) -> None:
     """Raise PackageError unless a local record says the same as the directory, in other words."""
-    _, _, flags, method, _, _, crc, compressed, size, _, _ = _LOCAL.unpack_from(head)
+    _, _, flags, method, _, _, crc, compressed, size, _, _ = _LOCAL.unpack_from(record)
     if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
         raise PackageError(f"the zip's member {entry.label} is described in two ways (flags or method)")
     if flags & DESCRIPTOR:
@@ -228,8 +230,11 @@ def _weigh_differences(entry: Entry, head: bytes, extra: bytes) -> None:
 
 def _hold_names_against_each_other(entry: Entry, local_extra: bytes) -> None:
     """Raise PackageError where the name, if it counts beside such fields, and the two Unicode Path fields differ."""
-    told = {entry.unicode_path, unicode_path(entry.raw_name, local_extra)} - {None}
-    if told and (entry.flags & UTF8 or entry.unicode_path is None):
+    local_path = unicode_path(entry.raw_name, local_extra)
+    if local_path is None and entry.unicode_path is None:
+        return
+    told = {entry.unicode_path, local_path} - {None}
+    if entry.flags & UTF8 or entry.unicode_path is None:
         told.add(entry.raw_name)
     if len(told) > 1:
         raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")

@@ -11,8 +11,8 @@ from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import shown
 
 _LONG_NAME = 200
-_ZIP64 = 0x0001
-_UNICODE_PATH = 0x7075
+_ZIP64 = b"\x01\x00"
+_UNICODE_PATH = b"\x75\x70"
 
 
 def label(raw_name: bytes) -> str:
@@ -53,14 +53,14 @@ def unicode_path(raw_name: bytes, extra: bytes) -> bytes | None:
     return field[5:] if int.from_bytes(field[1:5], "little") == zlib.crc32(raw_name) else None
 
 
-def _extra_field(raw_name: bytes, extra: bytes, wanted: int) -> bytes | None:
+def _extra_field(raw_name: bytes, extra: bytes, wanted: bytes) -> bytes | None:
     """Return one field of an extra block (4.5.1); what is malformed ends it, as honest tools pad it oddly."""
-    if wanted.to_bytes(2, "little") not in extra:
+    if wanted not in extra:
         return None
     found = None
     position = 0
     while position + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, position)
+        kind, length = struct.unpack_from("<2sH", extra, position)
         position += 4 + length
         if position > len(extra):
             break
