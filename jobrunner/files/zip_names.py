@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from jobrunner.domain.errors import PackageError
 from jobrunner.files.zip_directory import UTF8, Entry
 
-#: In this order, where the letters that they give are equally usual.
-_CANDIDATES = ("gb18030", "cp932", "cp949")
+#: With the first and last of the characters that its standard has for everyday use (level 1 of GB 2312 and of JIS X
+#: 0208, the syllables of KS X 1001). In this order, where what they give is equally usual.
+_CANDIDATES = {
+    "gb18030": (b"\xb0\xa1", b"\xd7\xf9"),
+    "cp932": (b"\x88\x9f", b"\x98\x72"),
+    "cp949": (b"\xb0\xa1", b"\xc8\xfe"),
+}
 _FALLBACK = "cp437"  # what APPNOTE.TXT (D.1) says
-_ENOUGH = 0.6
+_ENOUGH = 0.5
 _SAMPLE = 1 << 16  # bytes of names that are weighed; all are tried
 #: One character before Latin letters, as an umlaut and a letter look when they are taken for Chinese or Japanese.
 _LONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
@@ -56,7 +61,7 @@ def likeliest_encoding(names: Iterable[bytes]) -> str:
         return "ascii"
     if "utf-8" in possible:
         return "utf-8"
-    shares = {codec: _usual_share(sample.decode(codec)) for codec in possible}
+    shares = {codec: _usual_share(sample.decode(codec), codec) for codec in possible}
     best = max(shares, key=lambda codec: shares[codec], default=_FALLBACK)
     return best if shares.get(best, 0) >= _ENOUGH else _FALLBACK
 
@@ -73,11 +78,19 @@ def _decodes(text: bytes, codec: str) -> bool:
     return True
 
 
-def _usual_share(text: str) -> float:
+def _usual_share(text: str, codec: str) -> float:
     """Return which share of the characters beyond ASCII is usual in file names of its language."""
-    foreign = [char for char in text if not char.isascii()]
-    text = _LONE.sub("", text)
-    return sum(char in _USUAL or "\u3040" <= char <= "\u30ff" for char in text) / len(foreign)
+    foreign = sum(not char.isascii() for char in text)
+    return sum(_usualness(char, codec) for char in _LONE.sub("", text) if not char.isascii()) / foreign
+
+
+def _usualness(char: str, codec: str) -> float:
+    if char in _USUAL or "\u3040" <= char <= "\u30ff":
+        return 1
+    raw = char.encode(codec)
+    first, last = _CANDIDATES[codec]
+    # with a second byte of ASCII it may be an umlaut and a letter
+    return 0.5 if len(raw) == 2 and first <= raw <= last and raw[1] >= 0x80 else 0
 
 
 #: The most frequent Chinese characters, Japanese ones and Korean syllables, and those of words for data. The ranges of
