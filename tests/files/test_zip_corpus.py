@@ -159,18 +159,17 @@ def test_a_bomb_is_refused_in_little_memory(case: Case, tmp_path: Path, say_runn
 
 
 DEEP = "/".join(["d" * 250] * 12)
-MANY_NAMES = {
+NAMES = {
     "long": (f"{DEEP}/🙂{number}" for number in range(10_000)),
     "folders": (f"🙂{'d' * 75}{number}/" for number in range(190_000)),
-    "many": (f"{'f' * 74}{number}" for number in range(70_000)),
 }
 
 
-@pytest.mark.parametrize("names", MANY_NAMES)
-def test_names_however_long_and_many_take_little_memory(
+@pytest.mark.parametrize("names", NAMES)
+def test_names_take_little_memory_however_long_and_many(
     names: str, tmp_path: Path, say_running: Callable[[int], Path]
 ) -> None:
-    members = [Member(name, b"", STORED) for name in MANY_NAMES[names]]
+    members = [Member(name, b"", STORED) for name in NAMES[names]]
     said, growth = measured(archive(*members, zip64=True), tmp_path, say_running(0))
     assert growth < ROOM
     if names == "folders":
