@@ -192,22 +192,22 @@ def _located(descriptor: int, fields: _Fields, expected: bytes, directory_start:
     name, compressed_size, offset = fields[0], fields[6], fields[9]
     if offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
-    data_offset = offset + _LOCAL.size + len(name)
-    record = read_exactly(descriptor, offset, _LOCAL.size + len(name) + _LITTLE_EXTRA)  # the directory is behind it
+    head = _LOCAL.size + len(name)
+    record = read_exactly(descriptor, offset, head + _LITTLE_EXTRA)  # there is as much: the directory is behind it
     is_same = record[:28] == expected and record.startswith(name, _LOCAL.size)
     if not is_same and record[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
     if not is_same and (record[26:28] != len(name).to_bytes(2, "little") or not record.startswith(name, _LOCAL.size)):
         raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is a forgery")
     extra_length = record[28] | record[29] << 8
-    data_offset += extra_length
+    data_offset = offset + head + extra_length
     if data_offset + compressed_size > directory_start:
         raise PackageError(f"the zip's member {label(name)} reaches into the directory: it is damaged")
     entry = Entry(*fields, data_offset)
     if extra_length or entry.unicode_path is not None or not is_same:
-        extra = record[len(record) - _LITTLE_EXTRA :][:extra_length]
+        extra = record[head : head + extra_length]
         if len(extra) < extra_length:
-            extra = read_exactly(descriptor, data_offset - extra_length, extra_length)
+            extra = read_exactly(descriptor, offset + head, extra_length)
         if not is_same:
             _weigh_differences(entry, record, extra)
         _hold_names_against_each_other(entry, extra)
