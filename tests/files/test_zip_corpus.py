@@ -161,7 +161,7 @@ def test_a_bomb_is_refused_in_little_memory(case: Case, tmp_path: Path, say_runn
 DEEP = "/".join(["d" * 250] * 12)
 NAMES = {
     "long": (f"{DEEP}/🙂{number}" for number in range(10_000)),
-    "folders": (f"🙂{'d' * 75}{number}/" for number in range(190_000)),
+    "folders": (f"🙂{'d' * 230}{number}/" for number in range(70_000)),
 }
 
 
