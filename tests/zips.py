@@ -271,7 +271,7 @@ def _of_conflicts() -> Iterator[Case]:
     yield accepted(
         "one record twice", "next to each other", archive(Member(), listed=(0, 0)), {"a": TEXT}, unlike={"unzip"}
     )
-    data = archive(Member(extra=bytes(60_000)), listed=(0, 0))
+    data = archive(Member(local={"extra": bytes(60_000)}), listed=(0, 0))
     yield accepted("one record twice", "with a long extra field", data, {"a": TEXT}, unlike=ALL)
     data = archive(Member(), Member("b"), listed=(0, 1, 0))
     yield accepted("one record twice", "apart", data, {"a": TEXT, "b": TEXT}, unlike={"unzip"})
