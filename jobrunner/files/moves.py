@@ -10,16 +10,16 @@ from contextlib import contextmanager, suppress
 from itertools import count
 
 from jobrunner.domain.errors import MachineError
+from jobrunner.linux.libc import checked, libc
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _COPY_PIECE = 1 << 20
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_renameat2 = _libc.renameat2
+_renameat2 = libc.renameat2
 _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _SYNC_FILE_RANGE_WRITE = 2
-_sync_file_range = _libc.sync_file_range
+_sync_file_range = libc.sync_file_range
 _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
@@ -48,9 +48,7 @@ def flush_filesystem(path: str) -> None:
 
 
 def _syncfs(descriptor: int, path: str) -> None:
-    if _libc.syncfs(descriptor) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
+    checked(libc.syncfs(descriptor), path)
 
 
 class Watch:

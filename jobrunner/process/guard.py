@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from jobrunner.domain.errors import JobrunnerError, in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
-from jobrunner.process import cgroup, kernel, signals
+from jobrunner.linux import kernel
+from jobrunner.process import cgroup, signals
 from jobrunner.process.handler import Call, Handler
 
 #: Seconds from SIGTERM to SIGKILL for a handler whose time is over.

@@ -16,7 +16,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
 from jobrunner.domain.settings import ProcessSettings
-from jobrunner.process import kernel
+from jobrunner.linux import kernel
 from jobrunner.process.limits import NO_LIMITS, Limits
 
 #: Names the worker in the environment of all that a handler starts.

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterable
 
-from jobrunner.process import kernel
+from jobrunner.linux import kernel
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 #: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.

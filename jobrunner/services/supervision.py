@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
 from jobrunner.domain.events import Emit, Stopping, WorkerDied
-from jobrunner.process import kernel, signals
+from jobrunner.linux import kernel
+from jobrunner.process import signals
 from jobrunner.process.presence import Presence
 from jobrunner.services.machine import Tell
 from jobrunner.services.recovery import Recovery

@@ -7,13 +7,13 @@ import signal
 import time
 from collections.abc import Iterable
 
+from jobrunner.linux.libc import checked, libc
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 _SIGSET_BYTES = 128
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int) -> None:
@@ -43,13 +43,13 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
     Python's own signal.sigtimedwait returns garbage when the process was stopped and goes on after its time.
     """
     signals = ctypes.create_string_buffer(_SIGSET_BYTES)
-    _libc.sigemptyset(signals)
+    libc.sigemptyset(signals)
     for number in numbers:
-        _libc.sigaddset(signals, number)
+        libc.sigaddset(signals, number)
     deadline = time.monotonic() + seconds
     while True:
         whole, part = divmod(max(deadline - time.monotonic(), 0), 1)
-        caught: int = _libc.sigtimedwait(signals, None, ctypes.byref(_Timespec(int(whole), int(part * 1e9))))
+        caught: int = libc.sigtimedwait(signals, None, ctypes.byref(_Timespec(int(whole), int(part * 1e9))))
         if caught > 0:
             return caught
         if ctypes.get_errno() != errno.EINTR:
@@ -57,6 +57,4 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
 
 
 def _prctl(option: int, argument: object) -> None:
-    if _libc.prctl(option, argument, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    checked(libc.prctl(option, argument, 0, 0, 0))

@@ -1,0 +1,1 @@
+"""The ground floor: what asks the kernel. Imports nothing else of jobrunner."""
