@@ -51,6 +51,10 @@ class UnfinishedZip(PackageError):  # noqa: N818  (what it is, not an error)
     """The zip has no end: cut short for good, or still being written if it is young."""
 
 
+class NotTaken(PackageError):  # noqa: N818  (what happened, not an error)
+    """The package is too large to be taken, or no folder: it stays in the inbox."""
+
+
 class MachineError(JobrunnerError):
     """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
 

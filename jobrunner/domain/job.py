@@ -66,6 +66,7 @@ class KnownJob(NamedTuple):
     id: int
     state: State
     lies_in_failed: bool  #: or did, when it was last put there
+    left_in_inbox: str | None  #: what a failed package is recognised by that stayed in the inbox, until it changes
 
 
 class Attempt(NamedTuple):

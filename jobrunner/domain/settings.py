@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class FolderSettings:
     archive: Path = key(values.path, "archive", "processed packages")
     failed: Path = key(values.path, "failed", "packages that could not be processed, each with an error.txt")
     logs: Path = key(values.path, "logs", "what the handler printed")
+    mode: int = key(values.mode, "0755", "of folders in archive and failed; files get what of it makes sense for them")
+    group: str | None = key(values.text, None, "the group of all in archive and failed", example='"lab"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,9 @@ def _written(spec: Field[Any]) -> str:
 
 
 def _with_absolute_folders(settings: Settings) -> Settings:
-    folders = {spec.name: settings.home / getattr(settings.folders, spec.name) for spec in fields(FolderSettings)}
-    values_ = {spec.name: getattr(settings, spec.name) for spec in fields(Settings)}
-    return Settings(**values_ | {"folders": FolderSettings(**folders)})
+    given = {spec.name: getattr(settings.folders, spec.name) for spec in fields(FolderSettings)}
+    absolute: dict[str, Any] = {name: settings.home / value for name, value in given.items() if isinstance(value, Path)}
+    return replace(settings, folders=replace(settings.folders, **absolute))
 
 
 def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:

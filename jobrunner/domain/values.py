@@ -64,6 +64,13 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def mode(value: object) -> int:
+    """Return the permissions of a folder, written in octal: all for its owner, and no writing for everybody."""
+    if not isinstance(value, str) or not re.fullmatch(r"0?7[0-7][0145]", value):
+        raise ValueError('a mode such as "0755", "0750" or "0775": all for its owner, no writing for everybody')
+    return int(value, 8)
+
+
 def text(value: object) -> str:
     """Return a text that is not empty."""
     if not isinstance(value, str) or not value:

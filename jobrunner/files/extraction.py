@@ -14,14 +14,15 @@ from pathlib import Path
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
+from jobrunner.files import space
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import choose_encoding
-from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import Beside, Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
 
-#: After so many bytes written, progress is told and the disk's free space is looked at again.
-_STRIDE = 16 * 2**20
+#: What changes with a file, or is another one's.
+_TELLING = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 #: So many bytes are decompressed ahead; with more, the memory for large pieces is got anew each time.
@@ -34,10 +35,12 @@ _LOAD = Path("/proc/loadavg")
 Progress = Callable[[int, int, int | None], None]
 
 
-def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Progress) -> str:
+def extract(
+    zip_path: str, target: str, settings: ExtractSettings, progress: Progress, *, beside: Beside = Beside(0, 0)
+) -> str:
     """Extract a zip into an existing empty folder, and return the encoding that its names were taken to have.
 
-    Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
+    `beside`: what the package holds already, which counts in its limits. Modes are as the umask lets them be. Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
     MachineError where the disk has no room, no thread is to be had or the zip changes meanwhile; OSError.
     """
     descriptor = _open(zip_path)
@@ -46,7 +49,7 @@ def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Pro
         if not stat.S_ISREG(before.st_mode):
             raise PackageError("its zip is not a file")
         try:
-            encoding = _extract(descriptor, before.st_size, target, settings, progress)
+            encoding = _extract(descriptor, before.st_size, target, settings, progress, beside)
         except PackageError as error:
             _hold_against_change(zip_path, before, error)
             raise
@@ -63,7 +66,7 @@ def extract(zip_path: str, target: str, settings: ExtractSettings, progress: Pro
 def _hold_against_change(zip_path: str, before: os.stat_result, error: PackageError | None) -> None:
     """Raise MachineError where the zip at this path is not, or not as, the one that was opened."""
     after = os.lstat(zip_path)
-    if any(getattr(before, key) != getattr(after, key) for key in ("st_dev", "st_ino", "st_size", "st_mtime_ns")):
+    if any(getattr(before, key) != getattr(after, key) for key in _TELLING):
         raise MachineError("its zip was changed while it was read: is it still being written?") from error
 
 
@@ -82,16 +85,18 @@ def _open(zip_path: str) -> int:
         raise
 
 
-def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings, progress: Progress) -> str:
+def _extract(
+    descriptor: int, size: int, target: str, settings: ExtractSettings, progress: Progress, beside: Beside
+) -> str:
     directory = read_directory(descriptor, size, settings.max_entries)
     encoding = choose_encoding(directory, settings.encoding)
     members: Iterable[Member] = allowed_members(directory, encoding, METHODS)
     if directory.is_kept:
         members = list(members)
-    folders, total = hold_against_limits(members, size, settings)
-    _hold_against_space(target, total, settings)
+    folders, total, taken = hold_against_limits(members, size, settings, beside)
+    space.require(target, taken, settings.keep_free)
     for folder in sorted(folders):
-        os.mkdir(f"{target}/{folder}", 0o755)
+        os.mkdir(f"{target}/{folder}")
     if not directory.is_kept:  # read anew, so held against the rules again
         members = allowed_members(directory, encoding, METHODS)
     done = reported = 0
@@ -99,10 +104,12 @@ def _extract(descriptor: int, size: int, target: str, settings: ExtractSettings,
     def advance(file: int, written: int) -> None:
         nonlocal done, reported
         done += written
-        if done - reported >= _STRIDE:
+        if done - reported >= space.STRIDE:
             reported = done
             progress(done, total, file)
-            _hold_against_space(target, total - done, settings)
+            space.require(target, total - done, settings.keep_free)
+        if done > total:
+            raise MachineError("its zip was changed while it was read: is it still being written?")
 
     pieces = _pieces(descriptor, members)
     with ThreadPoolExecutor(1) if total > _BATCH else nullcontext() as reader:
@@ -201,13 +208,3 @@ def _seconds(modified: int) -> float | None:
     if not (1 <= day[1] <= 12 and 1 <= day[2] <= 31):
         return None
     return time.mktime(day)
-
-
-def _hold_against_space(target: str, needed: int, settings: ExtractSettings) -> None:
-    space = os.statvfs(target)
-    free = space.f_bavail * space.f_frsize
-    if free - needed < settings.keep_free:
-        raise MachineError(
-            f"the disk of the work folder has {free:,} bytes free, but the package needs {needed:,} more and "
-            f"extract.keep_free {settings.keep_free:,}: make room"
-        )

@@ -1,28 +1,31 @@
 """The home's folders, and how a package goes from one to the next."""
 
-import errno
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
-from jobrunner.domain.errors import ClaimLost, ConfigurationError, MachineError, PackageError, in_words
+from jobrunner.domain.errors import ConfigurationError, MachineError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import FolderSettings
-from jobrunner.files import inbox, moves, places
-from jobrunner.files.workspace import WORKSPACE_NAME, Stage, Workspace, holds_package
+from jobrunner.files import moves, places
+from jobrunner.files.rights import rights_of
+from jobrunner.files.workspace import WORKSPACE_NAME, Stage, Workspace
+
+#: What a work folder has once the package has been taken from the inbox.
+_TAKEN = ("package", "delivered", "flushed", "emptied")
 
 
 class Folders:
     """The folders of a home, as absolute paths in `str` (names that are not UTF-8 included)."""
 
     def __init__(self, settings: FolderSettings) -> None:
-        self.inbox = str(settings.inbox)
+        self.inbox = os.path.realpath(settings.inbox)  # what it leads to later is not followed
         self.work = str(settings.work)
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)
         self.logs = str(settings.logs)
+        self.rights = rights_of(settings)
         self._disk = moves.Watch(self.work)
         self.inbox_is_a_disk = os.path.ismount(self.inbox)  # then without it there is only an empty folder
 
@@ -86,126 +89,34 @@ class Folders:
         return {
             job_id
             for job_id, paths in self.workspaces().items()
-            if any(os.path.lexists(f"{path}/{part}") for path in paths for part in ("package", "flushed", "emptied"))
+            if any(os.path.lexists(f"{path}/{part}") for path in paths for part in _TAKEN)
         }
 
     def whereabouts(self, job: Job) -> str | None:
         """Return where the job's package lies now, or None."""
         workspace = self.workspace(job)
-        places = [workspace.package, workspace.flushed]
+        places = [workspace.package, workspace.delivered, workspace.flushed]
         if job.failed_name is not None:
             places.append(os.path.join(self.failed, job.failed_name))
         places += [self.archived(job.name), os.path.join(self.inbox, job.name)]
-        return next((place for place in places if os.path.isdir(place)), None)
+        return next((place for place in places if os.path.lexists(place)), None)
 
     def workspace(self, job: Job) -> Workspace:
         """Return the newest work folder that the job has, or where the one of its newest attempt would be."""
         attempts = range(job.attempt + 1, 0, -1)  # one more: a power cut may have undone the claim that made it
         found = (Workspace.at(self.work, job.id, attempt) for attempt in attempts)
-        return next((workspace for workspace in found if os.path.lexists(workspace.path)), self._own(job))
+        return next((workspace for workspace in found if os.path.lexists(workspace.path)), self.own(job))
 
-    def sweep(self, job_id: int) -> None:
-        """Remove the work folders of a job that has ended, unless one holds a package."""
-        for path in self.workspaces().get(job_id, []):
-            if not holds_package(path):
-                with suppress(FileNotFoundError):  # its worker may be at it, too
-                    moves.remove_tree(path)
-
-    def take(self, job: Job, confirm: Callable[[Job], None]) -> tuple[Workspace, Stage]:
-        """Bring a claimed job's package into the attempt's own work folder, and say how far an earlier one came.
-
-        It may lie in the work folder of that one, in the failed folder or in the inbox. A condemned package that has
-        been moved to the failed folder already is left there. Raises PackageError where the package is nowhere,
-        OSError.
-
-        `confirm` raises ClaimLost where the job is somebody else's by now. It is asked when the folder is made, before
-        anything moves into it: who takes the job over later finds the folder.
-        """
+    def watch_the_disk(self) -> None:
+        """Hold the disk of the work folder open, before anything is written, for the flush. Raises OSError."""
         self._disk.begin()
-        workspace = self._own(job)
-        if os.path.lexists(workspace.path) or self._take_over(job, workspace):
-            stage = workspace.stage()
-        else:
-            stage = Stage.NEW
-            os.mkdir(workspace.path, 0o755)
-            try:
-                confirm(job)
-            except ClaimLost:
-                os.rmdir(workspace.path)
-                raise
-        if stage <= Stage.TAKEN:
-            if stage is Stage.NEW or not os.path.lexists(workspace.package):
-                self._fetch(job, workspace)
-            if job.error_name is not None:  # at a later stage it may be the handler's
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(workspace.package, job.error_name))
-        if job.attempt > 1:
-            moves.remove_tree(self._taken(job))
-        return workspace, stage
-
-    def _take_over(self, job: Job, workspace: Workspace) -> bool:
-        for attempt in range(job.attempt - 1, 0, -1):
-            with suppress(FileNotFoundError):
-                os.rename(Workspace.at(self.work, job.id, attempt).path, workspace.path)
-                return True
-        return False
-
-    def _fetch(self, job: Job, workspace: Workspace) -> None:
-        if job.failed_name is not None:
-            failed = os.path.join(self.failed, job.failed_name)
-            if os.path.lexists(failed):
-                if not job.condemned:
-                    moves.rename_new(failed, workspace.package)
-                return
-        try:
-            if not os.path.lexists(workspace.copied) and self._fetch_by_rename(job, workspace):
-                return
-            self._fetch_across(job, workspace)
-        except FileNotFoundError:
-            if not (os.path.ismount if self.inbox_is_a_disk else os.path.isdir)(self.inbox):
-                raise
-            raise PackageError("the package is not in the inbox any more: deliver it again") from None
-
-    def _fetch_by_rename(self, job: Job, workspace: Workspace) -> bool:
-        """Take a package from the inbox; False where that is on another filesystem."""
-        try:
-            moves.rename_new(f"{self.inbox}/{job.name}", workspace.package)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            return False
-        return True
-
-    def _fetch_across(self, job: Job, workspace: Workspace) -> None:
-        """Take a package from an inbox on another filesystem: it is copied, and then the sender's folder removed.
-
-        `copying/` is thrown away after a crash. `copied/` is whole; the sender's folder is still there unless it has
-        been put out of sight, under a name of this job's.
-        """
-        delivered, taken = os.path.join(self.inbox, job.name), self._taken(job)
-        if not os.path.lexists(workspace.copied):
-            moves.remove_tree(workspace.copying)
-            moves.copy_tree(delivered, workspace.copying)
-            moves.remove_tree(taken)  # of an earlier delivery; not before, for it may be all that is left of one
-            os.rename(workspace.copying, workspace.copied)
-            moves.flush_filesystem(workspace.path)
-        if not os.path.lexists(taken):
-            with suppress(FileNotFoundError):
-                os.rename(delivered, taken)
-            moves.flush_directory(self.inbox)
-        os.rename(workspace.copied, workspace.package)
-        moves.flush_directory(workspace.path)
-        moves.remove_tree(taken)
-
-    def _taken(self, job: Job) -> str:
-        return os.path.join(self.inbox, f"{inbox.TAKEN_PREFIX}{job.id}")
 
     def put_in_archive(self, jobs: Sequence[Job]) -> dict[int, MachineError | OSError]:
         """Move handled packages to the archive, durably, from wherever earlier attempts at them came to.
 
         What is flushed is flushed once for all of them. Return what has kept which job's package from it, by its id.
         """
-        workspaces = {job.id: self._own(job) for job in jobs}
+        workspaces = {job.id: self.own(job) for job in jobs}
         stages = {job_id: workspace.stage() for job_id, workspace in workspaces.items()}
         faults: dict[int, MachineError | OSError] = {}
         unwritten: OSError | None = None
@@ -241,7 +152,8 @@ class Folders:
                 f"the archive has got a {shown(job.name)} meanwhile: move that one away, and this one follows by itself"
             ) from None
 
-    def _own(self, job: Job) -> Workspace:
+    def own(self, job: Job) -> Workspace:
+        """Return the work folder of this attempt, whether it exists or not."""
         return Workspace.at(self.work, job.id, job.attempt)
 
     def has_failed(self, job: Job) -> bool:

@@ -1,8 +1,7 @@
 """The inbox as it lies there: which deliveries are complete, and what the others lack."""
 
+import errno
 import os
-import re
-import stat
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -10,11 +9,12 @@ from typing import NamedTuple
 from jobrunner.domain.package import MAX_NAME_BYTES
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
+from jobrunner.files import delivery
+from jobrunner.files.trees import Kind, Walk
+from jobrunner.linux import at
 
-#: How a sender's folder begins once its copy in the work folder is whole; the job's id follows.
-TAKEN_PREFIX = ".jobrunner-taken-"
-
-_TAKEN = re.compile(re.escape(TAKEN_PREFIX) + "([0-9]{1,18})")  # the database has 63 bits for an id
+#: What lies there was refused, and is as it was then.
+REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise the limit and retry it"
 
 
 class _Stillness(NamedTuple):
@@ -37,38 +37,58 @@ class Inbox:
 
     def names(self, besides: Iterable[str] = ()) -> list[str]:
         """Return what lies in the inbox `besides` these names, hidden ones left out. Raises OSError."""
-        found = set(os.listdir(self._folder))
+        with at.held(at.open_root(self._folder)) as inbox:
+            found = set(os.listdir(inbox))
         found.difference_update(besides)
         names = [name for name in found if not name.startswith(".")]
         self._still = {name: self._still[name] for name in names if name in self._still}
         return names
 
     def look_at(self, names: Iterable[str], now: float) -> list[Delivery]:
-        """Return the deliveries of these names, in order of arrival; what has gone meanwhile is left out."""
+        """Return the deliveries of these names, in order of arrival; what has gone meanwhile is left out.
+
+        Raises OSError where the inbox cannot be read.
+        """
         deliveries = []
-        for name in names:
-            try:
-                deliveries.append(self._delivery(name, now))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                deliveries.append(Delivery(name, f"it cannot be read: {error.strerror}"))
+        with at.held(at.open_root(self._folder)) as inbox:
+            for name in names:
+                try:
+                    deliveries.append(self._delivery(inbox, name, now))
+                except FileNotFoundError:
+                    continue
+                except PermissionError:
+                    deliveries.append(Delivery(name, delivery.locked(inbox, name)))
+                except OSError as error:
+                    deliveries.append(Delivery(name, f"it cannot be read: {error.strerror}"))
         return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
 
-    def _delivery(self, name: str, now: float) -> Delivery:
-        folder = f"{self._folder}/{name}"
-        mode = os.lstat(folder).st_mode
-        if not stat.S_ISDIR(mode):
-            return Delivery(name, "not a folder: a package is a folder NAME with NAME.zip in it")
+    def is_refused(self, name: str, fingerprint: str) -> bool:
+        """Say whether a delivery is still as it was when it was refused. Raises OSError."""
+        with at.held(at.open_root(self._folder)) as inbox:
+            return delivery.fingerprint(inbox, name) == fingerprint
+
+    def _delivery(self, inbox: int, name: str, now: float) -> Delivery:
+        try:
+            folder = at.open_folder(inbox, name)
+        except OSError as error:
+            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                return Delivery(name, "not a folder: a package is a folder NAME with NAME.zip in it")
+            raise
+        with at.held(folder):
+            return self._in_folder(inbox, folder, name, now)
+
+    def _in_folder(self, inbox: int, folder: int, name: str, now: float) -> Delivery:
         if name.endswith(self._settings.incomplete_suffix):
             return Delivery(name, "still being received")
         if len(os.fsencode(name)) > MAX_NAME_BYTES:
             return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
         try:
-            zip_status = os.lstat(f"{folder}/{name}.zip")
+            zip_status = at.status(folder, f"{name}.zip")
         except FileNotFoundError:
-            os.lstat(folder)  # raises again where the whole folder has gone
+            at.status(inbox, name)  # raises again where the whole folder has gone
             return Delivery(name, "its zip is not there: it must be named like the folder")
+        if lacking := delivery.obstacle(inbox, folder, name):
+            return Delivery(name, lacking)
         if self._settings.settle:
             still = self._seconds_still(name, _newest_change(folder), now)
             if still < self._settings.settle:
@@ -93,20 +113,11 @@ class Inbox:
         return ticks - since
 
 
-def taken(folder: str) -> dict[int, str]:
-    """Return by their job's id the folders in an inbox of which there is a whole copy, or was. Raises OSError."""
-    matches = map(_TAKEN.fullmatch, os.listdir(folder))
-    return {int(match[1]): os.path.join(folder, match[0]) for match in matches if match}
-
-
-def _newest_change(folder: str) -> float:
-    """Return when anything in the folder was last written, added or removed: ctime, which no sender can set back."""
-    newest = os.lstat(folder).st_ctime
-    folders = [folder]
-    for inner in folders:  # grows while it is walked
-        with os.scandir(inner) as entries:
-            for entry in entries:
-                newest = max(newest, entry.stat(follow_symlinks=False).st_ctime)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+def _newest_change(folder: int) -> float:
+    """Return when anything in an open folder was last written, added or removed; ctime cannot be set back."""
+    newest = 0.0
+    for kind, inner, name in Walk(folder):
+        if kind is not Kind.LEAVE:
+            status = os.fstat(inner) if kind is Kind.ENTER else at.status(inner, name)
+            newest = max(newest, status.st_ctime)
     return newest

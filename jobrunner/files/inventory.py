@@ -6,16 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
-from jobrunner.files.inbox import taken
-from jobrunner.files.workspace import holds_package
-
-#: What cannot be a work folder's any more gets this name before it is removed, so that no attempt can take it over.
-LEFTOVER_PREFIX = ".left-over-"
+from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package
 
 _OURS_IN_WORK = {".workers", ".home"}
-_ID = re.compile(r"[0-9]{1,18}")  # the database has 63 bits for one
-_WORK_FOLDER = re.compile(rf"({_ID.pattern})-({_ID.pattern})")
 
 
 class WorkFolder(NamedTuple):
@@ -44,7 +39,7 @@ class Inventory:
         self.strange: list[str] = []
         for name in sorted(os.listdir(folders.work)):
             path = os.path.join(folders.work, name)
-            if match := _WORK_FOLDER.fullmatch(name):
+            if match := WORKSPACE_NAME.fullmatch(name):
                 job_id = int(match[1])
                 self.work.setdefault(job_id, []).append(WorkFolder(path, job_id, int(match[2])))
             elif name.startswith(LEFTOVER_PREFIX):
@@ -53,12 +48,12 @@ class Inventory:
                 self.strange.append(path)
         for found in self.work.values():
             found.sort(key=lambda folder: folder.attempt)
-        self.taken = taken(folders.inbox)
+        self.hidden = sorted(name for name in os.listdir(folders.inbox) if name.startswith(TAKEN_PREFIX))
 
     @property
     def last_id(self) -> int:
         """The greatest id of a job, known or not, that has left something behind under its id."""
-        return max([*self.work, *self.taken], default=0)
+        return max(self.work, default=0)
 
 
 def first_package(folders: Folders) -> str | None:

@@ -2,40 +2,32 @@
 
 import ctypes
 import errno
-import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 
 from jobrunner.domain.errors import MachineError
+from jobrunner.files import trees
+from jobrunner.linux import at
 from jobrunner.linux.libc import checked, libc
 
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
-_COPY_PIECE = 1 << 20
-
-_renameat2 = libc.renameat2
-_renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _SYNC_FILE_RANGE_WRITE = 2
 _sync_file_range = libc.sync_file_range
 _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 
 def rename_new(source: str, target: str) -> None:
-    """Rename, atomically and only where the target does not exist. Raises FileExistsError, OSError.
-
-    os.rename would replace an empty folder (renameat2(2), RENAME_NOREPLACE).
-    """
-    if _renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
-        number = ctypes.get_errno()
-        if number == errno.EINVAL:
-            raise MachineError(
-                f"the filesystem of {target} cannot rename without replacing (RENAME_NOREPLACE): "
-                "use ext4, xfs, btrfs or tmpfs"
-            )
-        raise OSError(number, os.strerror(number), target)
+    """Rename, atomically and only where the target does not exist. Raises FileExistsError, OSError."""
+    try:
+        at.rename_new(at.HERE, source, at.HERE, target)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise MachineError(
+            f"the filesystem of {target} cannot rename without replacing (RENAME_NOREPLACE): "
+            "use ext4, xfs, btrfs or tmpfs"
+        ) from error
 
 
 def flush_filesystem(path: str) -> None:
@@ -113,165 +105,28 @@ def free_name(folder: str, stem: str, suffix: str = "") -> str:
 
 
 def first_conflict(source: str, target: str) -> str | None:
-    """Return the first path that two folders have, other than as a folder in each: they cannot be merged. Or None."""
-    for name in sorted(os.listdir(target)):  # the sender's: less than what is in the zip
-        ours, theirs = f"{source}/{name}", f"{target}/{name}"
-        if not os.path.lexists(ours):
-            continue
-        if not (_is_folder(ours) and _is_folder(theirs)):
-            return name
-        inner = first_conflict(ours, theirs)
-        if inner is not None:
-            return os.path.join(name, inner)
-    return None
+    """Return the first path that two folders have, other than as a folder in each: they cannot be merged. Or None.
+
+    The paths of `target` are gone through: it should be the smaller one.
+    """
+    with _open_folder(source) as ours, _open_folder(target) as theirs:
+        return trees.first_conflict(ours, theirs)
 
 
 def merge(source: str, target: str) -> None:
-    """Move all that `source` holds into `target`, which takes on its owner, rights and extended attributes.
-
-    Folders that both have are merged in the same way. Cut short and repeated it goes on where it was. Raises
-    FileExistsError where `first_conflict` would have told, OSError.
-    """
-    _take_on_attributes(source, target)
-    for name in os.listdir(source):
-        ours, theirs = f"{source}/{name}", f"{target}/{name}"
-        try:
-            rename_new(ours, theirs)
-        except FileExistsError:
-            if not (_is_folder(ours) and _is_folder(theirs)):
-                raise
-            merge(ours, theirs)
-            os.rmdir(ours)
-
-
-def _take_on_attributes(source: str, target: str) -> None:
-    """Give one folder the owner, rights and extended attributes of another, as far as we may."""
-    wanted, found = os.stat(source), os.stat(target)
-    if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid):
-        for ids in ((wanted.st_uid, -1), (-1, wanted.st_gid)):
-            with suppress(PermissionError):  # root's right, and for the group its members'
-                os.chown(target, *ids)
-    if wanted.st_mode != found.st_mode:
-        os.chmod(target, stat.S_IMODE(wanted.st_mode))
-    with suppress(OSError):  # a filesystem without any
-        for name in os.listxattr(source):
-            with suppress(OSError):  # it is the system's to give
-                os.setxattr(target, name, os.getxattr(source, name))
+    """Move all that `source` holds into `target`; see `trees.merge`."""
+    with _open_folder(source) as ours, _open_folder(target) as theirs:
+        trees.merge(ours, theirs)
 
 
 def remove_tree(path: str) -> None:
     """Delete a folder and what it holds, however deep; a file or link is deleted itself. Nothing there: nothing to do.
 
-    Subfolders are first moved up, next to their parents: neither the depth of the tree nor the length of its paths
-    matters then (shutil.rmtree recurses on Python 3.11, and both have their limits). Raises OSError.
+    Raises OSError.
     """
-    if not os.path.lexists(path):
-        return
-    if not _is_folder(path):
-        os.unlink(path)
-        return
-    names = count()
-    folders = [path]
-    while folders:
-        folder = folders.pop()
-        _open_up(folder)
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                elif folder == path:
-                    folders.append(entry.path)
-                else:
-                    _open_up(entry.path)  # a folder can only be moved by who may write to it
-                    folders.append(_moved_up(entry.path, path, names))
-        if folder != path:
-            os.rmdir(folder)
-    os.rmdir(path)
-
-
-def _open_up(folder: str) -> None:
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        os.chmod(folder, 0o700)
-
-
-def _moved_up(folder: str, root: str, names: Iterator[int]) -> str:
-    while True:
-        target = os.path.join(root, f".{next(names)}")
-        try:
-            rename_new(folder, target)
-        except FileExistsError:
-            continue
-        return target
-
-
-def copy_tree(source: str, target: str) -> None:
-    """Copy a folder to another filesystem, flush it and read it back: returns only if the copy is true and durable.
-
-    Modes and times are kept; symbolic links are copied as links. Raises MachineError where a file changed meanwhile or
-    does not read back as it was written, OSError.
-    """
-    digests: dict[str, bytes] = {}
-    folders = [(source, target)]
-    for ours, theirs in folders:  # grows while it is walked
-        os.mkdir(theirs, 0o700)
-        with os.scandir(ours) as entries:
-            for entry in entries:
-                copy = os.path.join(theirs, entry.name)
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    folders.append((entry.path, copy))
-                elif stat.S_ISREG(status.st_mode):
-                    digests[copy] = _copy_file(entry.path, copy, status)
-                elif stat.S_ISLNK(status.st_mode):
-                    os.symlink(os.readlink(entry.path), copy)
-                else:
-                    os.mknod(copy, status.st_mode, status.st_rdev)
-    for ours, theirs in reversed(folders):
-        _keep_attributes(theirs, os.stat(ours))
-    flush_filesystem(target)
-    for copy, digest in digests.items():
-        if _digest_on_disk(copy) != digest:
-            raise MachineError(f"{copy} does not read back as it was written: the disk is not to be trusted")
-
-
-def _copy_file(source: str, target: str, listed: os.stat_result) -> bytes:
-    digest = hashlib.blake2b()
-    with (
-        open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as reader,
-        open(target, "xb", buffering=0) as writer,
-    ):
-        while piece := reader.read(_COPY_PIECE):
-            digest.update(piece)
-            written = 0
-            while written < len(piece):
-                written += writer.write(piece[written:])
-        after = os.fstat(reader.fileno())
-    if (after.st_ino, after.st_size, after.st_mtime_ns) != (
-        listed.st_ino,
-        listed.st_size,
-        listed.st_mtime_ns,
-    ):
-        raise MachineError(f"{source} changed while it was copied: is it still being written?")
-    _keep_attributes(target, listed)
-    return digest.digest()
-
-
-def _keep_attributes(path: str, status: os.stat_result) -> None:
-    os.chmod(path, stat.S_IMODE(status.st_mode))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def _digest_on_disk(path: str) -> bytes:
-    digest = hashlib.blake2b()
-    with open(path, "rb", buffering=0) as reader:
-        os.posix_fadvise(reader.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # not what the page cache still holds
-        while piece := reader.read(_COPY_PIECE):
-            digest.update(piece)
-    return digest.digest()
-
-
-def _is_folder(path: str) -> bool:
-    return stat.S_ISDIR(os.lstat(path).st_mode)
+    folder, name = os.path.split(path)
+    with suppress(FileNotFoundError), _open_folder(folder or ".") as parent:
+        trees.remove(parent, name)
 
 
 def _mount(path: str) -> tuple[int, str]:

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.files import moves
+from jobrunner.files.delivery import Source
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 _HANDLED = f"handled-{BOOT_ID}"
-WORKSPACE_NAME = re.compile(r"(\d+)-(\d+)")
+_ORIGINAL_PREFIX = "original-"
+_ORIGINAL = f"{_ORIGINAL_PREFIX}{BOOT_ID}"
+#: What a sender's package, or all of it that there is, may lie in.
+_PACKAGES = ("package", "delivered", "flushed", "copied")
+#: The numbers are SQLite's: at most 18 digits, so that each can be one of them.
+WORKSPACE_NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
+#: What cannot be a work folder's any more gets this name, so that no attempt can take it over.
+LEFTOVER_PREFIX = ".left-over-"
 
 
 class Stage(IntEnum):
@@ -25,30 +33,34 @@ class Stage(IntEnum):
 
 
 class Workspace(NamedTuple):
-    """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: who takes a job over renames it first.
+    """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: whoever takes a job over renames it first.
 
-    `package/` is the sender's folder. `data/` is the extracted zip while the handler works on it; it becomes
-    `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk. Then the sender's files join it,
-    what is left of their folder becomes `emptied/`, and it goes to the archive. Until it is flushed, a power cut may
-    have eaten it: then its BOOT is not the one that runs now.
+    `package/` is the sender's folder, or a copy of it that is ours alone: then `delivered/` is the sender's own until
+    the copy is whole, and `original-BOOT/` from then on. `data/` is the extracted zip while the handler works on it; it
+    becomes `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk. Then the sender's files
+    join it, what is left of their folder becomes `emptied/`, and it goes to the archive. Until it is flushed, a power
+    cut may have eaten what another BOOT than this one wrote. `source` says which folder in the inbox was copied.
     """
 
     path: str
     package: str
+    delivered: str
+    original: str
     data: str
     handled: str
     flushed: str
     emptied: str
     copying: str
     copied: str
+    source: str
     progress: str
 
     @classmethod
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
         path = f"{work}/{job_id}-{attempt}"
-        parts = ("package", "data", _HANDLED, "flushed", "emptied", "copying", "copied", "progress")
-        return cls(path, *[f"{path}/{part}" for part in parts])
+        parts = ("package", "delivered", _ORIGINAL, "data", _HANDLED, "flushed", "emptied", "copying", "copied")
+        return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "progress")])
 
     def stage(self) -> Stage:
         """Return how far this attempt, or the one it took over, came."""
@@ -58,12 +70,35 @@ class Workspace(NamedTuple):
             return Stage.FLUSHED
         return Stage.MOVED if os.path.lexists(self.emptied) else Stage.TAKEN
 
-    def clear(self) -> None:
-        """Remove what an earlier attempt left beside the sender's package."""
+    def has_package(self) -> bool:
+        """Say whether the package, whole, lies here as its sender left it or as a copy."""
+        return os.path.lexists(self.package) or os.path.lexists(self.delivered)
+
+    def distrust_copy(self) -> None:
+        """Forget a copy that was cut short, or that a power cut may have eaten: the sender's own folder is here."""
         for name in os.listdir(self.path):
-            leftover = os.path.join(self.path, name)
-            if leftover != self.package:
-                moves.remove_tree(leftover)
+            if name.startswith(_ORIGINAL_PREFIX) and name != _ORIGINAL:
+                os.rename(f"{self.path}/{name}", self.delivered)
+        if os.path.lexists(self.delivered):
+            moves.remove_tree(self.package)
+
+    def record_copy(self) -> None:
+        """Record that the copy is whole."""
+        os.rename(self.copying, self.package)
+        os.rename(self.delivered, self.original)
+
+    def record_source(self, source: Source) -> None:
+        """Record which folder in the inbox is going to be copied."""
+        with open(self.source, "w", encoding="ascii") as file:
+            file.write(str(source))
+
+    def clear(self) -> None:
+        """Remove what an earlier attempt left beside the sender's package; what cannot be removed is put aside."""
+        kept = {self.package, self.delivered, self.original, self.source}
+        for name in os.listdir(self.path):
+            leftover = f"{self.path}/{name}"
+            if leftover not in kept:
+                remove_or_put_aside(leftover)
 
     def report_progress(self, done: int, total: int, file: int | None) -> None:
         """Say how many bytes of how many are extracted; nothing any more once all are.
@@ -92,8 +127,7 @@ class Workspace(NamedTuple):
             os.rmdir(self.emptied)  # all that is left once a package is in the archive
             os.rmdir(self.path)
         except OSError:
-            if not holds_package(self.path):
-                moves.remove_tree(self.path)
+            remove_unless_needed(self.path)
 
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
@@ -114,11 +148,50 @@ class Workspace(NamedTuple):
             os.rename(self.package, self.emptied)
 
 
+def source_of(path: str) -> Source | None:
+    """Return of which folder in the inbox a work folder has a copy, None if of none or if that folder is removed."""
+    try:
+        with open(f"{path}/source", encoding="ascii") as file:
+            return Source.parse(file.read())
+    except (FileNotFoundError, ValueError):  # cut short: nothing had been done yet
+        return None
+
+
 def holds_package(path: str) -> bool:
     """Say whether a work folder holds a sender's package, or what a sender wrote into its folder too late."""
-    if any(os.path.lexists(f"{path}/{part}") for part in ("package", "flushed", "copied")):
+    if any(os.path.lexists(f"{path}/{part}") for part in _PACKAGES):
         return True
     try:
         return bool(os.listdir(f"{path}/emptied"))
     except FileNotFoundError:
         return False
+
+
+def remove_unless_needed(path: str) -> None:
+    """Remove the work folder of a job that has ended, unless it holds a package. Raises OSError.
+
+    While it says which folder in the inbox is still to be removed, that stays.
+    """
+    if holds_package(path):
+        return
+    if os.path.lexists(f"{path}/source"):
+        for name in os.listdir(path):
+            if name != "source":
+                remove_or_put_aside(f"{path}/{name}")
+    else:
+        remove_or_put_aside(path)
+
+
+def remove_or_put_aside(path: str) -> None:
+    """Remove a work folder, or something in one. Raises OSError where it can be neither removed nor renamed.
+
+    What cannot be removed (another user's files, a mount, an immutable file) gets a name in work/ under which it is in
+    nobody's way, and no attempt takes it over.
+    """
+    try:
+        moves.remove_tree(path)
+    except OSError:
+        folder, name = os.path.split(path)
+        if not WORKSPACE_NAME.fullmatch(name):
+            folder, name = os.path.dirname(folder), f"{os.path.basename(folder)}-{name}"
+        os.rename(path, os.path.join(folder, moves.free_name(folder, f"{LEFTOVER_PREFIX}{name}")))

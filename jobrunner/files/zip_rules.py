@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
@@ -26,14 +27,12 @@ _MAX_DEPTH = 256
 _MAX_FOLDERS = 32 * 2**20  # bytes of memory for the paths of all folders: those of deep ones grow by the square
 #: Below this many bytes extracted, no ratio is suspicious.
 _SMALL = 2**30
+_BLOCK = 4096  # bytes: what the disk gives to a file or folder, or a multiple of that
 
 
 @dataclass(slots=True, eq=False)  # compared by identity, for speed
 class Member:
-    """A member that may be extracted: where to, as what, with which permissions.
-
-    The owner may always read and write, nobody else write, and no set-uid.
-    """
+    """A member that may be extracted: where to, as what, with which permissions, of which the umask takes some."""
 
     entry: Entry
     path: str
@@ -67,21 +66,31 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
         if is_folder and entry.size:
             raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
         if path:
-            yield Member(entry, path, is_folder, mode & 0o755 | 0o600 if mode else 0o644)
+            yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
         elif not is_folder:
             raise PackageError("the zip has a member without a name")
 
 
-def hold_against_limits(members: Iterable[Member], zip_size: int, settings: ExtractSettings) -> tuple[set[str], int]:
-    """Return the folders that the members are or lie in, and how many bytes the members will take.
+class Beside(NamedTuple):
+    """What a package holds beside its zip: files and folders, and the bytes that they take on the disk."""
+
+    entries: int
+    size: int
+
+
+def hold_against_limits(
+    members: Iterable[Member], zip_size: int, settings: ExtractSettings, beside: Beside
+) -> tuple[set[str], int, int]:
+    """Return the folders that the members are or lie in, how many bytes these hold, and how many all takes on a disk.
 
     Raises PackageError where that, or their number, is over a limit, or where two are in each other's way.
     """
     folders: set[str] = set()
     files: set[int] = set()  # hashes: two of 64 bits are equal once in 10**9 archives of the most members
-    held = total = 0
+    held = total = taken = 0
     for member in members:
         total += member.entry.size
+        taken += -(-member.entry.size // _BLOCK) * _BLOCK
         path = member.path if member.is_folder else member.path.rpartition("/")[0]
         while path and path not in folders:
             folders.add(path)
@@ -91,7 +100,7 @@ def hold_against_limits(members: Iterable[Member], zip_size: int, settings: Extr
             if hash(member.path) in files:
                 raise PackageError(f"the zip has two members named {named(member.path)}: which one counts is unclear")
             files.add(hash(member.path))
-        if len(files) + len(folders) > settings.max_entries:
+        if len(files) + len(folders) + beside.entries > settings.max_entries:
             raise PackageError(
                 f"the zip holds more files and folders than extract.max_entries ({settings.max_entries:,})"
             )
@@ -106,7 +115,12 @@ def hold_against_limits(members: Iterable[Member], zip_size: int, settings: Extr
         raise PackageError(
             f"the zip declares {total:,} bytes in {zip_size:,}, over extract.max_ratio ({settings.max_ratio})"
         )
-    return folders, total
+    taken += len(folders) * _BLOCK
+    if taken + beside.size > settings.max_size:
+        raise PackageError(
+            f"the package would take {taken + beside.size:,} bytes, over extract.max_size ({settings.max_size:,})"
+        )
+    return folders, total, taken
 
 
 def _safe_path(name: str, entry: Entry) -> str:

@@ -5,11 +5,10 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip, in_words
+from jobrunner.domain.errors import MachineError, NotTaken, PackageError, UnfinishedZip, in_words
 from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
@@ -18,10 +17,12 @@ from jobrunner.domain.settings import Settings
 from jobrunner.files import moves
 from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders
+from jobrunner.files.taking import Taken, Taking
 from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
+from jobrunner.services.failing import Failing
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -37,6 +38,7 @@ class AttemptRunner:
         self,
         settings: Settings,
         folders: Folders,
+        taking: Taking,
         database: Database,
         jobs: Jobs,
         guard: Guard | None,
@@ -44,7 +46,8 @@ class AttemptRunner:
     ) -> None:
         self._settings = settings
         self._folders = folders
-        self._database = database
+        self._taking = taking
+        self._failing = Failing(folders, taking, database, jobs, machine)
         self._jobs = jobs
         self._guard = guard
         self._machine = machine
@@ -69,7 +72,7 @@ class AttemptRunner:
         """
         notes = _Notes()
         if job.condemned and self._folders.workspace(job).stage() < Stage.HANDLED:  # else it was cancelled too late
-            return self._put_in_failed(job, Outcome.FAILED, _as_it_stands(job), notes)
+            return self._fail(job, Outcome.FAILED, _as_it_stands(job), notes)
         result = self._try(job, notes)
         if result.outcome is Outcome.DONE:
             return Ready(job, notes, time.monotonic())
@@ -77,7 +80,7 @@ class AttemptRunner:
             return self._put_off(job, result.error, notes)
         decision = decide(job, result.outcome, result.error, self._settings.retry_policy, jitter=random.random())
         if decision.condemned:
-            return self._put_in_failed(job, result.outcome, decision, notes)
+            return self._fail(job, result.outcome, decision, notes)
         self._discard(job)
         return PutOff(job, result.outcome, decision, notes.details)
 
@@ -108,25 +111,32 @@ class AttemptRunner:
 
     def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
         try:
-            workspace, stage = self._folders.take(job, self._confirm)
-            if stage < Stage.HANDLED:
-                if stage is not Stage.NEW:
-                    workspace.clear()
-                return self._extract_and_handle(job, workspace, notes)
+            taken = self._taking.take(job, self._failing.confirm)
+            if taken.stage < Stage.HANDLED:
+                if taken.stage is not Stage.NEW:
+                    taken.workspace.clear()
+                return self._extract_and_handle(job, taken, notes)
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
         except (MachineError, OSError, MemoryError) as fault:
             return HandlerResult(Outcome.FAULT, _in_words(fault))
         return HandlerResult(Outcome.DONE)
 
-    def _extract_and_handle(self, job: Job, workspace: Workspace, notes: "_Notes") -> HandlerResult:
+    def _extract_and_handle(self, job: Job, taken: Taken, notes: "_Notes") -> HandlerResult:
+        workspace = taken.workspace
         if os.path.lexists(self._folders.archived(job.name)):
             raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
-        os.mkdir(workspace.data, 0o755)
+        os.mkdir(workspace.data)
         zip_path = f"{workspace.package}/{job.name}.zip"
         start = time.monotonic()
         try:
-            encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress)
+            encoding = extract(
+                zip_path,
+                workspace.data,
+                self._settings.extract,
+                workspace.report_progress,
+                beside=taken.beside(zip_path),
+            )
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_ctime
             if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
@@ -167,48 +177,18 @@ class AttemptRunner:
                 workspace.record_success()
         return result
 
-    def _put_in_failed(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
-        error = decision.reason or ""
+    def _fail(self, job: Job, outcome: Outcome, decision: Decision, notes: "_Notes") -> Ending:
+        error, place, left_in_inbox = decision.reason or "", None, None
         try:
-            workspace, _ = self._folders.take(job._replace(condemned=True), self._confirm)
-            if os.path.lexists(workspace.package):
-                place = self._move_to_failed(job, workspace, decision)
-            else:  # moved by an attempt that was cut short; or never taken from there after a retry
-                assert job.failed_name is not None
-                assert job.error_name is not None
-                place = job.failed_name, job.error_name
-                aside = os.path.join(workspace.path, "error.txt")
-                _write_error(aside, error)
-                moves.flush_filesystem(workspace.path)
-                os.rename(aside, os.path.join(self._folders.failed, *place))
-                moves.flush_directory(os.path.join(self._folders.failed, place[0]))
+            try:
+                place = self._failing.put_in_failed(job, decision)
+            except NotTaken:
+                left_in_inbox = self._failing.leave_in_inbox(job)
         except PackageError:  # it is nowhere: the failure is recorded all the same
-            return Failed(job, outcome, error, None, notes.details)
+            pass
         except (MachineError, OSError) as fault:
             return self._put_off(job, _in_words(fault), notes)
-        return Failed(job, outcome, error, place, notes.details)
-
-    def _move_to_failed(self, job: Job, workspace: Workspace, decision: Decision) -> tuple[str, str]:
-        """Say in the database where the package will lie, then move it there: a crash between the two is found out."""
-        while True:
-            failed_name = moves.free_name(self._folders.failed, job.name)
-            error_name = moves.free_name(workspace.package, "error", ".txt")
-            self._machine.outlast(partial(self._condemn, job, decision, failed_name, error_name))
-            _write_error(os.path.join(workspace.package, error_name), decision.reason or "")
-            moves.flush_filesystem(workspace.path)
-            try:
-                moves.publish(workspace.package, os.path.join(self._folders.failed, failed_name))
-            except FileExistsError:
-                os.unlink(os.path.join(workspace.package, error_name))
-                continue
-            return failed_name, error_name
-
-    def _confirm(self, job: Job) -> None:
-        self._machine.outlast(partial(self._jobs.confirm, job))
-
-    def _condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
-        with self._database.write():
-            self._jobs.condemn(job, decision, failed_name, error_name)
+        return Failed(job, outcome, error, place, left_in_inbox, notes.details)
 
     def _put_off(self, job: Job, fault: str, notes: "_Notes") -> PutOff:
         """Put a job off for the machine's fault: with a growing wait where only this package meets it."""
@@ -266,11 +246,6 @@ def _checked(workspace: Workspace) -> HandlerResult:
             Outcome.FAILED, f"the handler wrote {shown(conflict)}, which the sender has delivered, too"
         )
     return HandlerResult(Outcome.DONE)
-
-
-def _write_error(path: str, reason: str) -> None:
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(f"{reason}\n")
 
 
 def _as_it_stands(job: Job) -> Decision:

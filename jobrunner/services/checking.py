@@ -8,7 +8,7 @@ from jobrunner.domain.job import Job, State
 from jobrunner.files import inventory
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
-from jobrunner.files.workspace import Stage, holds_package
+from jobrunner.files.workspace import Stage, holds_package, source_of
 from jobrunner.process.presence import Presence
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -44,7 +44,7 @@ class Checking:
             *self._in_archive(lying, jobs, done),
             *self._in_failed(lying, jobs, done),
             *self._in_work(lying),
-            *self._taken_from_inbox(lying),
+            *self._hidden_in_inbox(lying),
             *(found for job in jobs.values() if (found := self._of_job(job, lying))),
             *self._locks(tokens),
         ]
@@ -99,12 +99,18 @@ class Checking:
             return Finding(Kind.SECOND_PACKAGE, folder.path, name, job.id, job.state.value)
         return Finding(Kind.UNKNOWN_WORK, folder.path, name)
 
-    def _taken_from_inbox(self, lying: Inventory) -> Iterator[Finding]:
-        for job_id, path in sorted(lying.taken.items()):
-            job = self._jobs.get(job_id)
+    def _hidden_in_inbox(self, lying: Inventory) -> Iterator[Finding]:
+        """Yield the folders that have a name as a copied one gets it. Only a work folder's record says that it is."""
+        jobs = {}
+        if lying.hidden:
+            for job_id, paths in self._folders.workspaces().items():
+                jobs.update({source.hidden_name: job_id for path in paths if (source := source_of(path))})
+        for name in lying.hidden:
+            path = os.path.join(self._folders.inbox, name)
+            job = self._jobs.get(jobs[name]) if name in jobs else None
             if (job is None or job.state in {State.DONE, State.FAILED}) and os.path.lexists(path):
                 kind = Kind.LEFT_IN_INBOX if job and job.is_put_away else Kind.TAKEN_LEFT
-                yield Finding(kind, path, job.name if job else None, job_id)
+                yield Finding(kind, path, job.name if job else None, job.id if job else None)
 
     def _of_job(self, job: Job, lying: Inventory) -> Finding | None:
         """Look for the package of a job that is not done, and for the worker of one that runs."""

@@ -15,12 +15,16 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The package is in the failed folder, durably: at `place`, its name there and our file in it."""
+    """The package is in the failed folder, durably: at `place`, its name there and our file in it.
+
+    `left_in_inbox`: it is still there, because it could not be taken, and this changes when it does.
+    """
 
     job: Job
     outcome: Outcome
     error: str
     place: tuple[str, str] | None
+    left_in_inbox: str | None
     details: Details
 
 

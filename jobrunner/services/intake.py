@@ -10,7 +10,7 @@ from jobrunner.domain.job import KnownJob, State
 from jobrunner.domain.status import Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
-from jobrunner.files.inbox import Inbox
+from jobrunner.files.inbox import REFUSED, Inbox
 from jobrunner.process import signals
 from jobrunner.services.machine import Tell
 from jobrunner.store.database import Database
@@ -45,7 +45,7 @@ class Intake:
         for start in range(0, len(new), _BATCH):
             with self._database.write():
                 queued += self._jobs.enqueue(new[start : start + _BATCH], time.time())
-        failed = [name for name, job in known.items() if job.state is State.FAILED]
+        failed = [name for name, job in known.items() if job.state is State.FAILED and not self._is_refused(name, job)]
         replaced = sum(self._replace(known[name]) for name in self._complete(failed))
         found = PackagesFound(queued, replaced)
         if queued or replaced:
@@ -84,7 +84,11 @@ class Intake:
         taken = self._folders.taken_jobs()
         duplicates = [name for name, job in known.items() if _is_taken(job, taken)]
         others = [name for name in names if name not in known or known[name].state is State.FAILED]
-        deliveries = self._inbox.look_at(others, time.time())
+        refused = {name for name in others if name in known and self._is_refused(name, known[name])}
+        deliveries = [
+            delivery._replace(lacking=REFUSED) if delivery.name in refused else delivery
+            for delivery in self._inbox.look_at(others, time.time())
+        ]
         return Survey(
             new=[delivery.name for delivery in deliveries if delivery.lacking is None],
             duplicates=sorted(duplicates),
@@ -98,6 +102,9 @@ class Intake:
 
     def _complete(self, names: Sequence[str]) -> list[str]:
         return [delivery.name for delivery in self._inbox.look_at(names, time.time()) if delivery.lacking is None]
+
+    def _is_refused(self, name: str, job: KnownJob) -> bool:
+        return job.left_in_inbox is not None and self._inbox.is_refused(name, job.left_in_inbox)
 
     def _replace(self, job: KnownJob) -> bool:
         with self._database.write():

@@ -1,11 +1,13 @@
 """What dead workers left: their handlers are killed, their jobs queued again, their leftovers swept."""
 
+from contextlib import suppress
+
 from jobrunner.domain.events import Emit, Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
-from jobrunner.files import inbox, moves
 from jobrunner.files.folders import Folders
+from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import Stage
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
@@ -26,6 +28,7 @@ class Recovery:
         jobs: Jobs,
         workers: Workers,
         folders: Folders,
+        taking: Taking,
         presence: Presence,
         policy: RetryPolicy,
         emit: Emit,
@@ -35,6 +38,7 @@ class Recovery:
         self._jobs = jobs
         self._workers = workers
         self._folders = folders
+        self._taking = taking
         self._presence = presence
         self._policy = policy
         self._emit = emit
@@ -66,20 +70,15 @@ class Recovery:
         for job_id in self._folders.workspaces():
             job = self._jobs.get(job_id)
             if job and job.state in {State.DONE, State.FAILED}:
-                self._folders.sweep(job_id)
-        for job_id, path in inbox.taken(self._folders.inbox).items():
-            self.remove_taken(job_id, path)
+                with suppress(OSError):  # the check tells of what is left
+                    self._taking.sweep(job_id)
 
-    def remove_taken(self, job_id: int, path: str) -> bool:
-        """Remove a sender's folder that has been copied, if its job has ended with the package in another place.
-
-        A power cut may bring it back: the inbox's disk does not wait for ours. Raises StoreError, OSError.
-        """
-        with self._database.write():  # meanwhile no new delivery can be taken under this path
-            job = self._jobs.get(job_id)
-            if job is None or not job.is_put_away:
-                return False
-            moves.remove_tree(path)
+    def remove_hidden(self, job_id: int) -> bool:
+        """Remove a sender's folder that was copied and put out of sight, if its job has ended. Raises OSError."""
+        job = self._jobs.get(job_id)
+        if job is None or not job.is_put_away:
+            return False
+        self._taking.sweep(job_id)
         return True
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:

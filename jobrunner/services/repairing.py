@@ -10,8 +10,8 @@ from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import RetryPolicy, decide
 from jobrunner.files import moves
 from jobrunner.files.folders import Folders
-from jobrunner.files.inventory import LEFTOVER_PREFIX, Inventory
-from jobrunner.files.workspace import holds_package
+from jobrunner.files.inventory import Inventory
+from jobrunner.files.workspace import LEFTOVER_PREFIX, holds_package
 from jobrunner.process.presence import Presence
 from jobrunner.services import adoption
 from jobrunner.services.recovery import Recovery
@@ -68,7 +68,7 @@ class Repairing:
             case Kind.LEFT_OVER:
                 return self._remove(finding)
             case Kind.LEFT_IN_INBOX:
-                return self._recovery.remove_taken(finding.job_id or 0, finding.path)
+                return self._recovery.remove_hidden(finding.job_id or 0)
             case Kind.LOCK_LEFT:
                 with self._presence.of_the_dead(finding.detail) as dead:
                     if dead:

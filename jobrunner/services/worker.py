@@ -170,7 +170,15 @@ class Worker:
                 case Done():
                     self._jobs.complete(ending.job, ending.details, now.wall)
                 case Failed():
-                    self._jobs.fail(ending.job, ending.outcome, ending.error, ending.place, ending.details, now.wall)
+                    self._jobs.fail(
+                        ending.job,
+                        ending.outcome,
+                        ending.error,
+                        ending.place,
+                        ending.details,
+                        now.wall,
+                        left_in_inbox=ending.left_in_inbox,
+                    )
                 case PutOff():
                     self._jobs.requeue(ending.job, ending.outcome, ending.decision, now, ending.details)
         except ClaimLost:

@@ -79,9 +79,15 @@ class Jobs:
         place: tuple[str, str] | None,
         details: Details,
         now: float,
+        *,
+        left_in_inbox: str | None = None,
     ) -> None:
-        """Mark a claimed job failed; `place`: its folder in the failed folder and our file in it. Raises ClaimLost."""
-        self._fenced("fail", job, {"now": now, "error": error} | _place(*(place or (None, None))))
+        """Mark a claimed job failed; `place`: its folder in the failed folder and our file in it. Raises ClaimLost.
+
+        `left_in_inbox`: what a package is recognised by that stayed in the inbox.
+        """
+        changes = {"now": now, "error": error, "left_in_inbox": left_in_inbox}
+        self._fenced("fail", job, changes | _place(*(place or (None, None))))
         self._end_attempt(job, outcome, error, details, now, is_final=True)
 
     def requeue(
@@ -142,7 +148,9 @@ class Jobs:
         while batch := list(islice(remaining, _BATCH)):
             encoded = json.dumps([os.fsencode(name).hex() for name in batch])
             for row in self._database.rows(self._jobs["known"], {"names": encoded}):
-                found[os.fsdecode(row["name"])] = KnownJob(row["id"], State(row["state"]), bool(row["lies_in_failed"]))
+                found[os.fsdecode(row["name"])] = KnownJob(
+                    row["id"], State(row["state"]), bool(row["lies_in_failed"]), row["left_in_inbox"]
+                )
         return found
 
     def held_by(self, worker_id: int) -> list[Job]:

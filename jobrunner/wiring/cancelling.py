@@ -17,6 +17,6 @@ def cancelling(home: Home) -> Cancelling:
     at_once = StopRequest(())
     at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
     machine = Machine(folders, settings.extract.keep_free, database, workers, lambda trouble: None, at_once)
-    attempts = AttemptRunner(settings, folders, database, jobs, None, machine)
+    attempts = AttemptRunner(settings, folders, home.taking, database, jobs, None, machine)
     mover = Worker(database, jobs, workers, attempts, machine, at_once, home.emit, home.clock)
     return Cancelling(database, jobs, workers, folders, home.presence, recovery(home), mover)

@@ -16,6 +16,7 @@ from jobrunner.files import owner, places, probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
+from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
@@ -59,6 +60,7 @@ class Home(NamedTuple):
 
     settings: Settings
     folders: Folders
+    taking: Taking
     database: Database
     jobs: Jobs
     workers: Workers
@@ -162,6 +164,7 @@ def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
     return Home(
         settings=settings,
         folders=folders,
+        taking=Taking(folders, settings.extract),
         database=database,
         jobs=jobs,
         workers=workers,

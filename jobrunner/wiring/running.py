@@ -51,7 +51,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
                 ending.callback(guard.close)
             ending.callback(database.close)
             machine.outlast(partial(open_in_turn, home))
-            attempts = AttemptRunner(settings, folders, database, jobs, guard, machine)
+            attempts = AttemptRunner(settings, folders, home.taking, database, jobs, guard, machine)
             worker = Worker(database, jobs, workers, attempts, machine, stop, emit, home.clock)
             worker.run(present.token, supervisor, drain=drain)
 

@@ -52,7 +52,7 @@ WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :wor
 -- name: fail
 UPDATE jobs SET
     state = 'failed', worker_id = NULL, condemned = 0, finished_at = :now, error = :error,
-    failed_name = :failed_name, error_name = :error_name
+    failed_name = :failed_name, error_name = :error_name, left_in_inbox = :left_in_inbox
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: requeue
@@ -69,14 +69,14 @@ WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :wor
 -- name: retry
 -- Budgets anew, behind all others. The package stays in failed/ until a worker takes it from there.
 UPDATE jobs SET
-    state = 'queued', finished_at = NULL, position = (SELECT max(id) + 1 FROM jobs),
+    state = 'queued', finished_at = NULL, left_in_inbox = NULL, position = (SELECT max(id) + 1 FROM jobs),
     failures = 0, delays = 0, crashes = 0, interruptions = 0
 WHERE id = :id AND state = 'failed';
 
 -- name: replace
 -- A new delivery of a failed package: what lies in failed/ has been put aside and is not this job's any more.
 UPDATE jobs SET
-    state = 'queued', finished_at = NULL, position = (SELECT max(id) + 1 FROM jobs), error = NULL,
+    state = 'queued', finished_at = NULL, left_in_inbox = NULL, position = (SELECT max(id) + 1 FROM jobs), error = NULL,
     failures = 0, delays = 0, crashes = 0, interruptions = 0, failed_name = NULL, error_name = NULL
 WHERE id = :id AND state = 'failed';
 
@@ -94,7 +94,7 @@ FROM jobs WHERE state = 'queued' AND not_before_at IS NULL AND attempt = 0;
 
 -- name: known
 -- A batch of names in one round trip, as JSON of hexadecimal text.
-SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed
+SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed, left_in_inbox
 FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
 
 -- name: held_by

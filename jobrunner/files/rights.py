@@ -1,0 +1,70 @@
+"""Whose a file is and who may use it: what is ours alone, and the rights of all that goes to archive and failed."""
+
+import errno
+import os
+import stat
+from typing import NamedTuple
+
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.package import shown
+from jobrunner.domain.settings import FolderSettings
+from jobrunner.linux.users import is_own_group, name_of
+
+#: Attributes by which others could get rights that the mode does not show, or a program some of root's.
+_TELLING = {"system.posix_acl_access", "system.posix_acl_default", "security.capability"}
+
+
+class Rights(NamedTuple):
+    """What folders may (`mode`), and what of that goes for files; the group that all gets, None: as it comes."""
+
+    mode: int
+    group: int | None
+
+    def of(self, mode: int) -> int:
+        """Return what shall be allowed of a file or folder that has this mode: a file's execute bits stay."""
+        return self.mode if stat.S_ISDIR(mode) else (0o666 | mode & 0o111) & self.mode
+
+    def are_given(self, status: os.stat_result) -> bool:
+        """Say whether a file or folder with this status has them."""
+        return self.group in {None, status.st_gid} and stat.S_IMODE(status.st_mode) == self.of(status.st_mode)
+
+    def give(self, descriptor: int, mode: int) -> None:
+        """Give them to an open file or folder of ours, by the mode that its sender gave it. Raises OSError."""
+        if self.group is not None:
+            os.fchown(descriptor, -1, self.group)
+        os.fchmod(descriptor, self.of(mode))
+
+
+def rights_of(settings: FolderSettings) -> Rights:
+    """Return what `folders.mode` and `folders.group` say. Raises ConfigurationError where we cannot give the group."""
+    if settings.group is None:
+        return Rights(settings.mode, None)
+    import grp  # noqa: PLC0415  (hardly anybody needs it)
+
+    try:
+        group = grp.getgrnam(settings.group).gr_gid
+    except KeyError:
+        raise ConfigurationError(f"folders.group: there is no group {shown(settings.group)} on this machine") from None
+    if os.geteuid() != 0 and group not in {os.getegid(), *os.getgroups()}:
+        us = name_of(os.geteuid())
+        raise ConfigurationError(f"folders.group: {us} is not in the group {shown(settings.group)}: add it")
+    return Rights(settings.mode, group)
+
+
+def is_ours_alone(descriptor: int, status: os.stat_result) -> bool:
+    """Say whether an open file or folder with this status is our user's, and nobody else can write to it.
+
+    A file must have one name only: by another one it could be reached, and changed, from elsewhere. Raises OSError.
+    """
+    if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
+        return False
+    if status.st_mode & stat.S_IWGRP and not is_own_group(status.st_gid):
+        return False
+    if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+        return False
+    try:
+        return _TELLING.isdisjoint(os.listxattr(descriptor))
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:
+            return True
+        raise
