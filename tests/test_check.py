@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from jobrunner.domain.findings import Findings, Kind
+from jobrunner.files.delivery import Source
 from jobrunner.wiring.checking import checking, repairing
 from jobrunner.wiring.home import Home
 from tests.crash_driver import Kill
@@ -176,15 +177,18 @@ def test_leftovers_and_locks_of_nobody_are_removed(settled: TestHome) -> None:
         (settled.work / folder).mkdir(parents=True)
     (settled.inbox / "next").rename(settled.work / "3-9" / "package" / "next")
     (settled.work / ".workers" / "0123456789abcdef").touch()
-    settled.package("good").rename(settled.inbox / ".jobrunner-taken-1")
+    descriptor = os.open(settled.package("good"), os.O_RDONLY)
+    source = Source.of(descriptor, 1)
+    os.close(descriptor)
+    (settled.inbox / "good").rename(settled.inbox / source.hidden_name)
+    (settled.work / "1-1" / "source").write_text(str(source))
     assert sorted(found(settled)) == [
-        (Kind.LEFT_IN_INBOX, "inbox/.jobrunner-taken-1"),
-        (Kind.LEFT_OVER, "work/1-1"),
+        (Kind.LEFT_IN_INBOX, f"inbox/{source.hidden_name}"),
         (Kind.LEFT_OVER, "work/3-8"),
         (Kind.LEFT_OVER, "work/70-1"),
         (Kind.LOCK_LEFT, "work/.workers/0123456789abcdef"),
     ]
-    assert len(repair(settled)) == 5
+    assert len(repair(settled)) == 4
     assert found(settled) == []
     assert sorted(os.listdir(settled.work)) == [".home", ".workers", "3-9"]
     assert os.listdir(settled.inbox) == []
@@ -192,8 +196,8 @@ def test_leftovers_and_locks_of_nobody_are_removed(settled: TestHome) -> None:
 
 def test_ids_that_stand_on_something_are_never_given_to_another_job(settled: TestHome) -> None:
     """As after an older database has been put back: the folder of a lost job must not be taken for a new one's."""
-    (settled.work / "4-1" / "emptied").mkdir(parents=True)
-    settled.package("x").rename(settled.inbox / ".jobrunner-taken-9")
+    (settled.work / "9-1" / "emptied").mkdir(parents=True)
+    settled.package("x").rename(settled.inbox / ".jobrunner-taken-9")  # a name says nothing
     repair(settled)
     settled.package("fresh")
     scan(settled)

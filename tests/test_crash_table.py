@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 import apsw
 import pytest
 
+from jobrunner.files.delivery import Source
 from jobrunner.files.workspace import BOOT_ID
 from tests.crash_driver import Kill, encoded
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until
@@ -26,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 DRIVER = Path(__file__).with_name("crash_driver.py")
 PATIENCE = 60.0
 HANDLED = f"handled-{BOOT_ID}"
+ORIGINAL = f"original-{BOOT_ID}"
 DRAIN = ("work", "-n", "1", "--drain")
 
 MEMBERS = {"a.txt": b"1\n", "b/c.txt": b"2\n", "b/e/f.txt": b"3\n", "z.bin": bytes(range(256)) * 600}
@@ -189,7 +192,7 @@ class Scene:
     def copies(self, name: str) -> list[Path]:
         """Where a package is that has a whole zip and each of its sender's files."""
         places = [self.home.inbox / name, *self.home.inbox.glob(".jobrunner-taken-*"), self.home.archive / name]
-        places += [*self.home.work.glob("*/package"), *self.home.work.glob("*/copied")]
+        places += [place for part in ("package", "copied", "delivered") for place in self.home.work.glob(f"*/{part}")]
         places += [self.home.failed / name, *self.home.failed.glob(f"{name}~*")]
         whole = self.delivered[name].items()
         found = [place for place in places if place.is_dir() and whole <= tree_of(place).items()]
@@ -262,13 +265,14 @@ ONCE = ("p 1",)
 LATER = ("p 2",)
 AGAIN = ("p 1", "p 2")
 
-MERGING = Kill(f"{MOVES}.rename_new", matching="/flushed/")
+RENAME = "jobrunner.linux.at.rename_new"  # of one folder that is held open, and the name in it, to another
+MERGING = Kill(RENAME, matching=r"^\d+ (\S.*) \d+ \1$")
 CLAIMED = Step(Kill("commit of claim"), "inbox", None, 0, LATER)
 HANDLED_STEP = Step(Kill("os.rename", matching="/handled-"), "work", [HANDLED, "package"], 1, ONCE)
 STEPS = {
     "row-03-claim": CLAIMED,
     "row-04-mkdir": Step(Kill("os.mkdir", matching=r"work/1-1 "), "inbox", [], 0, LATER),
-    "row-05-rename-to-package": Step(Kill(f"{MOVES}.rename_new", matching="package$"), "work", ["package"], 0, LATER),
+    "row-05-rename-to-package": Step(Kill(RENAME, matching=r"^\d+ p \d+ package$"), "work", ["package"], 0, LATER),
     "row-06-part-of-the-extraction": Step(
         Kill("os.open", matching=r"/data/b/c\.txt"), "work", ["data", "package"], 0, LATER
     ),
@@ -287,6 +291,24 @@ STEPS = {
         Kill(f"{MOVES}.flush_directory", matching="/archive$"), "archive", ["emptied"], 1, ONCE
     ),
     "row-13-complete-not-committed": Step(Kill("commit of complete", "before"), "archive", ["emptied"], 1, ONCE),
+}
+FOREIGN = {
+    "row-34-rename-to-delivered": Step(Kill("os.rename", matching="/delivered$"), "delivered", ["delivered"], 0, LATER),
+    "row-35-part-of-the-copy": Step(
+        Kill("jobrunner.linux.at.new_file", call=2), "delivered", ["copying", "delivered"], 0, LATER
+    ),
+    "row-36-rename-of-the-copy": Step(
+        Kill("os.rename", matching="/package$"), "delivered", ["delivered", "package"], 0, LATER
+    ),
+    "row-37-rename-to-original": Step(
+        Kill("os.rename", matching="/original-"), "work", [ORIGINAL, "package"], 0, LATER
+    ),
+    "row-09-of-a-copy": replace(HANDLED_STEP, workspace=[HANDLED, ORIGINAL, "package"]),
+    "row-11-of-a-copy": Step(replace(MERGING, call=2), "merging", ["flushed", ORIGINAL, "package"], 1, ONCE),
+    "row-12-of-a-copy": Step(
+        Kill(f"{MOVES}.rename_new", matching="/archive/p$"), "archive", ["emptied", ORIGINAL], 1, ONCE
+    ),
+    "row-14-of-a-copy": Step(Kill("commit of complete", "before"), "archive", ["emptied", ORIGINAL], 1, ONCE),
 }
 each_step = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in STEPS.items()])
 
@@ -316,6 +338,61 @@ def test_killed_alone_at_a_step_a_worker_is_succeeded_by_another(scene: Scene, s
     assert scene.outcomes() == ["crashed", "done"]
 
 
+@pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in FOREIGN.items()])
+@pytest.mark.parametrize("alone", [False, True], ids=["tree", "worker"])
+def test_a_package_that_others_may_change_is_copied_whatever_is_killed(scene: Scene, step: Step, alone: bool) -> None:
+    scene.deliver()
+    (scene.home.inbox / "p" / "p.zip").chmod(0o666)
+    code = scene.crash(replace(step.kill, alone=alone), words=("run", "-n", "2" if alone else "1", "--drain"))
+    if alone:
+        assert code == 0
+    else:
+        assert scene.workspaces() == {"1-1": step.workspace}
+        assert len(scene.ran()) == step.ran_before
+        assert_lies_at(scene, step.at)
+        scene.restart()
+    scene.assert_archived(by=step.ran[-1])
+    assert scene.ran() == list(step.ran)
+    assert stat.S_IMODE((scene.home.archive / "p" / "p.zip").stat().st_mode) == 0o644
+
+
+def test_row_38_a_copy_of_another_boot_is_not_trusted(scene: Scene) -> None:
+    scene.deliver()
+    (scene.home.inbox / "p" / "p.zip").chmod(0o666)
+    scene.crash(FOREIGN["row-37-rename-to-original"].kill, words=("run", "-n", "1", "--drain"))
+    work = scene.home.work / "1-1"
+    (work / "package" / "p.zip").write_bytes(b"")  # what a power cut leaves of a file that was not flushed
+    (work / ORIGINAL).rename(work / f"original-{uuid.uuid4()}")
+    scene.restart()
+    scene.assert_archived(by="p 2")
+    assert scene.ran() == ["p 2"]
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["tree", "worker"])
+def test_row_39_a_package_that_is_too_large_stays_in_the_inbox(scene: Scene, alone: bool) -> None:
+    with (scene.home.path / "jobrunner.toml").open("a", encoding="utf-8") as toml:
+        toml.write("[extract]\nmax_entries = 3\n")
+    scene.deliver()
+    cut = Kill(RENAME, matching=r"^\d+ package \d+ p$", alone=alone)
+    code = scene.crash(cut, words=("run", "-n", "2" if alone else "1", "--drain"))
+    if not alone:
+        assert scene.workspaces() == {"1-1": []}
+        code = scene.home.jobrunner("run", "-n", "1", "--drain").returncode
+    assert code == 1
+    scene.assert_untouched(scene.home.inbox / "p")
+    scene.assert_at_rest()
+    for _ in range(2):
+        scene.restart()  # it is not a new delivery
+        assert (scene.job()["state"], scene.job()["failed_name"]) == ("failed", None)
+    assert scene.home.show("p")["package_path"] == str(scene.home.inbox / "p")
+    [held] = scene.home.status()["incomplete"]
+    assert "refused" in held["reason"]
+    scene.home.handler(HANDLER, retry='backoff = "0.01s"')
+    scene.restart("retry", "p")
+    scene.restart()
+    scene.assert_archived(by="p 3")
+
+
 def assert_lies_at(scene: Scene, at: str) -> None:
     package = scene.home.work / "1-1" / "package"
     match at:
@@ -323,6 +400,8 @@ def assert_lies_at(scene: Scene, at: str) -> None:
             scene.assert_untouched(scene.home.inbox / "p")
         case "work":
             scene.assert_untouched(package)
+        case "delivered":
+            assert tree_of(package.with_name("delivered")) == scene.delivered["p"]
         case "merging":
             flushed, rest = tree_of(package.with_name("flushed")), tree_of(package)
             assert rest
@@ -688,12 +767,12 @@ def afar(scene: Scene) -> Iterator[Scene]:
     shutil.rmtree(scene.home.inbox)
 
 
-TAKEN = ".jobrunner-taken-1"
+TAKEN = ".jobrunner-taken-1-"
 ACROSS = {
-    "row-24-part-of-the-copy": (Kill("os.utime", matching="/copying/"), "p", "copying"),
+    "row-24-part-of-the-copy": (Kill("jobrunner.linux.at.new_file", call=2), "p", "copying"),
     "row-24-copy-not-renamed": (Kill("os.rename", "before", matching="/copied$"), "p", "copying"),
     "row-25-rename-to-copied": (Kill("os.rename", matching="/copied$"), "p", "copied"),
-    "row-26-rename-out-of-sight": (Kill("os.rename", matching=f"{TAKEN}$"), TAKEN, "copied"),
+    "row-26-rename-out-of-sight": (Kill(RENAME, matching=rf"^\d+ p \d+ {TAKEN}"), TAKEN, "copied"),
     "row-27-rename-to-package": (Kill("os.rename", matching="/package$"), TAKEN, "package"),
 }
 
@@ -710,10 +789,11 @@ def test_a_package_from_another_filesystem_is_copied_once_whatever_is_killed(
         assert code == 0
     else:
         assert (afar.job()["state"], afar.job()["attempt"]) == ("running", 1)
-        assert os.listdir(inbox) == [lies]
-        assert tree_of(inbox / lies) == afar.delivered["p"]
-        assert afar.workspaces() == {"1-1": [part]}
-        assert (inbox / lies in afar.copies("p"), len(afar.copies("p"))) == (True, 1 if part == "copying" else 2)
+        [place] = inbox.iterdir()
+        assert place.name == "p" if lies == "p" else place.name.startswith(lies)
+        assert tree_of(place) == afar.delivered["p"]
+        assert afar.workspaces() == {"1-1": sorted([part, "source"])}
+        assert (place in afar.copies("p"), len(afar.copies("p"))) == (True, 1 if part == "copying" else 2)
         afar.restart()
     afar.assert_archived(by="p 2")
     assert afar.ran() == ["p 2"]
@@ -735,20 +815,34 @@ def test_what_comes_under_the_name_after_the_crash_is_held_as_a_duplicate(afar: 
 
 
 @pytest.mark.parametrize("planned", [0, 65], ids=["done", "failed"])
-@pytest.mark.parametrize("kept", [["p.zip", "notes/sender.txt"], ["p.zip"]], ids=["whole", "in part"])
-def test_row_32_what_a_power_cut_brings_back_into_the_inbox_is_removed_when_its_job_has_ended(
-    afar: Scene, planned: int, kept: list[str]
-) -> None:
+def test_row_32_a_folder_that_could_not_be_removed_from_the_inbox_is_removed_later(afar: Scene, planned: int) -> None:
     afar.plan(p_1=planned)
-    delivered = afar.deliver()
+    afar.deliver()
     afar.restart(code=int(bool(planned)))
     ended = tree_of(afar.home.archive), tree_of(afar.home.failed)
-    for path in kept:
-        (afar.home.inbox / TAKEN / path).parent.mkdir(parents=True, exist_ok=True)
-        (afar.home.inbox / TAKEN / path).write_bytes(delivered[path])
+    shutil.copytree(afar.home.archive / "p" if not planned else afar.home.failed / "p", afar.home.inbox / "left")
+    descriptor = os.open(afar.home.inbox / "left", os.O_RDONLY)
+    source = Source.of(descriptor, 1)
+    os.close(descriptor)
+    (afar.home.inbox / "left").rename(afar.home.inbox / source.hidden_name)
+    (afar.home.work / "1-1").mkdir()
+    (afar.home.work / "1-1" / "source").write_text(str(source))
+    assert "left over in inbox" in afar.home.jobrunner("check", "--json").stdout
     afar.restart("work", "--drain")
-    assert os.listdir(afar.home.inbox) == []
+    assert list(afar.home.inbox.iterdir()) == []
     assert (tree_of(afar.home.archive), tree_of(afar.home.failed)) == ended
+    afar.assert_at_rest()
+
+
+def test_a_folder_that_only_has_such_a_name_is_nobodys_to_remove(afar: Scene) -> None:
+    afar.deliver()
+    afar.restart()
+    planted = afar.home.inbox / f"{TAKEN}0123456789abcdef"
+    planted.mkdir()
+    (planted / "precious").touch()
+    afar.restart("work", "--drain")
+    afar.home.jobrunner("check", "--repair")
+    assert os.listdir(planted) == ["precious"]
 
 
 def test_what_was_put_out_of_sight_is_kept_where_it_is_all_that_is_left(afar: Scene) -> None:
@@ -758,9 +852,10 @@ def test_what_was_put_out_of_sight_is_kept_where_it_is_all_that_is_left(afar: Sc
     shutil.rmtree(afar.home.work / "1-1")
     afar.restart(code=1)
     afar.restart("work", "--drain")
-    afar.assert_untouched(afar.home.inbox / TAKEN)
+    [hidden] = afar.home.inbox.iterdir()
+    afar.assert_untouched(hidden)
     assert "taken from inbox" in afar.home.jobrunner("check", "--repair", "--json").stdout
-    (afar.home.inbox / TAKEN).rename(afar.home.inbox / "p")
+    hidden.rename(afar.home.inbox / "p")
     afar.restart()
     afar.assert_archived(by="p 3")
 

@@ -107,7 +107,7 @@ def test_a_zip_that_comes_later_makes_the_package_complete(home: TestHome) -> No
     assert (reasons(home), names(home, "new")) == ({}, ["p"])
 
 
-@pytest.mark.parametrize(("kind", "reason"), [("link", "symbolic link"), ("folder", "not a file")])
+@pytest.mark.parametrize(("kind", "reason"), [("link", "p.zip is a link"), ("folder", "its zip is not a file")])
 def test_a_zip_that_is_no_file_fails_and_is_kept(home: TestHome, kind: str, reason: str) -> None:
     package = home.package("p")
     (package / "p.zip").rename(package / "real.zip")
@@ -117,7 +117,8 @@ def test_a_zip_that_is_no_file_fails_and_is_kept(home: TestHome, kind: str, reas
         (package / "p.zip").mkdir()
     assert home.jobrunner("run", "--drain").returncode == 1
     assert reason in home.show("p")["error"]
-    assert sorted(os.listdir(home.failed / "p")) == ["error.txt", "p.zip", "real.zip"]
+    assert sorted(os.listdir(home.failed / "p")) == sorted(["error.txt", *(["p.zip"] * (kind == "folder")), "real.zip"])
+    assert ("p.zip is a link" in (home.failed / "p/error.txt").read_text().splitlines()[-1]) == (kind == "link")
 
 
 def test_packages_are_processed_in_the_order_in_which_they_came(home: TestHome) -> None:

@@ -29,7 +29,7 @@ STAGES = {
     "after the handler's success": Kill("os.rename", "before", matching="/handled-"),
     "after the success is recorded": Kill("os.rename", matching="/handled-"),
     "in the flush": Kill("os.rename", "before", matching="/flushed$"),
-    "in the merge": Kill(f"{MOVES}.rename_new", matching="/flushed/"),
+    "in the merge": Kill("jobrunner.linux.at.rename_new", matching=r"^\d+ (\S.*) \d+ \1$"),
     "before the move to the archive": Kill(f"{MOVES}.rename_new", "before", matching="/archive/p$"),
     "after the move to the archive": Kill(f"{MOVES}.rename_new", matching="/archive/p$"),
     "before it completes": Kill("jobrunner.services.worker.Worker._record_and_claim", "before"),

@@ -18,7 +18,7 @@ from jobrunner.files import space
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import choose_encoding
-from jobrunner.files.zip_rules import Beside, Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import NOTHING_BESIDE, Beside, Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
 
 #: What changes with a file, or is another one's.
@@ -36,11 +36,13 @@ Progress = Callable[[int, int, int | None], None]
 
 
 def extract(
-    zip_path: str, target: str, settings: ExtractSettings, progress: Progress, *, beside: Beside = Beside(0, 0)
+    zip_path: str, target: str, settings: ExtractSettings, progress: Progress, beside: Beside = NOTHING_BESIDE
 ) -> str:
     """Extract a zip into an existing empty folder, and return the encoding that its names were taken to have.
 
-    `beside`: what the package holds already, which counts in its limits. Modes are as the umask lets them be. Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
+    `beside`: what the package holds already, which counts in its limits. The umask takes from modes.
+
+    Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
     MachineError where the disk has no room, no thread is to be had or the zip changes meanwhile; OSError.
     """
     descriptor = _open(zip_path)

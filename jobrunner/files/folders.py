@@ -20,7 +20,7 @@ class Folders:
     """The folders of a home, as absolute paths in `str` (names that are not UTF-8 included)."""
 
     def __init__(self, settings: FolderSettings) -> None:
-        self.inbox = os.path.realpath(settings.inbox)  # what it leads to later is not followed
+        self.inbox = str(settings.inbox)
         self.work = str(settings.work)
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)

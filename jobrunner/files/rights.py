@@ -24,6 +24,13 @@ class Rights(NamedTuple):
         """Return what shall be allowed of a file or folder that has this mode: a file's execute bits stay."""
         return self.mode if stat.S_ISDIR(mode) else (0o666 | mode & 0o111) & self.mode
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder that has them, and whose group all gets that is made in it. Raises OSError."""
+        os.mkdir(path, self.mode)
+        if self.group is not None:
+            os.chown(path, -1, self.group)
+            os.chmod(path, self.mode | stat.S_ISGID)
+
     def are_given(self, status: os.stat_result) -> bool:
         """Say whether a file or folder with this status has them."""
         return self.group in {None, status.st_gid} and stat.S_IMODE(status.st_mode) == self.of(status.st_mode)

@@ -61,6 +61,9 @@ class Taking:
             return Taken(workspace, stage)
         if stage is not Stage.NEW:
             workspace.distrust_copy()
+            with suppress(OSError):  # when the job has ended, it is tried again
+                if not os.path.lexists(workspace.copied):
+                    self.remove_source(workspace.path)
         left_out: Sequence[str] = ()
         if not workspace.has_package():
             left_out = self._fetch(job, workspace)

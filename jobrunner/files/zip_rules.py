@@ -66,7 +66,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
         if is_folder and entry.size:
             raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
         if path:
-            yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
+            yield Member(entry, path, is_folder, mode & 0o755 | 0o600 if mode else 0o666)
         elif not is_folder:
             raise PackageError("the zip has a member without a name")
 
@@ -78,8 +78,11 @@ class Beside(NamedTuple):
     size: int
 
 
+NOTHING_BESIDE = Beside(0, 0)
+
+
 def hold_against_limits(
-    members: Iterable[Member], zip_size: int, settings: ExtractSettings, beside: Beside
+    members: Iterable[Member], zip_size: int, settings: ExtractSettings, beside: Beside = NOTHING_BESIDE
 ) -> tuple[set[str], int, int]:
     """Return the folders that the members are or lie in, how many bytes these hold, and how many all takes on a disk.
 
@@ -109,16 +112,15 @@ def hold_against_limits(
     both = [folder for folder in folders if hash(folder) in files]
     if both:
         raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once")
-    if total > settings.max_size:
-        raise PackageError(f"the zip declares {total:,} bytes, over extract.max_size ({settings.max_size:,})")
-    if total > _SMALL and total > settings.max_ratio * zip_size:
-        raise PackageError(
-            f"the zip declares {total:,} bytes in {zip_size:,}, over extract.max_ratio ({settings.max_ratio})"
-        )
     taken += len(folders) * _BLOCK
     if taken + beside.size > settings.max_size:
         raise PackageError(
-            f"the package would take {taken + beside.size:,} bytes, over extract.max_size ({settings.max_size:,})"
+            f"the package would take {taken + beside.size:,} bytes of the disk, over extract.max_size "
+            f"({settings.max_size:,})"
+        )
+    if total > _SMALL and total > settings.max_ratio * zip_size:
+        raise PackageError(
+            f"the zip declares {total:,} bytes in {zip_size:,}, over extract.max_ratio ({settings.max_ratio})"
         )
     return folders, total, taken
 

@@ -126,16 +126,12 @@ class AttemptRunner:
         workspace = taken.workspace
         if os.path.lexists(self._folders.archived(job.name)):
             raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
-        os.mkdir(workspace.data)
+        self._folders.rights.make_folder(workspace.data)
         zip_path = f"{workspace.package}/{job.name}.zip"
         start = time.monotonic()
         try:
             encoding = extract(
-                zip_path,
-                workspace.data,
-                self._settings.extract,
-                workspace.report_progress,
-                beside=taken.beside(zip_path),
+                zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.beside(zip_path)
             )
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_ctime

@@ -79,7 +79,7 @@ class Checking:
                 yield from map(self._unknown_in_work, found)
             elif job.state in {State.DONE, State.FAILED}:
                 if not self._is_being_cleared(job):
-                    yield from (_superfluous(folder, job) for folder in found if os.path.lexists(folder.path))
+                    yield from (_superfluous(folder, job) for folder in found if self._is_left(folder))
             elif len(found) > 1 and not self._is_held(job):
                 needed = [folder for folder in found if inventory.is_needed(folder.path)] or found
                 superfluous = [_superfluous(folder, job) for folder in found if folder is not needed[-1]]
@@ -87,6 +87,12 @@ class Checking:
                     yield from superfluous
         yield from (Finding(Kind.LEFT_OVER, path) for path in lying.left_over)
         yield from (Finding(Kind.STRANGE_IN_WORK, path) for path in lying.strange)
+
+    def _is_left(self, folder: WorkFolder) -> bool:
+        """Say whether it is there, and no record of a folder in the inbox that is still to be removed."""
+        source = source_of(folder.path)
+        is_record = source is not None and os.path.lexists(os.path.join(self._folders.inbox, source.hidden_name))
+        return os.path.lexists(folder.path) and not is_record
 
     def _unknown_in_work(self, folder: WorkFolder) -> Finding:
         if not holds_package(folder.path):

@@ -4,6 +4,7 @@ import os
 import signal
 import tomllib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,8 @@ def load_settings(home: Path) -> Settings:
             f"{home} is no jobrunner home (no {SETTINGS_FILE}, no database, no inbox): "
             "go to one, name it with --home, or make one with jobrunner init"
         )
-    return settings
+    inbox = settings.folders.inbox.resolve()  # a link that lies there later is not followed
+    return replace(settings, folders=replace(settings.folders, inbox=inbox))
 
 
 class Home(NamedTuple):

@@ -1,5 +1,6 @@
 """The processes that run for long: the supervisor and its workers and scanner, and who only scans."""
 
+import os
 import signal
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -49,6 +50,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             if configured:
                 guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
                 ending.callback(guard.close)
+            os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(database.close)
             machine.outlast(partial(open_in_turn, home))
             attempts = AttemptRunner(settings, folders, home.taking, database, jobs, guard, machine)

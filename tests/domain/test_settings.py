@@ -18,6 +18,8 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "folders.archive": ("a", HOME / "a", "/mnt/a", Path("/mnt/a")),
     "folders.failed": ("f", HOME / "f", "/mnt/f", Path("/mnt/f")),
     "folders.logs": ("l", HOME / "l", "/mnt/l", Path("/mnt/l")),
+    "folders.mode": ("0750", 0o750, "0775", 0o775),
+    "folders.group": ("lab", "lab", "staff", "staff"),
     "database.url": ("sqlite:///t.db", "sqlite:///t.db", "sqlite:////e.db", "sqlite:////e.db"),
     "intake.incomplete_suffix": (".part", ".part", ".tmp", ".tmp"),
     "intake.settle": ("5s", 5.0, "2m", 120.0),
@@ -38,7 +40,13 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
 
-WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files")
+WITHOUT_DEFAULT = (
+    "folders.group",
+    "process.command",
+    "process.callable",
+    "process.max_memory",
+    "process.max_open_files",
+)
 
 
 def settings(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -177,7 +185,7 @@ def test_a_new_file_shows_every_key_with_its_default() -> None:
     assert first.startswith("# ")
     uncommented = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
     assert {f"{section}.{name}" for section, table in uncommented.items() for name in table} == set(KEYS)
-    examples = {name: uncommented["process"].pop(name) for name in WITHOUT_DEFAULT}
+    examples = {key: uncommented[key.split(".")[0]].pop(key.split(".")[1]) for key in WITHOUT_DEFAULT}
     assert settings(uncommented) == settings()
-    for name, value in examples.items():
-        assert getattr(settings({"process": {name: value}}).process, name) is not None
+    for key, value in examples.items():
+        assert value_of(settings(in_toml(key, value)), key) is not None

@@ -1,18 +1,19 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from jobrunner.domain.errors import ClaimLost, ConfigurationError, PackageError
+from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.job import Job, State
-from jobrunner.domain.settings import FolderSettings
+from jobrunner.domain.settings import ExtractSettings, FolderSettings
 from jobrunner.files import moves
 from jobrunner.files.folders import Folders
+from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import BOOT_ID, Stage, Workspace
 from tests.files.test_moves import grow, listing
 
@@ -35,11 +36,18 @@ def ours(_: Job) -> None:
 
 
 class Home:
+    """Folders of a home, and what takes packages there."""
+
     def __init__(self, path: Path, **others: Path) -> None:
         self.path = path
         (others.get("inbox") or path / "inbox").mkdir(parents=True, exist_ok=True)
         self.folders = Folders(settings(path, **others))
         self.folders.prepare(path)
+        self.taking = Taking(self.folders, ExtractSettings())
+
+    def take(self, job: Job, confirm: Callable[[Job], None]) -> tuple[Workspace, Stage]:
+        taken = self.taking.take(job, confirm)
+        return taken.workspace, taken.stage
 
     def deliver(self, place: str = "inbox/p", *more: str) -> Path:
         return grow(self.path / place, "p.zip", *more)
@@ -102,156 +110,6 @@ def test_folders_that_no_rename_can_reach_are_refused(tmp_path: Path, elsewhere:
         Folders(settings(home, **{name: elsewhere})).prepare(home)
 
 
-def test_a_package_is_taken_from_the_inbox(home: Home) -> None:
-    home.deliver("inbox/p", "notes/n")
-    workspace, _ = home.folders.take(job(), ours)
-    assert workspace == home.workspace()
-    assert listing(Path(workspace.package)) == {"p.zip": "x", "notes": None, "notes/n": "x"}
-    assert list((home.path / "inbox").iterdir()) == []
-    assert workspace.stage() is Stage.TAKEN
-
-
-def test_a_package_is_taken_from_an_earlier_attempt_whose_paths_lead_nowhere_then(home: Home) -> None:
-    home.deliver("work/7-1/package")
-    grow(home.path / "work/7-1/data", "half")
-    workspace, _ = home.folders.take(job(attempt=3), ours)
-    assert sorted(os.listdir(home.folders.work)) == ["7-3"]
-    assert listing(Path(workspace.path)) == {"package": None, "package/p.zip": "x", "data": None, "data/half": "x"}
-
-
-def test_nothing_is_taken_for_a_job_that_is_somebody_elses_by_now(home: Home) -> None:
-    def lost(job: Job) -> None:
-        assert home.workspace().path == os.path.join(home.folders.work, os.listdir(home.folders.work)[0])
-        raise ClaimLost(job.name)
-
-    home.deliver()
-    with pytest.raises(ClaimLost):
-        home.folders.take(job(), lost)
-    assert listing(home.path / "inbox/p") == {"p.zip": "x"}
-    assert os.listdir(home.folders.work) == []
-
-
-def test_an_attempt_that_is_taken_up_again_finds_its_own_folder(home: Home) -> None:
-    home.deliver()
-    assert [home.folders.take(job(), ours) for _ in range(2)] == [
-        (home.workspace(), Stage.NEW),
-        (home.workspace(), Stage.TAKEN),
-    ]
-    assert listing(Path(home.workspace().package)) == {"p.zip": "x"}
-
-
-def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) -> None:
-    home.deliver("failed/p~1", "error.txt", "error~1.txt")
-    home.deliver("inbox/p", "a new delivery")
-    workspace, _ = home.folders.take(job(attempt=2, failed_name="p~1", error_name="error~1.txt"), ours)
-    assert listing(Path(workspace.package)) == {"p.zip": "x", "error.txt": "x"}
-    assert (home.path / "inbox/p/a new delivery").exists()
-    assert list((home.path / "failed").iterdir()) == []
-
-
-def test_a_condemned_package_that_is_in_the_failed_folder_is_left_there(home: Home) -> None:
-    home.deliver("failed/p", "error.txt")
-    workspace, _ = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
-    assert os.listdir(workspace.path) == []
-    assert listing(home.path / "failed/p") == {"p.zip": "x", "error.txt": "x"}
-
-
-def test_a_condemned_package_that_has_not_been_moved_is_taken_along(home: Home) -> None:
-    home.deliver("work/7-1/package", "error.txt")
-    workspace, _ = home.folders.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
-    assert listing(Path(workspace.package)) == {"p.zip": "x"}
-
-
-def test_a_package_that_has_been_archived_is_not_looked_for(home: Home) -> None:
-    home.deliver("archive/p")
-    home.deliver("inbox/p", "a new delivery")
-    grow(home.path / "work", "7-1/emptied/")
-    assert home.folders.take(job(attempt=2), ours)[1] is Stage.MOVED
-    assert (home.path / "inbox/p/a new delivery").exists()
-
-
-def test_a_package_that_is_nowhere_is_the_senders_affair(home: Home) -> None:
-    with pytest.raises(PackageError, match="not in the inbox any more: deliver it again"):
-        home.folders.take(job(), ours)
-
-
-def test_an_inbox_that_is_gone_is_the_machines_affair(home: Home) -> None:
-    (home.path / "inbox").rmdir()
-    with pytest.raises(FileNotFoundError):
-        home.folders.take(job(), ours)
-
-
-def test_another_jobs_folder_is_not_taken(home: Home) -> None:
-    home.deliver("work/17-1/package")
-    home.deliver("work/70-1/flushed")
-    grow(home.path / "work", "71-1/emptied/", "72-1/copied/", "73-1/")  # the last two may still lie in the inbox
-    with pytest.raises(PackageError):
-        home.folders.take(job(attempt=2), ours)
-    assert home.folders.taken_jobs() == {17, 70, 71}
-
-
-class Across:
-    """A home whose inbox is on another filesystem."""
-
-    def __init__(self, home: Path, inbox: Path) -> None:
-        self.inbox = inbox
-        self.home = Home(home, inbox=inbox)
-        self.work = home / "work"
-
-    def take(self, attempt: int) -> dict[str, str | None]:
-        return listing(Path(self.home.folders.take(job(attempt), ours)[0].path))
-
-
-PACKAGE: dict[str, str | None] = {"package": None, "package/p.zip": "x", "package/notes": None, "package/notes/n": "x"}
-OURS = ("p.zip", "notes/n")
-
-
-@pytest.fixture
-def across(tmp_path: Path, elsewhere: Path) -> Across:
-    return Across(grow(tmp_path / "home"), elsewhere)
-
-
-def test_a_package_is_taken_from_an_inbox_on_another_filesystem(across: Across) -> None:
-    grow(across.inbox / "p", *OURS)
-    assert across.take(1) == PACKAGE
-    assert list(across.inbox.iterdir()) == []
-
-
-def test_half_a_copy_is_thrown_away(across: Across) -> None:
-    grow(across.inbox / "p", *OURS)
-    grow(across.work, "7-1/copying/p.zip", content="half")
-    assert across.take(2) == PACKAGE
-    assert list(across.inbox.iterdir()) == []
-
-
-def test_a_whole_copy_is_not_made_again_and_the_senders_folder_removed(across: Across) -> None:
-    grow(across.inbox / "p", "p.zip", content="as it was")
-    grow(across.work, "7-1/copied/p.zip", "7-1/copied/notes/n")
-    assert across.take(2) == PACKAGE
-    assert list(across.inbox.iterdir()) == []
-
-
-def test_after_the_senders_folder_was_put_out_of_sight_a_folder_of_its_name_is_a_new_delivery(across: Across) -> None:
-    grow(across.inbox / ".jobrunner-taken-7", *OURS)
-    grow(across.inbox / "p", "p.zip", content="new")
-    grow(across.work, "7-1/copied/p.zip", "7-1/copied/notes/n")
-    assert across.take(2) == PACKAGE
-    assert listing(across.inbox) == {"p": None, "p/p.zip": "new"}
-
-
-def test_what_was_put_out_of_sight_is_removed_once_the_package_is_taken(across: Across) -> None:
-    grow(across.inbox / ".jobrunner-taken-7", *OURS)
-    grow(across.inbox / ".jobrunner-taken-8", *OURS)
-    grow(across.work, "7-1/package/p.zip", "7-1/package/notes/n")
-    assert across.take(2) == PACKAGE
-    assert os.listdir(across.inbox) == [".jobrunner-taken-8"]
-
-
-def test_a_package_that_is_nowhere_on_another_filesystem_is_the_senders_affair(across: Across) -> None:
-    with pytest.raises(PackageError, match="deliver it again"):
-        across.take(1)
-
-
 @pytest.mark.parametrize(
     ("content", "stage"),
     [
@@ -279,7 +137,7 @@ def test_an_attempt_goes_through_its_stages(home: Home) -> None:
     assert workspace.stage() is Stage.TAKEN
     workspace.record_success()
     assert workspace.stage() is Stage.HANDLED
-    home.folders.take(job(), ours)
+    home.take(job(), ours)
     assert home.folders.put_in_archive([job()]) == {}
     assert workspace.stage() is Stage.MOVED
     assert listing(home.path / "archive/p") == {"p.zip": "x", "result": "x"}
@@ -289,9 +147,9 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[int] = []
-    monkeypatch.setattr(moves, "_libc", SimpleNamespace(syncfs=lambda descriptor: flushed.append(descriptor) or 0))
+    monkeypatch.setattr(moves, "libc", SimpleNamespace(syncfs=lambda descriptor: flushed.append(descriptor) or 0))
     home.deliver()
-    workspace, _ = home.folders.take(job(), ours)
+    workspace, _ = home.take(job(), ours)
     open_then = {int(number) for number in os.listdir("/proc/self/fd")}
     os.mkdir(workspace.data)
     workspace.record_success()
@@ -334,7 +192,7 @@ def test_a_sweep_removes_what_is_left_of_a_job_but_never_a_package(home: Home, k
     grow(home.path / "work/7-3", kept)
     grow(home.path / "work/8-1", "data/")
     for _ in range(2):
-        home.folders.sweep(7)
+        home.taking.sweep(7)
     assert sorted(os.listdir(home.folders.work)) == ["7-3", "8-1"]
 
 

@@ -130,8 +130,8 @@ def test_a_delivery_that_may_not_be_read_does_not_hold_up_the_others(tmp_path: P
     deliver(inbox, "p")
     os.chmod(deliver(inbox, "locked"), 0o000)
     if os.getuid() == 0:
-        os.chown(inbox / "locked", NOBODY, -1)
-    os.chmod(inbox, 0o755)
+        for path in (inbox, *inbox.rglob("*")):
+            os.chown(path, NOBODY, -1)
     os.chdir(inbox)  # conftest brings us back; the way to tmp_path is root's only
     with without_privileges():
         deliveries = Inbox(".", replace(SETTINGS, settle=settle)).look_at(["locked", "p"], NOW)

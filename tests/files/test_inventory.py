@@ -44,13 +44,13 @@ def test_work_folders_are_told_from_what_is_strange(folders: Folders) -> None:
     assert lying.last_id == 8
 
 
-def test_hidden_names_are_nobodys_packages_but_what_was_taken_has_its_id(folders: Folders) -> None:
-    for name in (".jobrunner-taken-12", ".jobrunner-taken-x", ".hidden", "p"):
+def test_hidden_names_are_nobodys_packages_and_what_looks_copied_is_listed(folders: Folders) -> None:
+    for name in (".jobrunner-taken-12", ".hidden", "p"):
         os.mkdir(os.path.join(folders.inbox, name))
     lying = Inventory(folders)
     assert lying.inbox == {"p"}
-    assert list(lying.taken) == [12]
-    assert lying.last_id == 12
+    assert lying.hidden == [".jobrunner-taken-12"]
+    assert lying.last_id == 0, "a sender says nothing of ids"
 
 
 def test_the_zip_tells_whether_a_number_is_part_of_the_name(folders: Folders) -> None:

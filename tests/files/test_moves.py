@@ -1,13 +1,10 @@
 import os
-import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from jobrunner.domain.errors import MachineError
 from jobrunner.files import moves
 
 NOBODY = 65534
@@ -152,20 +149,6 @@ def test_a_link_to_a_folder_is_not_merged_into(tmp_path: Path) -> None:
     assert listing(elsewhere) == {}
 
 
-def test_a_merge_gives_folders_the_rights_of_those_that_they_take_the_place_of(tmp_path: Path) -> None:
-    source, target = grow(tmp_path / "s", "a/b", "p.zip"), grow(tmp_path / "t", "a/c", "d/e")
-    source.chmod(0o2750)
-    (source / "a").chmod(0o711)
-    (target / "d").chmod(0o705)
-    if os.geteuid() == 0:
-        os.chown(source, 12345, 23456)
-    wanted = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (source, source / "a")]
-    moves.merge(str(source), str(target))
-    found = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (target, target / "a")]
-    assert found == wanted
-    assert stat.S_IMODE((target / "d").stat().st_mode) == 0o705
-
-
 def test_a_merge_keeps_extended_attributes(tmp_path: Path) -> None:
     source, target = grow(tmp_path / "s", "p.zip"), grow(tmp_path / "t", "a")
     try:
@@ -251,78 +234,6 @@ def test_folders_without_permissions_are_removed(tmp_path: Path, locked: str, mo
     with without_privileges():
         moves.remove_tree("tree")
     assert not tree.exists()
-
-
-def rich_tree(root: Path) -> Path:
-    grow(root, "a", "b/c", "b/empty/", "run.sh", "data/big")
-    (root / "data/big").write_bytes(os.urandom(3_000_000))
-    (root / os.fsdecode(b"odd\xff\n")).write_text("odd")
-    (root / "link").symlink_to("../elsewhere")
-    (root / "b/link").symlink_to("empty")
-    os.chmod(root / "run.sh", 0o751)
-    os.chmod(root / "a", 0o400)
-    os.chmod(root / "b", 0o555)
-    for number, path in enumerate(sorted(root.rglob("*"), reverse=True)):
-        if not path.is_symlink():
-            os.utime(path, ns=(10**9 * number, 10**18 + number))
-    return root
-
-
-def facts(root: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
-    found: dict[str, tuple[int, int, bytes | str | None]] = {}
-    for path in (root, *root.rglob("*")):
-        status = path.lstat()
-        if path.is_symlink():
-            found[str(path.relative_to(root))] = (stat.S_IFLNK, 0, os.readlink(path))
-        else:
-            content = path.read_bytes() if path.is_file() else None
-            found[str(path.relative_to(root))] = (status.st_mode, status.st_mtime_ns, content)
-    return found
-
-
-def test_a_copy_is_true_in_content_modes_times_and_links(tmp_path: Path) -> None:
-    source = rich_tree(tmp_path / "source")
-    os.utime(source, ns=(0, 10**18))
-    before = facts(source)
-    moves.copy_tree(str(source), str(tmp_path / "copy"))
-    assert facts(tmp_path / "copy") == before
-    assert facts(source) == before
-
-
-def test_a_fifo_is_copied_as_one_and_not_read(tmp_path: Path) -> None:
-    source = grow(tmp_path / "source")
-    os.mkfifo(source / "fifo", 0o600)
-    moves.copy_tree(str(source), str(tmp_path / "copy"))
-    assert os.lstat(tmp_path / "copy/fifo").st_mode == stat.S_IFIFO | 0o600
-
-
-def test_a_copy_into_what_exists_is_refused(tmp_path: Path) -> None:
-    source, target = grow(tmp_path / "source", "a"), grow(tmp_path / "copy")
-    with pytest.raises(FileExistsError):
-        moves.copy_tree(str(source), str(target))
-    assert listing(target) == {}
-
-
-def test_a_file_that_is_still_being_written_is_not_copied(tmp_path: Path) -> None:
-    source = grow(tmp_path / "source", "a")
-    os.truncate(source / "a", 1 << 26)
-    begun, over = threading.Event(), threading.Event()
-
-    def write_on() -> None:
-        with open(source / "a", "ab", buffering=0) as file:
-            while not over.is_set():
-                file.write(b"more")
-                begun.set()
-
-    writer = threading.Thread(target=write_on)
-    writer.start()
-    try:
-        assert begun.wait(30)
-        with pytest.raises(MachineError, match=r"source/a changed while it was copied: is it still being written\?"):
-            moves.copy_tree(str(source), str(tmp_path / "copy"))
-    finally:
-        over.set()
-        writer.join()
 
 
 def test_folders_and_filesystems_can_be_flushed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.zip_directory import Entry
-from jobrunner.files.zip_rules import Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import Beside, Member, allowed_members, hold_against_limits
 
 SETTINGS = ExtractSettings(keep_free=0)
 GIB = 2**30
@@ -35,7 +35,7 @@ def test_a_path_is_what_the_name_means(names: list[str], paths: list[tuple[str, 
     [
         (["a/b/cd", "e/f", "e/"], {"max_entries": 4}, "than extract.max_entries (4)"),
         (["a", "b", "c"], {"max_entries": 2}, "than extract.max_entries (2)"),
-        (["a", "b", "c"], {"max_size": 29}, "the zip declares 30 bytes, over extract.max_size (29)"),
+        (["a", "b", "c"], {"max_size": 12_287}, "would take 12,288 bytes of the disk, over extract.max_size (12,287)"),
     ],
 )
 def test_limits_hold_to_the_last_entry_and_byte(names: list[str], limits: dict[str, Any], words: str) -> None:
@@ -57,6 +57,16 @@ def test_a_ratio_counts_only_in_what_is_large(size: int, zip_size: int, is_refus
         return
     with pytest.raises(PackageError, match=r"over extract\.max_ratio \(200\)"):
         hold_against_limits(members("a", size=size), zip_size, SETTINGS)
+
+
+def test_what_lies_beside_the_zip_counts_in_the_limits() -> None:
+    hold_against_limits(
+        members("a", "b/c", size=1), 100, replace(SETTINGS, max_entries=5, max_size=20_000), Beside(2, 7_000)
+    )
+    with pytest.raises(PackageError, match=r"than extract\.max_entries"):
+        hold_against_limits(members("a", "b/c"), 100, replace(SETTINGS, max_entries=5), Beside(3, 0))
+    with pytest.raises(PackageError, match=r"would take 20,288 bytes of the disk, over extract.max_size \(20,000\)"):
+        hold_against_limits(members("a", "b/c", size=1), 100, replace(SETTINGS, max_size=20_000), Beside(0, 8_000))
 
 
 def test_few_deep_members_cannot_fill_the_memory_with_folders() -> None:

@@ -1,5 +1,6 @@
 """What is wrong with a database, and what of it can still be read."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from jobrunner.store.migrations import is_blank, migrate
 from jobrunner.store.soundness import fault, readable_jobs
 
 JOBS = 2000
+TABLE_LEAF = 0x0D  # the first byte of such a page
 
 
 def filled(path: Path) -> Database:
@@ -23,8 +25,10 @@ def filled(path: Path) -> Database:
 
 
 def damage(path: Path, content: bytes) -> None:
-    """Spoil the page that holds this."""
-    page = path.read_bytes().index(content) // 4096
+    """Spoil the page of the table that holds this: an index has it, too."""
+    written = path.read_bytes()
+    pages = [match.start() // 4096 for match in re.finditer(re.escape(content), written)]
+    page = next(page for page in pages if written[page * 4096] == TABLE_LEAF)
     with open(path, "r+b") as file:
         file.seek(page * 4096)
         file.write(b"\xa5" * 4096)
