@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
-from jobrunner.domain.events import Emit, Stopping, WorkerDied
+from jobrunner.domain.events import Emit, GivenUp, Stopping, WorkerDied
 from jobrunner.linux import kernel
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
@@ -116,9 +116,9 @@ class Supervisor:
             main(self.token, self._troubles.tell)
             code = 0
         except JobrunnerError as error:
-            print(f"jobrunner: {error}", file=sys.stderr)
+            self._emit(GivenUp(os.getpid(), str(error)))
         except OSError as error:
-            print(f"jobrunner: {in_words(error)}", file=sys.stderr)
+            self._emit(GivenUp(os.getpid(), in_words(error)))
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
