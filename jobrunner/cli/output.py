@@ -24,8 +24,10 @@ def styled(text: str, **style: Any) -> Styled:
 
 def say(*parts: str | Styled, stream: int = 1) -> None:
     """Print one line on stdout (1) or stderr (2), in one write: several processes may share a terminal."""
-    colour = colourful(stream)
-    line = "".join(_put(Styled(part, {}) if isinstance(part, str) else part, colour=colour) for part in parts)
+    if colourful(stream):
+        line = "".join(map(_coloured, parts))
+    else:
+        line = printable("".join(part if isinstance(part, str) else part.text for part in parts))
     file = sys.stdout if stream == 1 else sys.stderr
     file.write(f"{line}\n")
 
@@ -40,9 +42,8 @@ def colourful(stream: int) -> bool:
     return os.isatty(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
-def _put(part: Styled, *, colour: bool) -> str:
-    text = printable(part.text)
-    return typer.style(text, **part.style) if colour and part.style else text
+def _coloured(part: str | Styled) -> str:
+    return printable(part) if isinstance(part, str) else typer.style(printable(part.text), **part.style)
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
