@@ -86,8 +86,8 @@ class Supervisor:
             if all(slot.ended for slot in self._slots if slot.is_worker):
                 self._stop(None)
                 return None
-            caught = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, self._pause())
-            if caught in signals.STOP_SIGNALS:
+            caught = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, self._pause())
+            if caught and caught != signal.SIGCHLD:
                 self._stop(caught)
                 return caught
             self._reap(drain=drain)
@@ -183,7 +183,7 @@ class Supervisor:
         _send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while running:
-            caught = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, deadline - time.monotonic())
+            caught = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, deadline - time.monotonic())
             while ended := _wait_for_child():
                 running.discard(ended[0])
             if caught != signal.SIGCHLD and running:
