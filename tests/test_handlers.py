@@ -273,6 +273,13 @@ def process(package):
             "",
         ),
         ("raise jobrunner.Reject('no sensor 3')", "rejected", "the handler rejected the data: no sensor 3", ""),
+        (
+            "raise jobrunner.Reject(os.fsdecode(b'bad: caf\\xe9\\x1b[2J'))",  # as of a member that is named so
+            "rejected",
+            r"the handler rejected the data: bad: caf\xe9\x1b[2J",
+            "",
+        ),
+        ("raise ValueError('\\ud800')", "failed", r"ValueError: \ud800", "Traceback"),
     ],
 )
 def test_when_a_callable_does_not_succeed_the_next_package_works(

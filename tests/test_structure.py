@@ -100,6 +100,17 @@ def test_no_file_holds_two_nouns() -> None:
     assert not long
 
 
+def test_nothing_is_printed_but_where_it_is_escaped() -> None:
+    places = {f"cli/{name}.py" for name in ("output", "documents", "logs", "tables")}
+    theirs = {"demo/analyze.py", "process/host.py"}  # a handler, and its output
+    for path in MODULES:
+        name = str(path.relative_to(ROOT / "jobrunner"))
+        if name in places | theirs:
+            continue
+        source = path.read_text("utf-8")
+        assert not re.search(r"\bprint\(|\becho\(|sys\.std(out|err)\.(write|buffer)|Console\(", source), name
+
+
 def test_the_tree_in_the_architecture_names_every_module() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     block = re.search(r"^## The tree\n+```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

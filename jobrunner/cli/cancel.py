@@ -1,11 +1,11 @@
 """`jobrunner cancel`: queued or running jobs are stopped for good."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
 
+from jobrunner.cli.output import complain, say
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown
@@ -30,8 +30,8 @@ def command(
                 failed_name = cancelling(home).cancel(job).failed_name
             except JobrunnerError as error:
                 refused += 1
-                print(f"jobrunner: {error}", file=sys.stderr)
+                complain(str(error))
                 continue
             place = os.path.join(home.settings.folders.failed, failed_name) if failed_name else None
-            print(f"{shown(job.name)} is cancelled" + (f": it lies in {shown(place)}" if place else "."))
+            say(f"{shown(job.name)} is cancelled" + (f": it lies in {shown(place)}" if place else "."))
         raise typer.Exit(int(refused > 0))

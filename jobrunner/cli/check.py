@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from jobrunner.cli.events import printer, styled
+from jobrunner.cli.events import printer
+from jobrunner.cli.output import say, styled
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
@@ -125,7 +126,7 @@ def command(
                 for finding in repairing(home).repair(findings.differences):
                     repaired.append(finding)
                     if not as_json:
-                        print(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
+                        say(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
                 findings = checking(home).check()
     except DamagedDatabase as error:
         findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), detail=error.reason)])
@@ -143,26 +144,27 @@ def command(
 def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
     if rebuilt:
         counts = ", ".join(f"{count:,} {state}" for state, count in rebuilt.counts.items() if count) or "no jobs"
-        print(f"The database is new: {counts}. The history of attempts is lost.")
+        say(f"The database is new: {counts}. The history of attempts is lost.")
         if rebuilt.kept_as:
-            print(f"The old one is kept as {shown(rebuilt.kept_as)}.")
+            say(f"The old one is kept as {shown(rebuilt.kept_as)}.")
     kinds = {finding.kind: finding.kind not in _OF_THE_DATABASE for finding in findings.differences}
     if any(kinds.values()):
         differences = _count(len(findings.differences), "difference")
-        print(styled(f"{differences} between the database and the folders.", bold=True))
+        say(styled(f"{differences} between the database and the folders.", bold=True))
     elif not kinds:
-        print(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
+        say(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
     if findings.gone:
-        print(styled(f"Done, but not in the archive any more: {findings.gone:,}. Their names stay known.", dim=True))
+        say(styled(f"Done, but not in the archive any more: {findings.gone:,}. Their names stay known.", dim=True))
     for kind in kinds:
         what, advice = _WORDS[kind]
         found = [finding for finding in findings.differences if finding.kind is kind]
-        print(styled(f"\n{what}", fg="yellow", bold=True))
+        say()
+        say(styled(what, fg="yellow", bold=True))
         for finding in found[:_MOST_PATHS]:
-            print(f"  {_place(finding, home)}")
+            say(f"  {_place(finding, home)}")
         if len(found) > _MOST_PATHS:
-            print(styled(f"  … and {len(found) - _MOST_PATHS:,} more: jobrunner check --json has all", dim=True))
-        print(styled(f"  → {advice}", dim=True))
+            say(styled(f"  … and {len(found) - _MOST_PATHS:,} more: jobrunner check --json has all", dim=True))
+        say(styled(f"  → {advice}", dim=True))
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.output import say
 from jobrunner.cli.status import show_status
 from jobrunner.cli.work import supervise
 from jobrunner.domain.errors import ConfigurationError
@@ -37,13 +38,12 @@ def command(
     code = supervise(home, 3, drain=True, scan=True)
     if code > 128:
         raise typer.Exit(code)
-    print()
+    say()
     show_status(home, as_json=False)
     program = sys.argv[0] if Path(sys.argv[0]).name == "jobrunner" else "jobrunner"  # it may not be on the PATH
-    print(
-        f"\nOne package was broken on purpose. Look into:\n"
-        f"  {home}/archive/station-01   the sender's zip, its members, and the handler's summary.json\n"
-        f"  {home}/failed/station-37    the broken one, with the reason in error.txt\n"
-        f"  {home}/analyze.py           the handler\n"
-        f"and ask:  {program} --home {home} show station-01"
-    )
+    say()
+    say("One package was broken on purpose. Look into:")
+    say(f"  {home}/archive/station-01   the sender's zip, its members, and the handler's summary.json")
+    say(f"  {home}/failed/station-37    the broken one, with the reason in error.txt")
+    say(f"  {home}/analyze.py           the handler")
+    say(f"and ask:  {program} --home {home} show station-01")

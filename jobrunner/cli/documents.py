@@ -8,9 +8,20 @@ from jobrunner.domain.package import shown
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document. A name that is not UTF-8 stands in it as `shown` writes it."""
-    json.dump(_valid(document), sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """Print one JSON document, in which what is not printable is escaped as JSON does it.
+
+    A name that is not UTF-8 stands in it as `shown` writes it.
+    """
+    text = json.dumps(_valid(document), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
+    for line in text.split("\n"):
+        sys.stdout.write((line if line.isprintable() else "".join(map(_escaped, line))) + "\n")
+
+
+def _escaped(char: str) -> str:
+    """Return a character of a JSON text. What is not printable stands in a string: JSON itself is all ASCII."""
+    if char.isprintable():
+        return char
+    return r"\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
 
 
 def _valid(document: object) -> object:

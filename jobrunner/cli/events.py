@@ -1,18 +1,15 @@
 """What happens, in words: one line an event, on stderr."""
 
-import os
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
-import typer
-
+from jobrunner.cli.output import say, styled
 from jobrunner.domain.events import (
     ClaimGone,
     Emit,
     Event,
+    GivenUp,
     JobCancelled,
     JobDone,
     JobFailed,
@@ -31,28 +28,14 @@ from jobrunner.domain.package import shown
 _EARLY_DEATHS = 3
 
 
-def colourful(stream: int) -> bool:
-    """Say whether a stream (1 or 2) is a terminal on which colour is welcome."""
-    return os.isatty(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
-
-
-def styled(text: str, **style: Any) -> str:
-    """Return a text for stdout in a colour, or bold or dim, where that is welcome."""
-    return typer.style(text, **style) if colourful(1) else text
-
-
 def printer() -> Emit:
-    """Return what prints events on stderr, each in one write: several processes share the terminal."""
-    colour = colourful(2)
+    """Return what prints events on stderr."""
 
     def emit(event: Event) -> None:
         label, tint, text = _in_words(event)
-        clock = time.strftime("%H:%M:%S")
-        if colour:
-            clock, label = typer.style(clock, dim=True), typer.style(f"{label:<9}", fg=tint, bold=True)
+        clock = styled(time.strftime("%H:%M:%S"), dim=True)
         with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
-            sys.stderr.write(f"{clock}  {label:<9}  {text}\n")
-            sys.stderr.flush()
+            say(clock, "  ", styled(f"{label:<9}", fg=tint, bold=True), "  ", text, stream=2)
 
     return emit
 
@@ -94,16 +77,18 @@ def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case f
         case JobDone(name, seconds):
             return "done", "green", f"{shown(name)}  {duration(seconds)}"
         case JobFailed(name, error):
-            return "failed", "red", f"{shown(name)}  {shown(error)}"
+            return "failed", "red", f"{shown(name)}  {error}"
         case JobPutOff(name, error, delay):
-            return "waiting", "yellow", f"{shown(name)}  {shown(error)}; again in {duration(delay)}"
+            return "waiting", "yellow", f"{shown(name)}  {error}; again in {duration(delay)}"
         case JobRecovered(name, error, condemned):
             then = "goes to failed/" if condemned else "queued again"
-            return "recovered", "yellow", f"{shown(name)}  {shown(error)}; {then}"
+            return "recovered", "yellow", f"{shown(name)}  {error}; {then}"
         case JobCancelled(name, worker_pid):
             return "cancelled", "yellow", f"{shown(name)}  worker {worker_pid} was ended for it"
         case ClaimGone(name):
             return "left", "yellow", f"{shown(name)}  another worker has this job by now"
+        case GivenUp(pid, error):
+            return "worker", "red", f"process {pid} gives up: {error}"
         case WorkerDied(pid, reason, times, delay):
             text = f"process {pid} {reason}; another one starts"
             if times >= _EARLY_DEATHS:
@@ -118,6 +103,6 @@ def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case f
                 f"running jobs may end within {duration(grace)}; again Ctrl-C or SIGTERM: at once",
             )
         case Trouble(error):
-            return "trouble", "red", shown(error)
+            return "trouble", "red", error
         case Mended():
             return "mended", "green", "nothing is wrong with the machine any more: the work goes on"

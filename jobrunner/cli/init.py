@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError, in_words
 
 EXAMPLES = "Example:  jobrunner init /data/scans"
@@ -29,13 +30,13 @@ def command(
         home.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as new:
             new.write(template())
-        print(f"{file} is new: set process.command in it to your program.")
+        say(f"{file} is new: set process.command in it to your program.")
     except FileExistsError:
-        print(f"{file} was there already and is left as it is.")
+        say(f"{file} was there already and is left as it is.")
     except OSError as error:
         raise ConfigurationError(f"the home cannot be made: {in_words(error)}") from error
     settings = load_settings(home)
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)
     prepare_folders(settings)
-    print(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")
+    say(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")

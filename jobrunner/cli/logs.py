@@ -1,21 +1,27 @@
 """`jobrunner logs`: what the handler printed."""
 
+import codecs
 import gc
+import io
+import os
+import re
 import sys
 import time
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
 from jobrunner.cli.events import printer
+from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
 from jobrunner.domain.job import State
-from jobrunner.domain.package import shown
+from jobrunner.domain.package import printable, shown
 
 EXAMPLES = "Examples:  jobrunner logs scan-0017    |    jobrunner logs -f scan-0017"
 
 _PIECE = 1 << 16
 _FOLLOW_SECONDS = 0.2
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def command(
@@ -30,20 +36,46 @@ def command(
         gc.enable()
     with open_home(load_settings(context.obj), printer(), to_read=True) as home:
         job = home.report.find(name)
-        opened: dict[int, BinaryIO] = {}
+        opened: dict[int, _Log] = {}
         while True:
-            job = home.report.find(job.name)  # before the logs: what is printed before the end is in them
+            job = home.report.find(shown(job.name))  # before the logs: what is printed before the end is in them
+            is_over = not follow or job.state in {State.DONE, State.FAILED}
             for attempt, path in home.report.story(job).log_paths.items():
                 if attempt not in opened:
-                    opened[attempt] = open(path, "rb")  # noqa: SIM115  (until the program ends)
+                    opened[attempt] = _Log(path)
                     if attempt > 1:
-                        print(f"--- attempt {attempt} ---", file=sys.stderr, flush=True)
-                while piece := opened[attempt].read(_PIECE):
-                    sys.stdout.buffer.write(piece)
-            sys.stdout.flush()
-            if not follow or job.state in {State.DONE, State.FAILED}:
+                        say(f"--- attempt {attempt} ---", stream=2)
+                opened[attempt].pass_on(is_whole=is_over or attempt < job.attempt)
+            if is_over:
                 break
             time.sleep(_FOLLOW_SECONDS)
         if not opened:
-            why = f" ({shown(job.error)})" if job.error else ""
-            print(f"jobrunner: nothing was printed: no handler has run on this package{why}", file=sys.stderr)
+            why = f" ({job.error})" if job.error else ""
+            complain(f"nothing was printed: no handler has run on this package{why}")
+
+
+class _Log:
+    """A log that grows: it goes on to stdout byte for byte, but onto a terminal without what could steer that.
+
+    There a line that a handler prints over and over (progress) becomes a line each time, and colours are left out.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115  (until the program ends)
+        utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._decoder = io.IncrementalNewlineDecoder(utf8, translate=True) if os.isatty(1) else None
+
+    def pass_on(self, *, is_whole: bool) -> None:
+        """Print what has come. `is_whole`: there will be no more."""
+        while piece := self._file.read(_PIECE):
+            self._print(piece)
+        if is_whole:
+            self._print(b"", final=True)
+        sys.stdout.flush()
+
+    def _print(self, piece: bytes, *, final: bool = False) -> None:
+        if self._decoder:
+            text = self._decoder.decode(piece, final=final)
+            sys.stdout.write(printable(_COLOUR.sub("", text), keep="\n\t"))
+        else:
+            sys.stdout.buffer.write(piece)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from jobrunner.cli.output import complain, print_traceback, say
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 
 EXIT_FAILED = 1
@@ -51,7 +52,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        print(f"jobrunner {version('jobrunner')}")
+        say(f"jobrunner {version('jobrunner')}")
         raise typer.Exit
 
 
@@ -78,6 +79,7 @@ def _home(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 128 + a signal."""
+    sys.excepthook = print_traceback
     gc.disable()  # most commands end before it would find anything; those that go on enable it
     _make_streams_safe()
     try:
@@ -121,5 +123,5 @@ def _make_streams_safe() -> None:
 
 
 def _complain(message: str, code: int) -> int:
-    print("jobrunner: " + " ".join(message.split()), file=sys.stderr)
+    complain(message)
     return code

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jobrunner.cli.events import packages, printer
+from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError
 
 EXAMPLES = "Examples:  jobrunner retry scan-0017 scan-0018    |    jobrunner retry --all"
@@ -27,4 +28,4 @@ def command(
             jobs = {job.id: job for job in map(home.report.find, names or [])}
             home.retrying.retry(list(jobs.values()))
             count = len(jobs)
-    print(f"{packages(count)} queued again." if count else "Nothing to retry.")
+    say(f"{packages(count)} queued again." if count else "Nothing to retry.")

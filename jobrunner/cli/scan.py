@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jobrunner.cli.events import printer, tell
+from jobrunner.cli.output import say
 
 EXAMPLES = "Example:  jobrunner scan --watch"
 
@@ -26,4 +27,4 @@ def command(
             raise typer.Exit(128 + home.watch(tell(emit)))
         found = home.intake.scan()
         if not found.new and not found.replaced:
-            print("Nothing new in the inbox.")
+            say("Nothing new in the inbox.")

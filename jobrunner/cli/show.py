@@ -1,11 +1,12 @@
 """`jobrunner show`: one job."""
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import duration, printer, styled
+from jobrunner.cli.events import duration, printer
+from jobrunner.cli.output import say, styled
 from jobrunner.domain.job import Attempt
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -38,15 +39,15 @@ def command(
         ("queued", local(job.created_at)),
         ("ended", local(job.finished_at)),
         ("next try", local(job.not_before_at)),
-        ("error", shown(job.error or "")),
+        ("error", job.error or ""),
         ("lies in", shown(story.package_path or "nowhere: it has been removed")),
-        ("logs", str(Path(max(story.log_paths.items())[1]).parent) if story.log_paths else ""),
+        ("logs", shown(os.path.dirname(max(story.log_paths.items())[1])) if story.log_paths else ""),
         ("failures", str(job.failures or "")),
         ("crashes", str(job.crashes or "")),
     ]
     for label, value in facts:
         if value:
-            print(styled(f"{label:<9}", dim=True) + value)
+            say(styled(f"{label:<9}", dim=True), value)
     if story.attempts:
         from jobrunner.cli.tables import print_table
 
@@ -64,7 +65,7 @@ def _row(attempt: Attempt, story: Story) -> list[str]:
         attempt.outcome.value if attempt.outcome else "running",
         *("" if seconds is None else duration(seconds) for seconds in steps),
         "yes" if attempt.number in story.log_paths else "",
-        shown(attempt.error or ""),
+        attempt.error or "",
     ]
 
 

@@ -1,12 +1,13 @@
 """`jobrunner status`: how things stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import duration, printer, styled
+from jobrunner.cli.events import duration, printer
+from jobrunner.cli.output import Styled, say, styled
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
 
@@ -36,30 +37,35 @@ def show_status(path: Path, *, as_json: bool) -> None:
         print_json(_document(status))
         return
     for trouble in status.troubles:
-        print(styled("trouble", fg="red", bold=True), trouble, sep="  ")
+        say(styled("trouble", fg="red", bold=True), f"  {trouble}")
     if status.troubles:
-        print(styled("Workers wait until it is mended, and then go on by themselves.\n", dim=True))
-    print(_headline(status))
+        say(styled("Workers wait until it is mended, and then go on by themselves.", dim=True))
+        say()
+    say(*_counts(status))
+    say(styled(_pace(status), dim=True))
     for title, columns, rows, tint in _sections(status):
         if rows:
             from jobrunner.cli.tables import print_table
 
             print_table(title, columns, rows[:_MOST_ROWS], tint=tint)
             if len(rows) > _MOST_ROWS:
-                print(styled(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", dim=True))
+                say(styled(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", dim=True))
     if status.failed:
-        print(styled("\nTo try again: jobrunner retry NAME, or jobrunner retry --all", dim=True))
+        say()
+        say(styled("To try again: jobrunner retry NAME, or jobrunner retry --all", dim=True))
 
 
-def _headline(status: Status) -> str:
-    counts = [
-        f"{styled(f'{count:,}', bold=True)} {styled(state, fg=_TINTS[state])}"
-        if count
-        else styled(f"{count} {state}", dim=True)
-        for state, count in status.counts.items()
-    ]
-    pace = f"done in the last hour {status.done_last_hour:,}, in the last minute {status.done_last_minute:,}"
-    return f"{'   '.join(counts)}\n{styled(pace, dim=True)}"
+def _counts(status: Status) -> Iterator[str | Styled]:
+    for number, (state, count) in enumerate(status.counts.items()):
+        yield "   " * bool(number)
+        if count:
+            yield from (styled(f"{count:,}", bold=True), " ", styled(state, fg=_TINTS[state]))
+        else:
+            yield styled(f"{count} {state}", dim=True)
+
+
+def _pace(status: Status) -> str:
+    return f"done in the last hour {status.done_last_hour:,}, in the last minute {status.done_last_minute:,}"
 
 
 def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Sequence[str]], str]]:
@@ -79,11 +85,11 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
         (
             shown(job.name),
             f"in {duration((job.not_before_at or status.now) - status.now)}",
-            shown(job.error or ""),
+            job.error or "",
         )
         for job in status.waiting
     ]
-    failed = [(shown(job.name), local(job.finished_at), shown(job.error or "")) for job in status.failed]
+    failed = [(shown(job.name), local(job.finished_at), job.error or "") for job in status.failed]
     survey = status.survey
     return [
         ("Running", ("package", "attempt", "for", "worker", ""), running, "blue"),

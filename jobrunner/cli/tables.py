@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobrunner.cli.events import colourful
+from jobrunner.cli.output import colourful
+from jobrunner.domain.package import printable
 
 _UNBOUNDED = 10_000
 
@@ -28,7 +29,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print()
     console.print(title, style=f"bold {tint}".strip(), markup=False)
     console.print(table)

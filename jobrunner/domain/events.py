@@ -64,6 +64,13 @@ class ClaimGone(NamedTuple):
     name: str
 
 
+class GivenUp(NamedTuple):
+    """A process of a supervisor cannot go on, for this reason, and is about to end."""
+
+    pid: int
+    error: str
+
+
 class WorkerDied(NamedTuple):
     """A worker ended unasked and is replaced in `delay` seconds; `times` in a row it did so early."""
 
@@ -105,6 +112,7 @@ Event = (
     | JobRecovered
     | JobCancelled
     | ClaimGone
+    | GivenUp
     | WorkerDied
     | Upgraded
     | Stopping

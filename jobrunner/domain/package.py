@@ -37,6 +37,16 @@ def shown(name: str) -> str:
     return "".join(char if char.isprintable() and char != "\\" else _escaped(char) for char in name)
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return a message as a person may safely see it: on one line, in printable characters.
+
+    Names that are `shown` in it stay as they are. `keep`: characters that are let through, such as the end of a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else _escaped(char) for char in text)
+
+
 def unshown(text: str) -> str:
     """Return the name that `shown` printed as `text`; what is no escape of its stays as it is."""
 

@@ -78,7 +78,7 @@ class _Server:
             kernel.set_name("jobrunner-guard")
             kernel.adopt_orphans()
             os.setpgrp()  # who kills the supervisor's whole process group leaves us to clear up
-            for number in signals.STOP_SIGNALS:  # a handler of ours, and not SIG_IGN, which programs would inherit
+            for number in signals.stop_signals():  # a handler of ours, and not SIG_IGN, which programs would inherit
                 signal.signal(number, lambda *_: None)
             signals.unblock()
             group = cgroup.enter(self._token)

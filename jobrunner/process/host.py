@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from jobrunner.domain.errors import Reject, RetryLater, in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
-from jobrunner.domain.package import Package
+from jobrunner.domain.package import Package, printable
 from jobrunner.process.handler import Call, package_environment
 
 
@@ -32,7 +32,7 @@ def main(descriptor: int, name: str) -> None:
         try:
             _print_to(call.log_path)
         except OSError as error:
-            connection.send(HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
+            _answer(connection, HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
             continue
         os.chdir(home)
         os.environ.update(package_environment(call.package))
@@ -41,12 +41,17 @@ def main(descriptor: int, name: str) -> None:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
-            connection.send(HandlerResult(Outcome.FAULT, reason))
+            _answer(connection, HandlerResult(Outcome.FAULT, reason))
             return
         result = _result_of(function, call.package)
         sys.stdout.flush()
         sys.stderr.flush()
-        connection.send(result)
+        _answer(connection, result)
+
+
+def _answer(connection: Connection, result: HandlerResult) -> None:
+    """Send a result. Its text may be made of what the package holds: it is put so that it can be stored and shown."""
+    connection.send(result._replace(error=printable(result.error, keep="\n\t")))
 
 
 def _load(name: str) -> Callable[[Package], object]:

@@ -5,15 +5,25 @@ from collections.abc import Iterable
 
 from jobrunner.linux import kernel
 
-STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_STOP = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 #: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.
 CANCEL_SIGNAL = signal.SIGUSR1
-_ALL = STOP_SIGNALS | {signal.SIGCHLD}
+_ALL = _STOP | {signal.SIGCHLD}
+
+
+def stop_signals() -> frozenset[signal.Signals]:
+    """Return the signals that ask us to stop.
+
+    One that was ignored when we were started stays ignored: SIGHUP under nohup, SIGINT in the background of a script.
+    """
+    return frozenset(number for number in _STOP if signal.getsignal(number) is not signal.SIG_IGN)
 
 
 def block() -> None:
     """Hold back the signals that we wait for, in this process and those that it forks."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+    for needed in (signal.SIGCHLD, CANCEL_SIGNAL):  # ignored at our start, they would hide how a child has ended
+        signal.signal(needed, signal.SIG_DFL)
 
 
 def unblock() -> None:

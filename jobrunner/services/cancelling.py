@@ -74,7 +74,7 @@ class Cancelling:
         if job.state is State.DONE:
             raise JobrunnerError(f"{shown(job.name)} is done: its handler had succeeded already")
         if job.error != CANCELLED:
-            raise JobrunnerError(f"{shown(job.name)} has failed by itself: {shown(job.error or '')}")
+            raise JobrunnerError(f"{shown(job.name)} has failed by itself: {job.error}")
         return job
 
     def _put_in_failed(self, job: Job) -> None:

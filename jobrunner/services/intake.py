@@ -52,7 +52,7 @@ class Intake:
             self._emit(found)
         return found
 
-    def watch(self, tell: Tell, stop: Iterable[signal.Signals] = signals.STOP_SIGNALS) -> signal.Signals:
+    def watch(self, tell: Tell, stop: Iterable[signal.Signals]) -> signal.Signals:
         """Scan until one of these signals comes (they must be blocked) and return it.
 
         `tell` hears what keeps it from scanning, once, and that it does not any more.

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
-from jobrunner.domain.events import Emit, Stopping, WorkerDied
+from jobrunner.domain.events import Emit, GivenUp, Stopping, WorkerDied
 from jobrunner.linux import kernel
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
@@ -86,8 +86,8 @@ class Supervisor:
             if all(slot.ended for slot in self._slots if slot.is_worker):
                 self._stop(None)
                 return None
-            caught = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, self._pause())
-            if caught in signals.STOP_SIGNALS:
+            caught = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, self._pause())
+            if caught and caught != signal.SIGCHLD:
                 self._stop(caught)
                 return caught
             self._reap(drain=drain)
@@ -116,9 +116,9 @@ class Supervisor:
             main(self.token, self._troubles.tell)
             code = 0
         except JobrunnerError as error:
-            print(f"jobrunner: {error}", file=sys.stderr)
+            self._emit(GivenUp(os.getpid(), str(error)))
         except OSError as error:
-            print(f"jobrunner: {in_words(error)}", file=sys.stderr)
+            self._emit(GivenUp(os.getpid(), in_words(error)))
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -183,7 +183,7 @@ class Supervisor:
         _send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while running:
-            caught = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, deadline - time.monotonic())
+            caught = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, deadline - time.monotonic())
             while ended := _wait_for_child():
                 running.discard(ended[0])
             if caught != signal.SIGCHLD and running:

@@ -87,7 +87,7 @@ class Home(NamedTuple):
         present = self.presence.appear(as_scanner=True)
         try:
             open_in_turn(self)
-            return self.intake.watch(tell)
+            return self.intake.watch(tell, signals.stop_signals())
         finally:
             present.leave()
 

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 
+from jobrunner.domain.package import shown
+from tests.cli.test_main import on_a_terminal
 from tests.messages import complaint
 from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
 
@@ -41,6 +43,25 @@ def test_each_attempt_is_printed_in_order_and_told_apart_on_stderr(home: TestHom
     assert result.returncode == 0
     assert result.stdout == "out 1\n\udcff\0\nout 2\n\udcff\0\n"
     assert result.stderr == "--- attempt 2 ---\n"
+
+
+def test_on_a_terminal_each_attempt_is_told_apart_where_it_begins(home: TestHome) -> None:
+    home.handler(
+        "import os, sys\nos.write(1, b'caf\\xe9 50%\\r')\nraise SystemExit(os.environ['JOBRUNNER_ATTEMPT'] == '1')",
+        retry='backoff = "0s"',
+    )
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    assert on_a_terminal(home, "logs", "p").replace("\r", "") == "caf\\xe9 50%\n--- attempt 2 ---\ncaf\\xe9 50%\n"
+
+
+def test_the_log_of_a_name_that_looks_escaped_is_not_that_of_another(home: TestHome) -> None:
+    home.handler("import os\nprint(ascii(os.environ['JOBRUNNER_PACKAGE']))")
+    for name in ("a\nb", r"a\nb"):
+        home.package(name)
+    home.jobrunner("run", "--drain")
+    for name in ("a\nb", r"a\nb"):
+        assert home.jobrunner("logs", shown(name)).stdout == f"{name!a}\n"
 
 
 def test_following_goes_on_over_attempts_until_the_end(home: TestHome) -> None:

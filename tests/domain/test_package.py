@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from jobrunner.domain.package import MAX_NAME_BYTES, shown, unshown
+from jobrunner.domain.package import MAX_NAME_BYTES, printable, shown, unshown
 
 ODD = [
     "line\nbreak",
@@ -63,6 +63,32 @@ def test_names_are_shown_in_the_shortest_escape(name: str, text: str) -> None:
 def test_all_odd_names_that_are_escaped_are_shown_differently() -> None:
     escaped = [shown(name) for name in ODD if not name.isprintable()]
     assert len(set(escaped)) == len(escaped)
+
+
+#: What steers a terminal, moves or hides text, or ends a line somewhere.
+HARMFUL = [
+    *map(chr, range(0x20)),
+    *map(chr, range(0x7F, 0xA0)),
+    *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    *"\u00ad\u200b\u200c\u200d\u2060\ufeff\u180e",
+    *"\u2028\u2029\ufff9\ufffb\U000e0001\U000e007f",
+    *"\ue000\U0010fffd\u0378\uffff\udc80\ud800",
+]
+
+
+@pytest.mark.parametrize("char", HARMFUL, ids=ascii)
+def test_what_is_harmful_is_escaped_in_names_and_in_messages(char: str) -> None:
+    for text in (shown(f"a{char}b"), printable(f"a{char}b")):
+        assert char not in text
+        assert text.isprintable()
+        assert text.isascii()
+
+
+def test_a_message_keeps_the_names_that_are_shown_in_it() -> None:
+    said = "the member " + shown("new\nline") + " is \x1b[1mbad\n"
+    assert printable(said) == r"the member new\nline is \x1b[1mbad\n"
+    assert printable(printable(said)) == printable(said)
+    assert printable(said, keep="\n") == printable(said.rstrip("\n")) + "\n"
 
 
 def test_what_only_looks_like_an_escape_is_left_alone() -> None:

@@ -18,7 +18,7 @@ from jobrunner.process import signals
 signals.block()
 print("ready", flush=True)
 start = time.monotonic()
-got = signals.wait(signals.STOP_SIGNALS | {signal.SIGCHLD}, float(sys.argv[1]))
+got = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, float(sys.argv[1]))
 print(got.name if got else "none", time.monotonic() - start, flush=True)
 """
 
@@ -129,7 +129,7 @@ def test_a_fork_inherits_the_block() -> None:
         grandchild = os.fork()
         if grandchild == 0:
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-            os._exit(0 if blocked >= signals.STOP_SIGNALS | {signal.SIGCHLD} else 1)
+            os._exit(0 if blocked >= signals.stop_signals() | {signal.SIGCHLD} else 1)
         os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not lives(child)
