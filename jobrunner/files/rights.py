@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import FolderSettings
+from jobrunner.linux import at
 from jobrunner.linux.users import is_own_group, name_of
 
 #: Attributes by which others could get rights that the mode does not show, or a program some of root's.
@@ -61,13 +62,14 @@ def rights_of(settings: FolderSettings) -> Rights:
 def is_ours_alone(descriptor: int, status: os.stat_result) -> bool:
     """Say whether an open file or folder with this status is our user's, and nobody else can write to it.
 
-    A file must have one name only: by another one it could be reached, and changed, from elsewhere. Raises OSError.
+    A file must have one name only, as by another one it could be changed from elsewhere, and no program may have it
+    open for writing: what is renamed stays open. Raises OSError.
     """
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
         return False
     if status.st_mode & stat.S_IWGRP and not is_own_group(status.st_gid):
         return False
-    if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+    if not stat.S_ISDIR(status.st_mode) and (status.st_nlink > 1 or at.is_being_written(descriptor)):
         return False
     try:
         return _TELLING.isdisjoint(os.listxattr(descriptor))

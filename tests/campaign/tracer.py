@@ -58,8 +58,8 @@ _AARCH64 = {
 _AUDIT_ARCH, _NUMBERS = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}[platform.machine()]
 _NAMES = {number: name for name, number in _NUMBERS.items()}
 
-#: Every system call that makes, changes or flushes files.
-FILE_CALLS = frozenset(_X86_64) - {"clone", "fork", "vfork", "clone3", "execve", "kill", "pidfd_send_signal"}
+#: Every system call that makes, changes or flushes files; by openat2, files are only opened for reading (linux/at.py).
+FILE_CALLS = frozenset(_X86_64) - {"openat2", "clone", "fork", "vfork", "clone3", "execve", "kill", "pidfd_send_signal"}
 #: Those that make processes, their programs and their ends.
 PROCESS_CALLS = frozenset(_X86_64) - FILE_CALLS
 

@@ -105,6 +105,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "folders.archive": HOME / "archive",
         "folders.failed": HOME / "failed",
         "folders.logs": HOME / "logs",
+        "folders.mode": 0o755,
+        "folders.group": None,
         "database.url": "sqlite:///jobrunner.db",
         "intake.incomplete_suffix": "-downloading",
         "intake.settle": 0.0,

@@ -267,6 +267,14 @@ def test_a_file_with_two_names_is_not_ours(tmp_path: Path) -> None:
     assert not look(root)
 
 
+def test_a_file_that_is_open_for_writing_is_not_ours(tmp_path: Path) -> None:
+    root = grow(tmp_path / "p", "b/c")
+    with open(root / "b/c", "a"):
+        assert not look(root)
+    with open(root / "b/c"):
+        assert look(root)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_file_is_not_ours(tmp_path: Path, kind: str) -> None:
     root = grow(tmp_path / "p", "b/c")
