@@ -63,13 +63,13 @@ def locked(inbox: int, name: str) -> str:
     return _let_us(name, at.status(inbox, name))
 
 
-def take(inbox: int, name: str, work_folder: int) -> bool:
-    """Rename a delivery to package/ in an open work folder; False where that is on another filesystem.
+def take(inbox: int, name: str, package: str) -> bool:
+    """Rename a delivery to a path in the work folder; False where that is on another filesystem.
 
     Raises MachineError where it cannot be taken away, FileNotFoundError, OSError.
     """
     try:
-        at.rename_new(inbox, name, work_folder, "package")
+        at.rename_new(inbox, name, at.HERE, package)
     except PermissionError as error:
         with suppress(OSError), at.held(at.open_folder(inbox, name)) as delivery:
             raise MachineError(obstacle(inbox, delivery, name) or f"{shown(name)} cannot be taken away") from error

@@ -54,29 +54,32 @@ def look_through(package: int, rights: Rights, settings: ExtractSettings) -> Loo
             is_ours = False  # then a copy is made, and that says what is wrong
             return None
 
+    def consider(descriptor: int) -> None:
+        nonlocal is_ours, size
+        status = os.fstat(descriptor)
+        size += status.st_blocks * BLOCK
+        is_ours = is_ours and is_ours_alone(descriptor, status)
+        if is_ours and not rights.are_given(status):
+            rights.give(descriptor, status.st_mode)
+
     walk = Walk(package, most=settings.max_entries, opening=partial(opened, at.open_our_folder))
     try:
         for kind, folder, name in walk:
             if kind is Kind.LEAVE:
                 continue
-            entries += bool(name)
-            descriptor = None
+            if name:
+                entries += 1
+                refuse_beyond(entries, size, settings)
             if kind is Kind.ENTER:
-                descriptor = os.dup(folder)
-            elif kind is Kind.FILE:
-                descriptor = opened(at.open_our_file, folder, name)
-            if descriptor is None:
+                consider(folder)
+            elif kind is Kind.OTHER:
                 is_ours = False
-                continue
-            with at.held(descriptor):
-                status = os.fstat(descriptor)
-                size += status.st_blocks * BLOCK
-                is_ours = is_ours and is_ours_alone(descriptor, status)
-                if is_ours and not rights.are_given(status):
-                    rights.give(descriptor, status.st_mode)
-            refuse_beyond(entries, size, settings)
+            elif (file := opened(at.open_our_file, folder, name)) is not None:
+                with at.held(file):
+                    consider(file)
     except OSError as error:
         raise in_our_words(error, walk, settings) from error
+    refuse_beyond(entries, size, settings)
     return Look(is_ours, entries, size)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from jobrunner.files.looking import BLOCK, Look, look_through
 from jobrunner.files.workspace import Stage, Workspace, remove_unless_needed, source_of
 from jobrunner.files.zip_rules import Beside
 from jobrunner.linux import at
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Taken(NamedTuple):
@@ -59,22 +62,17 @@ class Taking:
         workspace, stage = self._work_folder(job, confirm)
         if stage > Stage.HANDLED:
             return Taken(workspace, stage)
+        left_out: Sequence[str] = ()
         if stage is not Stage.NEW:
             workspace.distrust_copy()
-            with suppress(OSError):  # when the job has ended, it is tried again
-                if not os.path.lexists(workspace.copied):
-                    self.remove_source(workspace.path)
-        left_out: Sequence[str] = ()
-        if not workspace.has_package():
+        if stage is Stage.NEW or not workspace.has_package():
             left_out = self._fetch(job, workspace)
-        look = None
-        if os.path.lexists(workspace.package):
-            look = self._look_at("package", workspace)
-            if not look.is_ours:
-                os.rename(workspace.package, workspace.delivered)
-        if os.path.lexists(workspace.delivered):
-            look = look or self._look_at("delivered", workspace)
+        look = self._make_ours(workspace)
+        if look and not look.is_ours:
             left_out = self._copy(workspace, look, lenient=job.condemned)
+        if stage is not Stage.NEW:
+            with suppress(OSError):  # when the job has ended, it is tried again
+                self.remove_source(workspace.path)
         if stage <= Stage.TAKEN and job.error_name is not None:  # at a later stage it may be the handler's
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(workspace.package, job.error_name))
@@ -149,10 +147,8 @@ class Taking:
                 return ()
         try:
             with at.held(at.open_root(self._folders.inbox)) as inbox:
-                if not os.path.lexists(workspace.copied):
-                    with at.held(_opened(workspace.path)) as ours:
-                        if delivery.take(inbox, job.name, ours):
-                            return ()
+                if not os.path.lexists(workspace.copied) and delivery.take(inbox, job.name, workspace.package):
+                    return ()
                 return self._fetch_across(inbox, job, workspace)
         except FileNotFoundError:
             if not (os.path.ismount if self._folders.inbox_is_a_disk else os.path.isdir)(self._folders.inbox):
@@ -186,14 +182,28 @@ class Taking:
             self.remove_source(workspace.path)
         return left_out
 
-    def _look_at(self, part: str, workspace: Workspace) -> Look:
-        with at.held(_opened(workspace.path)) as ours, at.held(_open_delivery(ours, part)) as package:
-            return look_through(package, self._folders.rights, self._settings)
+    def _make_ours(self, workspace: Workspace) -> Look | None:
+        """Look through the package, None if it is not here; one that is not ours is the sender's own from now on."""
+        look = self._look_at(workspace.package)
+        if look is None:
+            look = self._look_at(workspace.delivered)
+            if look and look.is_ours:
+                os.rename(workspace.delivered, workspace.package)
+        elif not look.is_ours:
+            os.rename(workspace.package, workspace.delivered)
+        return look
+
+    def _look_at(self, path: str) -> Look | None:
+        try:
+            with at.held(_opened(path)) as package:
+                return look_through(package, self._folders.rights, self._settings)
+        except FileNotFoundError:
+            return None
 
     def _copy(self, workspace: Workspace, look: Look, *, lenient: bool) -> Sequence[str]:
         """Make a copy, on the same disk: the sender's own folder stays until the archive is durable."""
         space.require(workspace.path, look.size, self._settings.keep_free)
-        with at.held(_opened(workspace.path)) as ours, at.held(_open_delivery(ours, "delivered")) as delivered:
+        with at.held(_opened(workspace.delivered)) as delivered:
             copy = Copy(delivered, self._folders.rights, self._settings, lenient=lenient, verified=False)
             self._make(copy, workspace)
         workspace.record_copy()
@@ -206,14 +216,26 @@ class Taking:
             copy.make(target)
 
 
-def _opened(folder: str) -> int:
-    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _open_delivery(folder: int, name: str) -> int:
+def _opened(path: str) -> int:
+    """Open a folder in the work folder; our user's gets the rights for it. Raises NotTaken if it is none, OSError."""
     try:
-        return at.open_our_folder(folder, name)
+        try:
+            return os.open(path, _FOLDER)
+        except PermissionError:
+            os.chmod(path, stat.S_IRWXU)
+            return os.open(path, _FOLDER)
     except OSError as error:
-        if error.errno in {errno.ENOTDIR, errno.ELOOP, errno.EXDEV}:
-            raise NotTaken("what lies under its name is not a folder of this filesystem: deliver a folder") from error
-        raise
+        raise _not_taken(error) from error
+
+
+def _open_delivery(inbox: int, name: str) -> int:
+    try:
+        return at.open_folder(inbox, name)
+    except OSError as error:
+        raise _not_taken(error) from error
+
+
+def _not_taken(error: OSError) -> Exception:
+    if error.errno in {errno.ENOTDIR, errno.ELOOP, errno.EXDEV}:
+        return NotTaken("what lies under its name is not a folder of this filesystem: deliver a folder")
+    return error

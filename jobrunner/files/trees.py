@@ -60,7 +60,18 @@ class Walk:
             while True:
                 yield Step(Kind.ENTER, here, name)
                 folders: list[str] = []
-                yield from self._listed(here, folders)
+                with os.scandir(here) as entries:
+                    for count, entry in enumerate(entries):
+                        if count == self._most:
+                            words = f"a folder has more than {self._most:,} entries"
+                            raise OSError(errno.E2BIG, words, self.path())
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.name)
+                        else:
+                            kind = Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
+                            yield Step(kind, here, entry.name)
+                if not folders and not levels:
+                    return
                 levels.append((_key(here), folders))
                 inner = None
                 while inner is None:
@@ -76,17 +87,6 @@ class Walk:
                 here = at.replaced(here, inner)
         finally:
             os.close(here)
-
-    def _listed(self, here: int, folders: list[str]) -> Iterator[Step]:
-        with os.scandir(here) as entries:
-            for count, entry in enumerate(entries):
-                if count == self._most:
-                    raise OSError(errno.E2BIG, f"a folder has more than {self._most:,} entries", self.path())
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                else:
-                    kind = Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
-                    yield Step(kind, here, entry.name)
 
 
 def remove(folder: int, name: str) -> None:

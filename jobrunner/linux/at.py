@@ -11,8 +11,6 @@ import os
 import signal
 import stat
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from jobrunner.linux.libc import checked, libc
@@ -32,20 +30,22 @@ _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_cha
 _statx = libc.statx
 _statx.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p)
 _syscall = libc.syscall
-_syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
+_syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t)
+_HOW_BYTES = 24
 
 
-class _How(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+def _how(flags: int, resolve: int) -> bytes:
+    """Return a struct open_how: flags, mode and resolve."""
+    return struct.pack("QQQ", flags, 0, resolve)
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BELOW = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS
-_OPEN_FOLDER, _OPEN_FILE = _How(_FOLDER, 0, _BELOW), _How(_FILE, 0, _BELOW)
-_OPEN_PLACE = _How(os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0, _BELOW)
-_OPEN_ROOT = _How(_FOLDER, 0, _NO_SYMLINKS)
+_OPEN_FOLDER, _OPEN_FILE = _how(_FOLDER, _BELOW), _how(_FILE, _BELOW)
+_OPEN_PLACE = _how(os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, _BELOW)
+_OPEN_ROOT = _how(_FOLDER, _NO_SYMLINKS)
 
 
 class Identity(NamedTuple):
@@ -56,13 +56,17 @@ class Identity(NamedTuple):
     born_at: int  #: nanoseconds since 1970, 0 where the filesystem does not say
 
 
-@contextmanager
-def held(descriptor: int) -> Iterator[int]:
-    """Close a descriptor at the end."""
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+class held:  # noqa: N801  (reads as a verb: with held(descriptor))
+    """Close a descriptor at the end of a block; yields it. A generator would take longer than what it holds."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
 
 
 def replaced(descriptor: int, following: int) -> int:
@@ -154,7 +158,7 @@ def clone(source: int, target: int) -> bool:
     return True
 
 
-def _open_ours(folder: int, name: str, how: _How, needed: int) -> int:
+def _open_ours(folder: int, name: str, how: bytes, needed: int) -> int:
     try:
         return _openat2(folder, name, how)
     except PermissionError:
@@ -163,5 +167,6 @@ def _open_ours(folder: int, name: str, how: _How, needed: int) -> int:
         return _openat2(folder, name, how)
 
 
-def _openat2(folder: int, name: str, how: _How) -> int:
-    return checked(_syscall(_OPENAT2, folder, os.fsencode(name), ctypes.byref(how), ctypes.sizeof(how)), name)
+def _openat2(folder: int, name: str, how: bytes) -> int:
+    opened: int = _syscall(_OPENAT2, folder, os.fsencode(name), how, _HOW_BYTES)
+    return opened if opened >= 0 else checked(opened, name)
