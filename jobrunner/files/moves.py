@@ -3,8 +3,7 @@
 import ctypes
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 
 from jobrunner.domain.errors import MachineError
@@ -136,10 +135,5 @@ def _mount(path: str) -> tuple[int, str]:
         return os.fstat(descriptor).st_dev, mount
 
 
-@contextmanager
-def _open_folder(path: str) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _open_folder(path: str) -> at.held:
+    return at.held(os.open(path, os.O_RDONLY | os.O_DIRECTORY))

@@ -126,13 +126,13 @@ def first_conflict(source: int, target: int) -> str | None:
 
     The paths of `target` are gone through: it should be the smaller one.
     """
+    levels = [_shared(source, target)]
+    if not levels[0]:
+        return None
     ours, theirs = os.dup(source), os.dup(target)
     names: list[str] = []
-    levels: list[list[str]] = []
     try:
         while True:
-            shared = [name for name in sorted(os.listdir(theirs), reverse=True) if _lies_in(ours, name)]
-            levels.append(shared)
             while not levels[-1]:
                 levels.pop()
                 if not levels:
@@ -147,6 +147,7 @@ def first_conflict(source: int, target: int) -> str | None:
                 if error.errno not in _NO_FOLDER:
                     raise
                 return "/".join(names)
+            levels.append(_shared(ours, theirs))
     finally:
         os.close(ours)
         os.close(theirs)
@@ -158,12 +159,12 @@ def merge(source: int, target: int) -> None:
     Folders that both have are merged in the same way. Cut short and repeated it goes on where it was. Raises
     FileExistsError where `first_conflict` would have told, OSError.
     """
+    levels = [_not_moved(source, target)]
+    if not levels[0]:
+        return
     ours, theirs = os.dup(source), os.dup(target)
-    levels: list[list[str]] = []
     try:
         while True:
-            keep_user_attributes(ours, theirs)
-            levels.append([name for name in os.listdir(ours) if not _moved(ours, name, theirs)])
             while not levels[-1]:
                 levels.pop()
                 if not levels:
@@ -178,6 +179,7 @@ def merge(source: int, target: int) -> None:
                 if error.errno not in _NO_FOLDER:
                     raise
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from error
+            levels.append(_not_moved(ours, theirs))
     finally:
         os.close(ours)
         os.close(theirs)
@@ -194,20 +196,28 @@ def keep_user_attributes(source: int, target: int) -> None:
             raise
 
 
-def _moved(source: int, name: str, target: int) -> bool:
-    try:
-        at.rename_new(source, name, target, name)
-    except FileExistsError:
-        return False
-    return True
+def _not_moved(source: int, target: int) -> list[str]:
+    """Move what can be moved of one open folder into another one, and return what both have."""
+    keep_user_attributes(source, target)
+    both = []
+    for name in os.listdir(source):
+        try:
+            at.rename_new(source, name, target, name)
+        except FileExistsError:
+            both.append(name)
+    return both
 
 
-def _lies_in(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
+def _shared(source: int, target: int) -> list[str]:
+    """Return the names in one open folder that another has, too, the last first."""
+    both = []
+    for name in os.listdir(target):
+        try:
+            os.stat(name, dir_fd=source, follow_symlinks=False)
+            both.append(name)
+        except FileNotFoundError:
+            continue
+    return sorted(both, reverse=True)
 
 
 def _up(folder: int, key: tuple[int, int] | None = None) -> int:
