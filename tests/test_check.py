@@ -46,7 +46,9 @@ def found(home: TestHome) -> list[tuple[Kind, str]]:
 
 def repair(home: TestHome) -> list[Kind]:
     with opened(home) as services:
-        return [each.kind for each in repairing(services).repair(checking(services).check().differences)]
+        return [
+            each.kind for each, error in repairing(services).repair(checking(services).check().differences) if not error
+        ]
 
 
 def state(home: TestHome, name: str) -> str | None:

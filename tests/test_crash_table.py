@@ -272,7 +272,7 @@ HANDLED_STEP = Step(Kill("os.rename", matching="/handled-"), "work", [HANDLED, "
 STEPS = {
     "row-03-claim": CLAIMED,
     "row-04-mkdir": Step(Kill("os.mkdir", matching=r"work/1-1 "), "inbox", [], 0, LATER),
-    "row-05-rename-to-package": Step(Kill(RENAME, matching=r"^\d+ p \d+ package$"), "work", ["package"], 0, LATER),
+    "row-05-rename-to-package": Step(Kill(RENAME, matching=r"^\d+ p -100 \S+/package$"), "work", ["package"], 0, LATER),
     "row-06-part-of-the-extraction": Step(
         Kill("os.open", matching=r"/data/b/c\.txt"), "work", ["data", "package"], 0, LATER
     ),

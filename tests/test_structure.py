@@ -1,6 +1,7 @@
 """Holds what ARCHITECTURE.md says of the tree."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,76 @@ def test_no_cycle_of_modules_is_hidden() -> None:
     while free := {module for module, uses in graph.items() if not uses & graph.keys()}:
         graph = {module: uses for module, uses in graph.items() if module not in free}
     assert not graph, f"in a cycle or above one: {sorted(graph)}"
+
+
+#: What works in trees that senders can change, by names relative to open folders, and what may name such a tree.
+IN_SENDERS_TREES = {"copying", "delivery", "inbox", "looking", "trees"}
+MAY_NAME_THE_INBOX = {
+    "files/folders",
+    "files/inventory",
+    "files/places",
+    "files/probe",
+    "files/taking",
+    "services/checking",
+    "wiring/home",
+}
+#: Functions of os that take a path, unless they are told a folder's descriptor.
+TAKES_A_PATH = {f"os.{function.__name__}" for function in os.supports_dir_fd}
+
+
+def path_calls(tree: ast.AST) -> Iterator[str]:
+    """Yield the calls that follow a path: of os without dir_fd, of os.path, open(), shutil, pathlib, tempfile."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            yield from {"pathlib", "shutil", "tempfile", "glob"}.intersection(names)
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        words = {keyword.arg for keyword in node.keywords}
+        if called == "open" or (called.startswith("os.path.") and called not in {"os.path.join", "os.path.basename"}):
+            yield called
+        if (
+            called in TAKES_A_PATH
+            and not words & {"dir_fd", "src_dir_fd"}
+            and ast.unparse(node.args[0]) not in DESCRIPTORS
+        ):
+            yield called
+
+
+#: What an open file or folder is called there.
+DESCRIPTORS = {"copy", "delivery", "descriptor", "folder", "inner"}
+
+
+@pytest.mark.parametrize("module", sorted(IN_SENDERS_TREES))
+def test_in_trees_that_senders_change_no_path_is_followed(module: str) -> None:
+    assert list(path_calls(parsed(ROOT / "jobrunner" / "files" / f"{module}.py"))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        ("os.stat(f'{folder}/x')", ["os.stat"]),
+        ("os.stat('x', dir_fd=folder)", []),
+        ("os.unlink(name)", ["os.unlink"]),
+        ("os.utime(copy, ns=times)", []),
+        ("os.path.lexists(x)", ["os.path.lexists"]),
+        ("open(path)", ["open"]),
+        ("from pathlib import Path", ["pathlib"]),
+        ("os.rename('a', 'b')", ["os.rename"]),
+    ],
+)
+def test_a_call_that_follows_a_path_is_found(source: str, calls: list[str]) -> None:
+    assert list(path_calls(ast.parse(source))) == calls
+
+
+def test_few_modules_name_the_inbox() -> None:
+    naming = {
+        str(path.relative_to(ROOT / "jobrunner").with_suffix(""))
+        for path in MODULES
+        if layer_of_file(path) != "cli" and re.search(r"(folders|settings)\.inbox\b", path.read_text("utf-8"))
+    }
+    assert naming <= MAY_NAME_THE_INBOX
 
 
 def test_nothing_is_imported_for_the_type_checker_only() -> None:

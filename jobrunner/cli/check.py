@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from jobrunner.cli.events import printer
-from jobrunner.cli.output import say, styled
-from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase
+from jobrunner.cli.output import complain, say, styled
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, in_words
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
 
@@ -123,10 +123,14 @@ def command(
         with open_home(settings, printer()) as home:
             findings = checking(home).check()
             if repair and findings.differences:
-                for finding in repairing(home).repair(findings.differences):
+                for finding, error in repairing(home).repair(findings.differences):
+                    place = _place(finding, settings.home)
+                    if error:
+                        complain(f"{place} cannot be mended ({in_words(error)}): do it as whoever may")
+                        continue
                     repaired.append(finding)
                     if not as_json:
-                        say(f"{_place(finding, settings.home)}  {_REPAIRED[finding.kind]}")
+                        say(f"{place}  {_REPAIRED[finding.kind]}")
                 findings = checking(home).check()
     except DamagedDatabase as error:
         findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), detail=error.reason)])

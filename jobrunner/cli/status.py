@@ -108,6 +108,12 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
             "yellow",
         ),
         ("New, not scanned yet", ("package",), [(shown(name),) for name in survey.new], "cyan"),
+        (
+            "Left over, and not ours to remove: remove it as whoever may, and unmount what is mounted there",
+            ("path",),
+            [(shown(path),) for path in status.left_over],
+            "yellow",
+        ),
     ]
 
 
@@ -151,4 +157,5 @@ def _document(status: Status) -> dict[str, object]:
         "duplicates": [{"name": name} for name in status.survey.duplicates],
         "incomplete": [{"name": delivery.name, "reason": delivery.lacking} for delivery in status.survey.incomplete],
         "new": [{"name": name} for name in status.survey.new],
+        "left_over": [{"path": path} for path in status.left_over],
     }

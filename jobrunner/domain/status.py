@@ -41,7 +41,8 @@ class RunningJob(NamedTuple):
 class Status(NamedTuple):
     """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
 
-    `troubles`: what is wrong with the machine, so that workers wait.
+    `troubles`: what is wrong with the machine, so that workers wait. `left_over`: what attempts left and we cannot
+    remove, as paths.
     """
 
     now: float
@@ -53,6 +54,7 @@ class Status(NamedTuple):
     waiting: Sequence[Job]
     failed: Sequence[Job]
     survey: Survey
+    left_over: Sequence[str]
 
 
 class Story(NamedTuple):

@@ -10,7 +10,7 @@ from jobrunner.domain.package import shown
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import moves, places
 from jobrunner.files.rights import rights_of
-from jobrunner.files.workspace import WORKSPACE_NAME, Stage, Workspace
+from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Stage, Workspace
 
 #: What a work folder has once the package has been taken from the inbox.
 _TAKEN = ("package", "delivered", "flushed", "emptied")
@@ -83,6 +83,11 @@ class Folders:
             if match := WORKSPACE_NAME.fullmatch(name):
                 found.setdefault(int(match[1]), []).append(os.path.join(self.work, name))
         return found
+
+    def left_over(self) -> list[str]:
+        """Return the paths of what attempts have left and we cannot remove. Raises OSError."""
+        names = sorted(name for name in os.listdir(self.work) if name.startswith(LEFTOVER_PREFIX))
+        return [os.path.join(self.work, name) for name in names]
 
     def taken_jobs(self) -> set[int]:
         """Return the ids of the jobs whose package has been brought into the work folder."""

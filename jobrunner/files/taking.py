@@ -78,6 +78,20 @@ class Taking:
                 os.unlink(os.path.join(workspace.package, job.error_name))
         return Taken(workspace, stage, look, left_out)
 
+    def zip_size(self, job: Job) -> int | None:
+        """Return the bytes of the zip of a package that is to be taken, None where it is not to be seen."""
+        name = f"{job.name}.zip"
+        with suppress(OSError):
+            place = None if job.attempt == 1 else self._folders.whereabouts(job)
+            if place is not None and os.path.dirname(place) != self._folders.inbox:
+                return os.lstat(f"{place}/{name}").st_size
+            with (
+                at.held(at.open_root(self._folders.inbox)) as inbox,
+                at.held(at.open_folder(inbox, job.name)) as package,
+            ):
+                return at.status(package, name).st_size
+        return None
+
     def as_it_is(self, job: Job) -> Taken:
         """Return a package that could not be taken as it lies in the attempt's work folder. Raises OSError."""
         workspace = self._folders.own(job)

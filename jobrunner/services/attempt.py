@@ -54,16 +54,8 @@ class AttemptRunner:
 
     def quick_size(self, job: Job) -> int | None:
         """Return the bytes of a package's zip, if those that are ready can wait for it: no handler, and a small zip."""
-        if self._guard:
-            return None
-        place = f"{self._folders.inbox}/{job.name}" if job.attempt == 1 else self._folders.whereabouts(job)
-        if place is None:
-            return None
-        try:
-            size = os.lstat(f"{place}/{job.name}.zip").st_size
-        except OSError:
-            return None
-        return size if size <= _SMALL else None
+        size = None if self._guard else self._taking.zip_size(job)
+        return size if size is not None and size <= _SMALL else None
 
     def run(self, job: Job) -> "Ready | Ending":
         """Bring a claimed job to where `archive` takes over, or to another end, which the caller records.

@@ -43,13 +43,16 @@ class Repairing:
         self._policy = policy
         self._now = now
 
-    def repair(self, findings: Sequence[Finding]) -> Iterator[Finding]:
-        """Mend what can be mended and yield it, one after the other. Raises StoreError, OSError."""
+    def repair(self, findings: Sequence[Finding]) -> Iterator[tuple[Finding, OSError | None]]:
+        """Mend what can be mended and yield it, one by one, with what the system refused. Raises StoreError."""
         with self._database.write():  # an older database may have been put back: its next job is none of these
             self._jobs.reserve_ids(Inventory(self._folders).last_id)
         for finding in findings:
-            if self._mend(finding):
-                yield finding
+            try:
+                if self._mend(finding):
+                    yield finding, None
+            except OSError as error:  # the others are mended all the same
+                yield finding, error
 
     def _mend(self, finding: Finding) -> bool:
         match finding.kind:

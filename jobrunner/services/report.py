@@ -55,6 +55,7 @@ class Report:
             waiting=[_with_wall_time(job, now) for job in self._jobs.waiting(_MOST_WAITING)],
             failed=self._jobs.failed(),
             survey=self._survey(),
+            left_over=self._left_over(),
         )
 
     def find(self, text: str) -> Job:
@@ -81,6 +82,12 @@ class Report:
             return self._presence.is_alive(worker)
         except OSError:
             return True
+
+    def _left_over(self) -> list[str]:
+        try:
+            return self._folders.left_over()
+        except OSError:  # why, is among the troubles
+            return []
 
     def _survey(self) -> Survey:
         try:
