@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
-from jobrunner.files.looking import UNTAKABLE, in_our_words, place, refuse_beyond
+from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, place, refuse_beyond
 from jobrunner.files.rights import Rights
 from jobrunner.files.trees import Kind, Walk, keep_user_attributes
+from jobrunner.files.zip_rules import Footprint
 from jobrunner.linux import at
 
 _PIECE = 1 << 20
@@ -38,6 +39,11 @@ class Copy:
         self._clones = not verified
         self._entries = self._size = self._looked_at = self._left_out = 0
         self._notes: list[str] = []
+
+    @property
+    def found(self) -> Footprint:
+        """What has been copied."""
+        return Footprint(self._entries, self._size)
 
     @property
     def notes(self) -> list[str]:
@@ -121,6 +127,7 @@ class Copy:
         digest = hashlib.blake2b()
         if self._clones and status.st_size:
             self._clones = at.clone(source, copy)
+            self._size += status.st_blocks * BLOCK * self._clones
         if not self._clones:
             for offset, piece in _pieces(source, status.st_size):
                 self._add(len(piece), copy)

@@ -18,11 +18,12 @@ from jobrunner.files import space
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import choose_encoding
-from jobrunner.files.zip_rules import NOTHING_BESIDE, Beside, Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import Footprint, Member, allowed_members, hold_against_limits
 from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
 
 #: What changes with a file, or is another one's.
 _TELLING = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+_BLOCK = 512  # bytes: what st_blocks counts
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 #: So many bytes are decompressed ahead; with more, the memory for large pieces is got anew each time.
@@ -36,11 +37,11 @@ Progress = Callable[[int, int, int | None], None]
 
 
 def extract(
-    zip_path: str, target: str, settings: ExtractSettings, progress: Progress, beside: Beside = NOTHING_BESIDE
+    zip_path: str, target: str, settings: ExtractSettings, progress: Progress, package: Footprint | None = None
 ) -> str:
     """Extract a zip into an existing empty folder, and return the encoding that its names were taken to have.
 
-    `beside`: what the package holds already, which counts in its limits. The umask takes from modes.
+    `package`: what that holds, the zip included, which counts in its limits. The umask takes from modes.
 
     Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
     MachineError where the disk has no room, no thread is to be had or the zip changes meanwhile; OSError.
@@ -51,7 +52,7 @@ def extract(
         if not stat.S_ISREG(before.st_mode):
             raise PackageError("its zip is not a file")
         try:
-            encoding = _extract(descriptor, before.st_size, target, settings, progress, beside)
+            encoding = _extract(descriptor, before, target, settings, progress, package)
         except PackageError as error:
             _hold_against_change(zip_path, before, error)
             raise
@@ -88,8 +89,16 @@ def _open(zip_path: str) -> int:
 
 
 def _extract(
-    descriptor: int, size: int, target: str, settings: ExtractSettings, progress: Progress, beside: Beside
+    descriptor: int,
+    status: os.stat_result,
+    target: str,
+    settings: ExtractSettings,
+    progress: Progress,
+    package: Footprint | None,
 ) -> str:
+    size = status.st_size
+    held = package or Footprint(1, status.st_blocks * _BLOCK)
+    beside = Footprint(held.entries - 1, held.size - status.st_blocks * _BLOCK)
     directory = read_directory(descriptor, size, settings.max_entries)
     encoding = choose_encoding(directory, settings.encoding)
     members: Iterable[Member] = allowed_members(directory, encoding, METHODS)

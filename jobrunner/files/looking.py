@@ -1,17 +1,15 @@
-"""Looks through a package that has been taken: may it go on as it is, is a copy needed, or can it not be taken?"""
+"""Looks through a package that has been taken: is all of it ours alone? And what comes of it where it is not."""
 
 import errno
 import os
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
 
 from jobrunner.domain.errors import MachineError, NotTaken, PackageError
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
 from jobrunner.files.rights import Rights, is_ours_alone
-from jobrunner.files.trees import Kind, Walk
+from jobrunner.files.trees import Descent, Walk
+from jobrunner.files.zip_rules import Footprint
 from jobrunner.linux import at
 
 BLOCK = 512  # bytes: what st_blocks counts, whatever the filesystem
@@ -24,63 +22,66 @@ UNTAKABLE = CHANGING | {errno.EXDEV, errno.EACCES, errno.EPERM}
 _LONGEST_PATH = 200  # characters of one in a message
 
 
-class Look(NamedTuple):
-    """What a package's folder is like. `size`: bytes that it takes on the disk; `entries`: files and folders in it.
+def look_through(package: int, rights: Rights, settings: ExtractSettings) -> Footprint | None:
+    """Return what an open folder holds, if all of it is ours alone, and give it the rights that it shall have.
 
-    `is_ours`: each folder and file belongs to our user, and nobody else can write to it.
+    Raises NotTaken where it has more entries or takes more bytes than it may, OSError.
     """
-
-    is_ours: bool
-    entries: int
-    size: int
-
-
-def look_through(package: int, rights: Rights, settings: ExtractSettings) -> Look:
-    """Look through an open folder, and give what is ours in it the rights that it shall have.
-
-    Raises NotTaken where it has more entries or takes more bytes than it may, MachineError where a folder of it is
-    moved away meanwhile, OSError.
-    """
-    is_ours = True
-    entries = size = 0
-
-    def opened(opening: Callable[[int, str], int], folder: int, name: str) -> int | None:
-        nonlocal is_ours
-        try:
-            return opening(folder, name)
-        except OSError as error:
-            if error.errno not in UNTAKABLE:
-                raise
-            is_ours = False  # then a copy is made, and that says what is wrong
-            return None
-
-    def consider(descriptor: int) -> None:
-        nonlocal is_ours, size
-        status = os.fstat(descriptor)
-        size += status.st_blocks * BLOCK
-        is_ours = is_ours and is_ours_alone(descriptor, status)
-        if is_ours and not rights.are_given(status):
-            rights.give(descriptor, status.st_mode)
-
-    walk = Walk(package, most=settings.max_entries, opening=partial(opened, at.open_our_folder))
+    found = Footprint(0, 0)
+    pending: list[list[str]] = []
     try:
-        for kind, folder, name in walk:
-            if kind is Kind.LEAVE:
-                continue
-            if name:
-                entries += 1
-                refuse_beyond(entries, size, settings)
-            if kind is Kind.ENTER:
-                consider(folder)
-            elif kind is Kind.OTHER:
-                is_ours = False
-            elif (file := opened(at.open_our_file, folder, name)) is not None:
-                with at.held(file):
-                    consider(file)
+        with Descent(package) as place:
+            while True:
+                folder = _look_in(place.here, rights, settings, found)
+                if folder is None:
+                    return None
+                found, folders = folder
+                pending.append(folders)
+                while not pending[-1]:
+                    pending.pop()
+                    if not pending:
+                        return found
+                    place.up()
+                place.down(at.open_our_folder(place.here, pending[-1].pop()))
     except OSError as error:
-        raise in_our_words(error, walk, settings) from error
-    refuse_beyond(entries, size, settings)
-    return Look(is_ours, entries, size)
+        if error.errno in UNTAKABLE:
+            return None
+        raise
+
+
+def _look_in(
+    folder: int, rights: Rights, settings: ExtractSettings, found: Footprint
+) -> tuple[Footprint, list[str]] | None:
+    """Add what an open folder holds to what was found, and return its folders; None where any of it is not ours."""
+    entries, size = found
+    folders = []
+    status = os.fstat(folder)
+    if not _is_made_ours(folder, status, rights):
+        return None
+    size += status.st_blocks * BLOCK
+    with os.scandir(folder) as listed:
+        for entry in listed:
+            entries += 1
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif not entry.is_file(follow_symlinks=False):
+                return None
+            else:
+                with at.held(at.open_our_file(folder, entry.name)) as file:
+                    status = os.fstat(file)
+                    if not _is_made_ours(file, status, rights):
+                        return None
+                size += status.st_blocks * BLOCK
+            refuse_beyond(entries, size, settings)
+    return Footprint(entries, size), folders
+
+
+def _is_made_ours(descriptor: int, status: os.stat_result, rights: Rights) -> bool:
+    if not is_ours_alone(descriptor, status):
+        return False
+    if not rights.are_given(status):
+        rights.give(descriptor, status.st_mode)
+    return True
 
 
 def refuse_beyond(entries: int, size: int, settings: ExtractSettings) -> None:

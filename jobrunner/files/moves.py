@@ -108,6 +108,8 @@ def first_conflict(source: str, target: str) -> str | None:
 
     The paths of `target` are gone through: it should be the smaller one.
     """
+    if not any(os.path.lexists(f"{source}/{name}") for name in os.listdir(target)):
+        return None
     with _open_folder(source) as ours, _open_folder(target) as theirs:
         return trees.first_conflict(ours, theirs)
 

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from jobrunner.domain.errors import ClaimLost, NotTaken, PackageError
 from jobrunner.domain.job import Job
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files import delivery, moves, space
+from jobrunner.files import delivery, moves
 from jobrunner.files.copying import Copy
 from jobrunner.files.delivery import Source
 from jobrunner.files.folders import Folders
-from jobrunner.files.looking import BLOCK, Look, look_through
+from jobrunner.files.looking import look_through
 from jobrunner.files.workspace import Stage, Workspace, remove_unless_needed, source_of
-from jobrunner.files.zip_rules import Beside
+from jobrunner.files.zip_rules import Footprint
 from jobrunner.linux import at
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,20 +25,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class Taken(NamedTuple):
     """A package in the work folder of an attempt, and how far an earlier one came.
 
-    `look`: what the sender's folder is like, None where that is over. `left_out`: what of it is not in the copy.
+    `found`: what the sender's folder holds, its zip included. `left_out`: what of it could not be taken, in words.
     """
 
     workspace: Workspace
     stage: Stage
-    look: Look | None = None
+    found: Footprint | None = None
     left_out: Sequence[str] = ()
-
-    def beside(self, zip_path: str) -> Beside:
-        """Return what the package holds beside its zip. Raises OSError."""
-        assert self.look is not None
-        with suppress(FileNotFoundError):
-            return Beside(self.look.entries - 1, self.look.size - os.lstat(zip_path).st_blocks * BLOCK)
-        return Beside(self.look.entries, self.look.size)
 
 
 class Taking:
@@ -66,17 +59,15 @@ class Taking:
         if stage is not Stage.NEW:
             workspace.distrust_copy()
         if stage is Stage.NEW or not workspace.has_package():
-            left_out = self._fetch(job, workspace)
-        look = self._make_ours(workspace)
-        if look and not look.is_ours:
-            left_out = self._copy(workspace, look, lenient=job.condemned)
+            left_out = self._fetch(job, workspace, stage)
+        found, more_left_out = self._make_ours(workspace, lenient=job.condemned)
         if stage is not Stage.NEW:
             with suppress(OSError):  # when the job has ended, it is tried again
                 self.remove_source(workspace.path)
         if stage <= Stage.TAKEN and job.error_name is not None:  # at a later stage it may be the handler's
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(workspace.package, job.error_name))
-        return Taken(workspace, stage, look, left_out)
+        return Taken(workspace, stage, found, left_out or more_left_out)
 
     def zip_size(self, job: Job) -> int | None:
         """Return the bytes of the zip of a package that is to be taken, None where it is not to be seen."""
@@ -152,7 +143,7 @@ class Taking:
                 return True
         return False
 
-    def _fetch(self, job: Job, workspace: Workspace) -> Sequence[str]:
+    def _fetch(self, job: Job, workspace: Workspace, stage: Stage) -> Sequence[str]:
         if job.failed_name is not None:
             failed = os.path.join(self._folders.failed, job.failed_name)
             if os.path.lexists(failed):
@@ -161,7 +152,8 @@ class Taking:
                 return ()
         try:
             with at.held(at.open_root(self._folders.inbox)) as inbox:
-                if not os.path.lexists(workspace.copied) and delivery.take(inbox, job.name, workspace.package):
+                is_copied = stage is not Stage.NEW and os.path.lexists(workspace.copied)
+                if not is_copied and delivery.take(inbox, job.name, workspace.package):
                     return ()
                 return self._fetch_across(inbox, job, workspace)
         except FileNotFoundError:
@@ -196,32 +188,29 @@ class Taking:
             self.remove_source(workspace.path)
         return left_out
 
-    def _make_ours(self, workspace: Workspace) -> Look | None:
-        """Look through the package, None if it is not here; one that is not ours is the sender's own from now on."""
-        look = self._look_at(workspace.package)
-        if look is None:
-            look = self._look_at(workspace.delivered)
-            if look and look.is_ours:
-                os.rename(workspace.delivered, workspace.package)
-        elif not look.is_ours:
-            os.rename(workspace.package, workspace.delivered)
-        return look
+    def _make_ours(self, workspace: Workspace, *, lenient: bool) -> tuple[Footprint, Sequence[str]]:
+        """Copy the package if others may change it; the sender's own stays until the archive is durable.
 
-    def _look_at(self, path: str) -> Look | None:
-        try:
-            with at.held(_opened(path)) as package:
-                return look_through(package, self._folders.rights, self._settings)
-        except FileNotFoundError:
-            return None
-
-    def _copy(self, workspace: Workspace, look: Look, *, lenient: bool) -> Sequence[str]:
-        """Make a copy, on the same disk: the sender's own folder stays until the archive is durable."""
-        space.require(workspace.path, look.size, self._settings.keep_free)
-        with at.held(_opened(workspace.delivered)) as delivered:
-            copy = Copy(delivered, self._folders.rights, self._settings, lenient=lenient, verified=False)
-            self._make(copy, workspace)
-        workspace.record_copy()
-        return copy.notes
+        Return what it holds, and what could not be taken.
+        """
+        for part in (workspace.package, workspace.delivered):
+            try:
+                opened = _opened(part)
+            except FileNotFoundError:
+                continue
+            with at.held(opened) as package:
+                found = look_through(package, self._folders.rights, self._settings)
+                if found and part is workspace.delivered:
+                    os.rename(part, workspace.package)
+                if found:
+                    return found, ()
+                if part is workspace.package:
+                    os.rename(part, workspace.delivered)
+                copy = Copy(package, self._folders.rights, self._settings, lenient=lenient, verified=False)
+                self._make(copy, workspace)
+                workspace.record_copy()
+                return copy.found, copy.notes
+        return Footprint(0, 0), ()
 
     def _make(self, copy: Copy, workspace: Workspace) -> None:
         moves.remove_tree(workspace.copying)

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -31,11 +31,44 @@ class Step(NamedTuple):
     name: str
 
 
-class Walk:
-    """Iterate over it once: an open folder first, then each entry below it. One descriptor is open, however deep.
+class Descent:
+    """A place in a tree, which goes down and up again by one level: one descriptor is open, however deep it is.
 
-    The way back up is verified: OSError (ESTALE) where a folder has been moved away. Whatever was shown may be removed.
+    The way up is verified: OSError (ESTALE) where a folder has been moved away meanwhile.
     """
+
+    def __init__(self, root: int) -> None:
+        """`root` is an open folder, which stays open."""
+        self._root = root
+        self.here = root
+        self._above: list[tuple[int, int]] = []
+
+    def __enter__(self) -> "Descent":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._go_to(self._root)
+
+    def down(self, folder: int) -> None:
+        """Go on in a folder of this one, which has been opened."""
+        self._above.append(_key(self.here))
+        self._go_to(folder)
+
+    def up(self) -> None:
+        """Go back to the folder that this one was in. Raises OSError."""
+        above = at.open_above(self.here)
+        self._go_to(above)
+        if _key(above) != self._above.pop():
+            raise OSError(errno.ESTALE, "a folder was moved away meanwhile")
+
+    def _go_to(self, folder: int) -> None:
+        if self.here != self._root:
+            os.close(self.here)
+        self.here = folder
+
+
+class Walk:
+    """Iterate over it once: an open folder first, then each entry below it. Whatever was shown may be removed."""
 
     def __init__(
         self, root: int, *, most: int | None = None, opening: Callable[[int, str], int | None] = at.open_folder
@@ -54,39 +87,37 @@ class Walk:
         return "/".join([*self._names, name] if name else self._names)
 
     def __iter__(self) -> Iterator[Step]:
-        here, name = os.dup(self._root), ""
-        levels: list[tuple[tuple[int, int], list[str]]] = []
-        try:
+        with Descent(self._root) as place:
+            pending = [(yield from self._in_folder(place.here, ""))]
             while True:
-                yield Step(Kind.ENTER, here, name)
-                folders: list[str] = []
-                with os.scandir(here) as entries:
-                    for count, entry in enumerate(entries):
-                        if count == self._most:
-                            words = f"a folder has more than {self._most:,} entries"
-                            raise OSError(errno.E2BIG, words, self.path())
-                        if entry.is_dir(follow_symlinks=False):
-                            folders.append(entry.name)
-                        else:
-                            kind = Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
-                            yield Step(kind, here, entry.name)
-                if not folders and not levels:
+                if pending[-1]:
+                    name = pending[-1].pop()
+                    folder = self._opening(place.here, name)
+                    if folder is not None:
+                        self._names.append(name)
+                        place.down(folder)
+                        pending.append((yield from self._in_folder(place.here, name)))
+                elif len(pending) > 1:
+                    pending.pop()
+                    place.up()
+                    yield Step(Kind.LEAVE, place.here, self._names.pop())
+                else:
                     return
-                levels.append((_key(here), folders))
-                inner = None
-                while inner is None:
-                    while not levels[-1][1]:
-                        levels.pop()
-                        if not levels:
-                            return
-                        here = _up(here, levels[-1][0])
-                        yield Step(Kind.LEAVE, here, self._names.pop())
-                    name = levels[-1][1].pop()
-                    inner = self._opening(here, name)
-                self._names.append(name)
-                here = at.replaced(here, inner)
-        finally:
-            os.close(here)
+
+    def _in_folder(self, folder: int, name: str) -> Generator[Step, None, list[str]]:
+        """Yield the folder and what is in it, but for the folders, whose names are returned."""
+        yield Step(Kind.ENTER, folder, name)
+        folders: list[str] = []
+        with os.scandir(folder) as entries:
+            for count, entry in enumerate(entries):
+                if count == self._most:
+                    raise OSError(errno.E2BIG, f"a folder has more than {self._most:,} entries", self.path())
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                else:
+                    kind = Kind.FILE if entry.is_file(follow_symlinks=False) else Kind.OTHER
+                    yield Step(kind, folder, entry.name)
+        return folders
 
 
 def remove(folder: int, name: str) -> None:
@@ -126,31 +157,22 @@ def first_conflict(source: int, target: int) -> str | None:
 
     The paths of `target` are gone through: it should be the smaller one.
     """
-    levels = [_shared(source, target)]
-    if not levels[0]:
-        return None
-    ours, theirs = os.dup(source), os.dup(target)
     names: list[str] = []
-    try:
+    with Descent(source) as ours, Descent(target) as theirs:
+        levels = [_shared(source, target)]
         while True:
-            while not levels[-1]:
+            if levels[-1]:
+                names.append(levels[-1].pop())
+                if not _go_down(ours, theirs, names[-1]):
+                    return "/".join(names)
+                levels.append(_shared(ours.here, theirs.here))
+            elif names:
                 levels.pop()
-                if not levels:
-                    return None
-                ours, theirs = _up(ours), _up(theirs)
                 names.pop()
-            names.append(levels[-1].pop())
-            try:
-                ours = at.replaced(ours, at.open_folder(ours, names[-1]))
-                theirs = at.replaced(theirs, at.open_folder(theirs, names[-1]))
-            except OSError as error:
-                if error.errno not in _NO_FOLDER:
-                    raise
-                return "/".join(names)
-            levels.append(_shared(ours, theirs))
-    finally:
-        os.close(ours)
-        os.close(theirs)
+                ours.up()
+                theirs.up()
+            else:
+                return None
 
 
 def merge(source: int, target: int) -> None:
@@ -159,30 +181,20 @@ def merge(source: int, target: int) -> None:
     Folders that both have are merged in the same way. Cut short and repeated it goes on where it was. Raises
     FileExistsError where `first_conflict` would have told, OSError.
     """
-    levels = [_not_moved(source, target)]
-    if not levels[0]:
-        return
-    ours, theirs = os.dup(source), os.dup(target)
-    try:
+    with Descent(source) as ours, Descent(target) as theirs:
+        levels = [_not_moved(source, target)]
         while True:
-            while not levels[-1]:
+            if levels[-1]:
+                if not _go_down(ours, theirs, levels[-1][-1]):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), levels[-1][-1])
+                levels.append(_not_moved(ours.here, theirs.here))
+            elif len(levels) > 1:
                 levels.pop()
-                if not levels:
-                    return
-                ours, theirs = _up(ours), _up(theirs)
-                os.rmdir(levels[-1].pop(), dir_fd=ours)
-            name = levels[-1][-1]
-            try:
-                ours = at.replaced(ours, at.open_folder(ours, name))
-                theirs = at.replaced(theirs, at.open_folder(theirs, name))
-            except OSError as error:
-                if error.errno not in _NO_FOLDER:
-                    raise
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from error
-            levels.append(_not_moved(ours, theirs))
-    finally:
-        os.close(ours)
-        os.close(theirs)
+                ours.up()
+                theirs.up()
+                os.rmdir(levels[-1].pop(), dir_fd=ours.here)
+            else:
+                return
 
 
 def keep_user_attributes(source: int, target: int) -> None:
@@ -220,13 +232,21 @@ def _shared(source: int, target: int) -> list[str]:
     return sorted(both, reverse=True)
 
 
-def _up(folder: int, key: tuple[int, int] | None = None) -> int:
-    """Return the folder above, in place of an open one; verify that it is the one that it was, if `key` says which."""
-    above = at.open_above(folder)
-    if key is not None and _key(above) != key:
-        os.close(above)
-        raise OSError(errno.ESTALE, "a folder was moved away meanwhile")
-    return at.replaced(folder, above)
+def _go_down(ours: Descent, theirs: Descent, name: str) -> bool:
+    """Go down to what two folders have under one name; False where it is not a folder in each."""
+    try:
+        inner = at.open_folder(ours.here, name)
+        try:
+            theirs.down(at.open_folder(theirs.here, name))
+        except OSError:
+            os.close(inner)
+            raise
+    except OSError as error:
+        if error.errno not in _NO_FOLDER:
+            raise
+        return False
+    ours.down(inner)
+    return True
 
 
 def _key(folder: int) -> tuple[int, int]:

@@ -87,6 +87,12 @@ class Workspace(NamedTuple):
         os.rename(self.copying, self.package)
         os.rename(self.delivered, self.original)
 
+    def forget_copy(self) -> None:
+        """Have the next attempt make a copy of its own: the sender may have gone on writing, and the disk is freed."""
+        if os.path.lexists(self.original):
+            os.rename(self.original, self.delivered)
+            moves.remove_tree(self.package)
+
     def record_source(self, source: Source) -> None:
         """Record which folder in the inbox is going to be copied."""
         with open(self.source, "w", encoding="ascii") as file:

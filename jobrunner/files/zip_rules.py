@@ -71,22 +71,23 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
             raise PackageError("the zip has a member without a name")
 
 
-class Beside(NamedTuple):
-    """What a package holds beside its zip: files and folders, and the bytes that they take on the disk."""
+class Footprint(NamedTuple):
+    """Files and folders, and the bytes that they take on a disk."""
 
     entries: int
     size: int
 
 
-NOTHING_BESIDE = Beside(0, 0)
+NOTHING = Footprint(0, 0)
 
 
 def hold_against_limits(
-    members: Iterable[Member], zip_size: int, settings: ExtractSettings, beside: Beside = NOTHING_BESIDE
+    members: Iterable[Member], zip_size: int, settings: ExtractSettings, beside: Footprint = NOTHING
 ) -> tuple[set[str], int, int]:
     """Return the folders that the members are or lie in, how many bytes these hold, and how many all takes on a disk.
 
-    Raises PackageError where that, or their number, is over a limit, or where two are in each other's way.
+    `beside`: what the package has beside its zip, which counts in the limits. Raises PackageError where a limit is
+    passed, or where two members are in each other's way.
     """
     folders: set[str] = set()
     files: set[int] = set()  # hashes: two of 64 bits are equal once in 10**9 archives of the most members

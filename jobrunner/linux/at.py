@@ -121,7 +121,8 @@ def rename_new(source: int, name: str, target: int, new_name: str) -> None:
 
     os.rename would replace an empty folder (renameat2(2), RENAME_NOREPLACE).
     """
-    checked(_renameat2(source, os.fsencode(name), target, os.fsencode(new_name), _RENAME_NOREPLACE), new_name)
+    if _renameat2(source, _encoded(name), target, _encoded(new_name), _RENAME_NOREPLACE) != 0:
+        checked(-1, new_name)
 
 
 def identity(descriptor: int) -> Identity:
@@ -168,5 +169,9 @@ def _open_ours(folder: int, name: str, how: bytes, needed: int) -> int:
 
 
 def _openat2(folder: int, name: str, how: bytes) -> int:
-    opened: int = _syscall(_OPENAT2, folder, os.fsencode(name), how, _HOW_BYTES)
+    opened: int = _syscall(_OPENAT2, folder, _encoded(name), how, _HOW_BYTES)
     return opened if opened >= 0 else checked(opened, name)
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")  # as os.fsencode, in half the time

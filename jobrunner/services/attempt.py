@@ -122,9 +122,7 @@ class AttemptRunner:
         zip_path = f"{workspace.package}/{job.name}.zip"
         start = time.monotonic()
         try:
-            encoding = extract(
-                zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.beside(zip_path)
-            )
+            encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.found)
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_ctime
             if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
@@ -195,6 +193,7 @@ class AttemptRunner:
         with suppress(OSError):
             for half_written in (workspace.data, workspace.progress, workspace.copying):
                 moves.remove_tree(half_written)
+            workspace.forget_copy()
 
 
 class _Notes:

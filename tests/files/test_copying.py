@@ -177,7 +177,8 @@ def test_a_tree_of_3000_levels_is_copied(tmp_path: Path) -> None:
     copied(source, tmp_path / "copy")
     with at.held(os.open(tmp_path / "copy", os.O_RDONLY)) as copy:
         look = look_through(copy, RIGHTS, SETTINGS)
-    assert (look.is_ours, look.entries) == (True, 3001)
+    assert look is not None
+    assert look.entries == 3001
     for tree in (source, tmp_path / "copy"):  # pytest cannot
         moves.remove_tree(str(tree))
 
@@ -236,7 +237,7 @@ def test_a_lease_does_not_hold_us_up(tmp_path: Path) -> None:
 
 def look(root: Path, rights: Rights = RIGHTS) -> bool:
     with at.held(os.open(root, os.O_RDONLY)) as folder:
-        return look_through(folder, rights, SETTINGS).is_ours
+        return look_through(folder, rights, SETTINGS) is not None
 
 
 @pytest.mark.parametrize("path", [".", "b", "b/c"])

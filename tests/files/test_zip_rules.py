@@ -6,7 +6,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.zip_directory import Entry
-from jobrunner.files.zip_rules import Beside, Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import Footprint, Member, allowed_members, hold_against_limits
 
 SETTINGS = ExtractSettings(keep_free=0)
 GIB = 2**30
@@ -61,12 +61,12 @@ def test_a_ratio_counts_only_in_what_is_large(size: int, zip_size: int, is_refus
 
 def test_what_lies_beside_the_zip_counts_in_the_limits() -> None:
     hold_against_limits(
-        members("a", "b/c", size=1), 100, replace(SETTINGS, max_entries=5, max_size=20_000), Beside(2, 7_000)
+        members("a", "b/c", size=1), 100, replace(SETTINGS, max_entries=5, max_size=20_000), Footprint(2, 7_000)
     )
     with pytest.raises(PackageError, match=r"than extract\.max_entries"):
-        hold_against_limits(members("a", "b/c"), 100, replace(SETTINGS, max_entries=5), Beside(3, 0))
+        hold_against_limits(members("a", "b/c"), 100, replace(SETTINGS, max_entries=5), Footprint(3, 0))
     with pytest.raises(PackageError, match=r"would take 20,288 bytes of the disk, over extract.max_size \(20,000\)"):
-        hold_against_limits(members("a", "b/c", size=1), 100, replace(SETTINGS, max_size=20_000), Beside(0, 8_000))
+        hold_against_limits(members("a", "b/c", size=1), 100, replace(SETTINGS, max_size=20_000), Footprint(0, 8_000))
 
 
 def test_few_deep_members_cannot_fill_the_memory_with_folders() -> None:
