@@ -1,0 +1,110 @@
+"""Users who take part in an attack, as real users of the machine; and attackers, which are processes of theirs."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+#: The group that sender and service share, so that one may deliver what the other takes.
+EXCHANGE = 23010
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+_renameat2 = _libc.renameat2
+_renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user with a group of the same number. The kernel asks for no more: none of them is in /etc/passwd."""
+
+    uid: int
+    groups: tuple[int, ...] = ()
+
+    @contextmanager
+    def acting(self, umask: int = 0o002) -> Iterator[None]:
+        """Let this process have the rights of this user, and no others, until the block ends."""
+        groups, mask = os.getgroups(), os.umask(umask)
+        os.setgroups(self.groups)
+        os.setegid(self.uid)
+        os.seteuid(self.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+            os.umask(mask)
+
+    def become(self) -> None:
+        """Become this user for good."""
+        os.setgroups(self.groups)
+        os.setresgid(self.uid, self.uid, self.uid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        os.umask(0o002)
+
+    @property
+    def words(self) -> list[str]:
+        """What stands before a command that this user starts."""
+        groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", groups, "--"]
+
+
+ROOT = User(0)
+SERVICE = User(23001, (EXCHANGE,))
+SENDER = User(23002, (EXCHANGE,))
+READER = User(23003)
+
+Step = Callable[[], object]
+
+
+@contextmanager
+def attack(attacker: User, *steps: Step) -> Iterator[None]:
+    """Have a process of the attacker's repeat these steps until the block ends; what the kernel refuses is passed."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _repeat(attacker, steps, parent)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _repeat(attacker: User, steps: Iterable[Step], parent: int) -> NoReturn:
+    try:
+        attacker.become()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after setuid, which forgets it
+        while os.getppid() == parent:
+            for step in steps:
+                try:
+                    step()
+                except OSError:
+                    continue
+    finally:
+        os._exit(1)
+
+
+class Name(NamedTuple):
+    """A name in a folder that is held open, or a path."""
+
+    name: str | Path
+    folder: int = _AT_FDCWD
+
+
+def swap(pairs: Iterable[tuple[Name, Name]]) -> Step:
+    """Return a step of an attack: each two names change places in one instant, if both are there (RENAME_EXCHANGE)."""
+    calls = [(one.folder, os.fsencode(one.name), other.folder, os.fsencode(other.name)) for one, other in pairs]
+
+    def step() -> None:
+        for call in calls:
+            _renameat2(*call, _RENAME_EXCHANGE)
+
+    return step
