@@ -3,7 +3,7 @@
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,12 +99,20 @@ class Name(NamedTuple):
     folder: int = _AT_FDCWD
 
 
-def swap(pairs: Iterable[tuple[Name, Name]]) -> Step:
-    """Return a step of an attack: each two names change places in one instant, if both are there (RENAME_EXCHANGE)."""
+def swap(pairs: Iterable[tuple[Name, Name]], packages: Sequence[Path] = ()) -> Step:
+    """Return a step of an attack: each two names change places in one instant, if both are there (RENAME_EXCHANGE).
+
+    With `packages`, to each of which a pair belongs, only those that are about to be taken do, and the more often.
+    """
     calls = [(one.folder, os.fsencode(one.name), other.folder, os.fsencode(other.name)) for one, other in pairs]
+    front = 0
 
     def step() -> None:
-        for call in calls:
+        nonlocal front
+        while front < len(packages) and not os.path.lexists(packages[front]):
+            front += 1
+        near = calls[max(front - 4, 0) : front + 4] * 4 if front < len(packages) else calls
+        for call in near:
             _renameat2(*call, _RENAME_EXCHANGE)
 
     return step

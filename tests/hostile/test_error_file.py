@@ -33,7 +33,7 @@ def test_what_is_planted_is_not_written_to(home: HostileHome) -> None:
         with SENDER.acting():
             for name in NAMES:
                 put(home, package / name)
-            package.rename(home.inbox / kind)
+            home.arrive(package)
     home.drain()
     assert {kind: home.ended(kind)["state"] for kind in kinds} == dict.fromkeys(kinds, "failed")
     assert (home.path / "handler.sh").read_text() == handler

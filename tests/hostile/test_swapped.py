@@ -18,7 +18,7 @@ from tests.hostile.support import (
 )
 
 #: Packages for a race: enough for some to be caught in mid-step.
-NAMES = [f"p{number}" for number in range(60)]
+NAMES = [f"p{number}" for number in range(80)]
 
 
 @places()
@@ -88,11 +88,11 @@ def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(
     stash = home.held(home.stash)
     pairs = []
     for number, package in enumerate(packages):
-        path = package / ["sub", "sub/deeper", f"{package.name}.zip"][number % 3]
+        path = package / ["sub", "sub/deeper", "sub", "sub/deeper", f"{package.name}.zip"][number % 5]
         with SENDER.acting():
             (home.stash / package.name).symlink_to(home.private if path.is_dir() else home.private / "p.zip")
         pairs.append((Name(path.name, home.held(path.parent)), Name(package.name, stash)))
-    home.race(swap(pairs))
+    home.race(swap(pairs, packages))
     home.assert_all_is_well()
 
 
@@ -157,8 +157,8 @@ def test_a_folder_changes_places_with_a_link_while_files_are_merged_into_it(home
         for folder in (package, package / "sub"):
             folder.chmod(0o777)
         (home.stash / "trap").symlink_to(home.path)
-        package.rename(home.inbox / "p")
-    merged = [home.work / f"1-{attempt}" / part for attempt in (1, 2) for part in ("flushed", "package", "delivered")]
+        home.arrive(package)
+    merged = [home.work / f"1-{attempt}" / part for attempt in (1, 2) for part in ("flushed", "data")]
     home.race(swap((Name(folder / "sub"), Name(home.stash / "trap")) for folder in merged))
     assert list(home.path.glob("module*")) == []
     home.assert_all_is_well()
