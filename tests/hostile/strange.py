@@ -28,7 +28,7 @@ def _socket(home: HostileHome, path: Path) -> None:
 STRANGE: dict[str, Put] = {
     "link-to-private": lambda home, path: path.symlink_to(home.private),
     "link-to-the-secret": lambda home, path: path.symlink_to(home.private / "secret"),
-    "link-to-the-root": lambda home, path: path.symlink_to("/"),
+    "link-to-all": lambda home, path: path.symlink_to(home.path.parent),  # not "/": a test that fails would fill that
     "link-to-itself": lambda home, path: path.symlink_to(path.name),
     "link-to-nothing": lambda home, path: path.symlink_to(home.path / "made-by-a-sender"),
     "fifo": lambda home, path: os.mkfifo(path),
