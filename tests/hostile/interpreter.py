@@ -51,7 +51,9 @@ def lay_out(folder: Path) -> list[str]:
 
 
 def _lay_tree(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_NOT_NEEDED, copy_function=_lay)
+    if target.exists():  # the SQL, where jobrunner is installed from a wheel
+        return
+    shutil.copytree(source, target, symlinks=True, ignore=_NOT_NEEDED, copy_function=_lay)
 
 
 def _lay(source: str | Path, target: str | Path) -> None:

@@ -15,6 +15,7 @@ EXCHANGE = 23010
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _PR_SET_PDEATHSIG = 1
+_AHEAD = 60
 _libc = ctypes.CDLL(None, use_errno=True)
 _renameat2 = _libc.renameat2
 _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
@@ -65,14 +66,14 @@ Step = Callable[[], object]
 
 
 @contextmanager
-def attack(attacker: User, *steps: Step) -> Iterator[None]:
-    """Have a process of the attacker's repeat these steps until the block ends; what the kernel refuses is passed."""
+def attack(attacker: User, *steps: Step) -> Iterator[int]:
+    """Have a process of the attacker's, its pid, repeat these steps until the block ends; errors are passed over."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         _repeat(attacker, steps, parent)
     try:
-        yield
+        yield pid
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -99,20 +100,40 @@ class Name(NamedTuple):
     folder: int = _AT_FDCWD
 
 
-def swap(pairs: Iterable[tuple[Name, Name]], packages: Sequence[Path] = ()) -> Step:
-    """Return a step of an attack: each two names change places in one instant, if both are there (RENAME_EXCHANGE).
-
-    With `packages`, to each of which a pair belongs, only those that are about to be taken do, and the more often.
-    """
-    calls = [(one.folder, os.fsencode(one.name), other.folder, os.fsencode(other.name)) for one, other in pairs]
-    front = 0
+def swap(pairs: Iterable[tuple[Name, Name]]) -> Step:
+    """Return a step of an attack: each two names change places in one instant, if both are there (RENAME_EXCHANGE)."""
+    calls = _calls(pairs)
 
     def step() -> None:
-        nonlocal front
-        while front < len(packages) and not os.path.lexists(packages[front]):
-            front += 1
-        near = calls[max(front - 4, 0) : front + 4] * 4 if front < len(packages) else calls
-        for call in near:
-            _renameat2(*call, _RENAME_EXCHANGE)
+        for call in calls:
+            _renameat2(*call)
 
     return step
+
+
+def deliver_and_swap(packages: Sequence[Path], inbox: Path, pairs: Iterable[tuple[Name, Name]]) -> Step:
+    """Return a step of an attack: packages come to the inbox as others are taken, so that there are always some.
+
+    To each of them belongs a pair of names, which change places all the time when it is about to be taken.
+    """
+    calls = _calls(pairs)
+    delivered = taken = 0
+
+    def step() -> None:
+        nonlocal delivered, taken
+        while taken < delivered and not os.path.lexists(inbox / packages[taken].name):
+            taken += 1
+        while delivered < min(taken + _AHEAD, len(packages)):
+            packages[delivered].rename(inbox / packages[delivered].name)
+            delivered += 1
+        for call in calls[max(taken - 4, 0) : taken + 4] * 4:
+            _renameat2(*call)
+
+    return step
+
+
+def _calls(pairs: Iterable[tuple[Name, Name]]) -> list[tuple[int, bytes, int, bytes, int]]:
+    return [
+        (one.folder, os.fsencode(one.name), other.folder, os.fsencode(other.name), _RENAME_EXCHANGE)
+        for one, other in pairs
+    ]

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from tests.hostile.people import SENDER, Step
 from tests.hostile.strange import STRANGE
-from tests.hostile.support import MEMBERS, ROOT_ACROSS, USER, HostileHome, places
+from tests.hostile.support import AS_ROOT, MEMBERS, ROOT_ACROSS, USER, HostileHome, places
 
 FAILING = "exit 65"
 NAMES = ("error.txt", "error~1.txt")
@@ -46,22 +46,22 @@ def test_what_is_planted_is_not_written_to(home: HostileHome) -> None:
     home.assert_all_is_well()
 
 
-@places(USER, ROOT_ACROSS)
+@places(USER, AS_ROOT)
 def test_a_link_is_planted_between_the_look_and_the_writing(home: HostileHome) -> None:
     home.let(FAILING)
     handler = (home.path / "handler.sh").read_text()
-    packages = [home.deliver(f"p{number}", MEMBERS) for number in range(30)]
+    packages = [home.deliver(f"p{number}", MEMBERS) for number in range(60)]
     folders = [home.held(package) for package in packages]
     home.race(*planted_and_gone(folders, os.fspath(home.path / "handler.sh")))
     assert (home.path / "handler.sh").read_text() == handler
     home.assert_all_is_well()
 
 
-@places(USER, ROOT_ACROSS)
+@places(USER, AS_ROOT)
 def test_a_fifo_is_planted_between_the_look_and_the_writing(home: HostileHome) -> None:
     """Whoever opens it to write waits for a reader for ever."""
     home.let(FAILING)
-    packages = [home.deliver(f"p{number}", MEMBERS) for number in range(30)]
+    packages = [home.deliver(f"p{number}", MEMBERS) for number in range(60)]
     folders = [home.held(package) for package in packages]
     home.race(*planted_and_gone(folders, None))
     assert home.counts()["failed"] == len(packages)

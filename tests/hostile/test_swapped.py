@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.people import SENDER, Name, swap
+from tests.hostile.people import SENDER, Name, deliver_and_swap, swap
 from tests.hostile.strange import FILE, STRANGE
 from tests.hostile.support import (
     AS_ROOT,
@@ -82,17 +82,19 @@ def test_packages_change_places_with_others_and_none_is_lost(home: HostileHome, 
 
 
 @places()
-def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(
-    home: HostileHome, packages: list[Path]
-) -> None:
+def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(home: HostileHome) -> None:
     stash = home.held(home.stash)
-    pairs = []
-    for number, package in enumerate(packages):
+    members = MEMBERS | {"sub/member": "m", "sub/deeper/member": "m"}
+    packages, pairs = [], []
+    for number in range(300):
+        package = home.deliver(f"p{number}", members, {"sub/mine": b"", "sub/deeper/mine": b""}, to=home.stash)
         path = package / ["sub", "sub/deeper", "sub", "sub/deeper", f"{package.name}.zip"][number % 5]
+        trap = f"trap-{number}"
         with SENDER.acting():
-            (home.stash / package.name).symlink_to(home.private if path.is_dir() else home.private / "p.zip")
-        pairs.append((Name(path.name, home.held(path.parent)), Name(package.name, stash)))
-    home.race(swap(pairs, packages))
+            (home.stash / trap).symlink_to(home.private if path.is_dir() else home.private / "p.zip")
+        packages.append(package)
+        pairs.append((Name(path.name, home.held(path.parent)), Name(trap, stash)))
+    home.race(deliver_and_swap(packages, home.inbox, pairs))
     home.assert_all_is_well()
 
 
@@ -137,11 +139,13 @@ def test_a_folder_that_is_called_like_ours_changes_places_with_a_link(home: Host
     home.drain()
     pairs = []
     for number in range(1, 41):
-        claimed, trap = home.inbox / f".jobrunner-taken-{number}", home.stash / f"trap-{number}"
-        with SENDER.acting():
-            (claimed / "mine" / "deeper").mkdir(parents=True)
-            trap.symlink_to(home.private)
-        pairs.append((Name(claimed if number % 2 else claimed / "mine"), Name(trap)))
+        claimed = home.inbox / f".jobrunner-taken-{number}"
+        for inner in range(10):
+            mine, trap = claimed / f"mine{inner}", home.stash / f"trap-{number}-{inner}"
+            with SENDER.acting():
+                (mine / "deeper").mkdir(parents=True)
+                trap.symlink_to(home.private)
+            pairs.append((Name(mine), Name(trap)))
     home.deliver("one-more")
     home.race(swap(pairs))
 
@@ -149,16 +153,19 @@ def test_a_folder_that_is_called_like_ours_changes_places_with_a_link(home: Host
 @places(USER, AS_ROOT)
 def test_a_folder_changes_places_with_a_link_while_files_are_merged_into_it(home: HostileHome) -> None:
     """The files are modules, to land beside the handler."""
-    package = home.deliver("p", MEMBERS | {"sub/member": "m"}, to=home.stash)
-    with SENDER.acting():
-        (package / "sub").mkdir()
-        for number in range(3_000):
-            (package / "sub" / f"module{number}.py").touch()
-        for folder in (package, package / "sub"):
-            folder.chmod(0o777)
-        (home.stash / "trap").symlink_to(home.path)
-        home.arrive(package)
-    merged = [home.work / f"1-{attempt}" / part for attempt in (1, 2) for part in ("flushed", "data")]
-    home.race(swap((Name(folder / "sub"), Name(home.stash / "trap")) for folder in merged))
+    pairs = []
+    for number in (1, 2, 3, 4):
+        package = home.deliver(f"p{number}", MEMBERS | {"sub/member": "m"}, to=home.stash)
+        trap = home.stash / f"trap-{number}"
+        with SENDER.acting():
+            (package / "sub").mkdir()
+            for module in range(1_000):
+                (package / "sub" / f"module{number}{module}.py").touch()
+            for folder in (package, package / "sub"):
+                folder.chmod(0o777)
+            trap.symlink_to(home.path)
+            home.arrive(package)
+        pairs.append((Name(home.work / f"{number}-1" / "flushed" / "sub"), Name(trap)))
+    home.race(swap(pairs))
     assert list(home.path.glob("module*")) == []
     home.assert_all_is_well()
