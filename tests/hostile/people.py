@@ -3,7 +3,7 @@
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,10 @@ class Name(NamedTuple):
     folder: int = _AT_FDCWD
 
 
-def swap(pairs: Iterable[tuple[Name, Name]]) -> Step:
+Pair = tuple[Name, Name]
+
+
+def swap(pairs: Iterable[Pair]) -> Step:
     """Return a step of an attack: each two names change places in one instant, if both are there (RENAME_EXCHANGE)."""
     calls = _calls(pairs)
 
@@ -111,28 +114,35 @@ def swap(pairs: Iterable[tuple[Name, Name]]) -> Step:
     return step
 
 
-def deliver_and_swap(packages: Sequence[Path], inbox: Path, pairs: Iterable[tuple[Name, Name]]) -> Step:
+def deliver_and_swap(packages: Mapping[Path, Iterable[Pair]], inbox: Path, ends: Iterable[Path]) -> Step:
     """Return a step of an attack: packages come to the inbox as others are taken, so that there are always some.
 
-    To each of them belongs a pair of names, which change places all the time when it is about to be taken.
+    To each of them belong pairs of names. Of every second package they change places all the time when it is about to
+    be taken; of the others, when it is about to come to one of its `ends`.
     """
-    calls = _calls(pairs)
-    delivered = taken = 0
+    names, calls = [package.name for package in packages], [_calls(pairs) for pairs in packages.values()]
+    paths = list(packages)
+    delivered = taken = ended = 0
 
     def step() -> None:
-        nonlocal delivered, taken
-        while taken < delivered and not os.path.lexists(inbox / packages[taken].name):
+        nonlocal delivered, taken, ended
+        while taken < delivered and not os.path.lexists(inbox / names[taken]):
             taken += 1
-        while delivered < min(taken + _AHEAD, len(packages)):
-            packages[delivered].rename(inbox / packages[delivered].name)
+        for number in range(ended, min(ended + 12, taken)):  # one that has to be tried again does not come in its turn
+            if any(os.path.lexists(end / names[number]) for end in ends):
+                ended = number + 1
+        while delivered < min(taken + _AHEAD, len(paths)):
+            paths[delivered].rename(inbox / names[delivered])
             delivered += 1
-        for call in calls[max(taken - 4, 0) : taken + 4] * 4:
+        near = range(max(taken - 4, 0), min(taken + 4, delivered)), range(ended, min(ended + 4, delivered))
+        chosen = [number for half, numbers in enumerate(near) for number in numbers if number % 2 == half]
+        for call in [call for number in chosen for call in calls[number]] * 10:
             _renameat2(*call)
 
     return step
 
 
-def _calls(pairs: Iterable[tuple[Name, Name]]) -> list[tuple[int, bytes, int, bytes, int]]:
+def _calls(pairs: Iterable[Pair]) -> list[tuple[int, bytes, int, bytes, int]]:
     return [
         (one.folder, os.fsencode(one.name), other.folder, os.fsencode(other.name), _RENAME_EXCHANGE)
         for one, other in pairs

@@ -16,7 +16,7 @@ from tests.support import PATIENCE, TestHome
 
 #: Seconds of processor time that an attacker has for a race; on a busy machine that takes longer. Against the code
 #: before there were such tests, each race is won within them.
-RACE = 2.5
+RACE = 1.5
 
 SECRET = b"what the sender must neither see nor change\n"
 

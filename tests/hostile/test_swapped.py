@@ -1,6 +1,7 @@
 """What a sender puts in the place of its package, or of a part of it, after jobrunner has looked: in races, too."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,33 +86,34 @@ def test_packages_change_places_with_others_and_none_is_lost(home: HostileHome, 
 def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(home: HostileHome) -> None:
     stash = home.held(home.stash)
     members = MEMBERS | {"sub/member": "m", "sub/deeper/member": "m"}
-    packages, pairs = [], []
+    packages = {}
     for number in range(300):
         package = home.deliver(f"p{number}", members, {"sub/mine": b"", "sub/deeper/mine": b""}, to=home.stash)
         path = package / ["sub", "sub/deeper", "sub", "sub/deeper", f"{package.name}.zip"][number % 5]
         trap = f"trap-{number}"
         with SENDER.acting():
             (home.stash / trap).symlink_to(home.private if path.is_dir() else home.private / "p.zip")
-        packages.append(package)
-        pairs.append((Name(path.name, home.held(path.parent)), Name(trap, stash)))
-    home.race(deliver_and_swap(packages, home.inbox, pairs))
+        packages[package] = [(Name(path.name, home.held(path.parent)), Name(trap, stash))]
+    home.race(deliver_and_swap(packages, home.inbox, [home.archive, home.failed]))
     home.assert_all_is_well()
 
 
 @places(USER, ROOT_ACROSS)
 def test_what_is_being_removed_changes_places_with_a_link(home: HostileHome) -> None:
     """Folders that are moved up while their tree is removed may have names that can be guessed."""
-    inner = [f"d{number}" for number in range(20)]
+    inner = [f"d{number}" for number in range(8)]
     stash = home.held(home.stash)
-    pairs = []
-    for name in NAMES[:20]:
-        package = home.deliver(name, beside={f"{folder}/e/f": b"" for folder in inner})
-        with SENDER.acting():
-            (home.stash / name).symlink_to(home.private)
+    packages = {}
+    for number in range(150):
+        package = home.deliver(f"p{number}", beside={f"{path}/e/f": b"" for path in inner}, to=home.stash)
         folder = home.held(package)
-        guesses = [*inner, *(f".{number}" for number in range(40))]
-        pairs += [(Name(guess, folder), Name(name, stash)) for guess in guesses]
-    home.race(swap(pairs))
+        packages[package] = []
+        for guess in [*inner, *(f".{number}" for number in range(4))]:
+            trap = f"trap-{number}-{guess}"
+            with SENDER.acting():
+                (home.stash / trap).symlink_to(home.private)
+            packages[package].append((Name(guess, folder), Name(trap, stash)))
+    home.race(deliver_and_swap(packages, home.inbox, [home.archive, home.failed]))
     home.assert_all_is_well()
 
 
@@ -137,17 +139,27 @@ def test_a_folder_that_is_called_like_ours_changes_places_with_a_link(home: Host
     for name in NAMES[:40]:
         home.deliver(name)
     home.drain()
-    pairs = []
-    for number in range(1, 41):
-        claimed = home.inbox / f".jobrunner-taken-{number}"
-        for inner in range(10):
-            mine, trap = claimed / f"mine{inner}", home.stash / f"trap-{number}-{inner}"
-            with SENDER.acting():
-                (mine / "deeper").mkdir(parents=True)
+    claimed = [home.inbox / f".jobrunner-taken-{number}" for number in range(1, 41)]
+    inner = {
+        folder / f"mine{number}": home.stash / f"trap-{folder.name}-{number}"
+        for folder in claimed
+        for number in range(10)
+    }
+
+    def plant() -> None:
+        for mine, trap in inner.items():
+            for link, folder in ((mine, trap), (trap, mine)):
+                with suppress(OSError):
+                    link.unlink()
+                with suppress(OSError):
+                    folder.rmdir()
+            with suppress(OSError):
+                mine.mkdir(parents=True)
                 trap.symlink_to(home.private)
-            pairs.append((Name(mine), Name(trap)))
+
+    changes = swap((Name(mine), Name(trap)) for mine, trap in inner.items())
     home.deliver("one-more")
-    home.race(swap(pairs))
+    home.race(plant, *[changes] * 20)
 
 
 @places(USER, AS_ROOT)
