@@ -20,7 +20,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     if report.skipped and os.geteuid() == 0 and os.environ.get("CI") == "true":
         report.outcome = "failed"
-        report.longrepr = f"skipped, though it can run here: {report.longrepr}"
+        report.longrepr = f"skipped where no hostile test may be (CI, as root): {report.longrepr}"
     return report
 
 

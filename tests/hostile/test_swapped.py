@@ -10,6 +10,7 @@ from tests.hostile.people import SENDER, Name, deliver_and_swap, swap
 from tests.hostile.strange import FILE, STRANGE
 from tests.hostile.support import (
     AS_ROOT,
+    LONG_RACE,
     MEMBERS,
     ROOT_ACROSS,
     USER,
@@ -94,7 +95,7 @@ def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(home: H
         with SENDER.acting():
             (home.stash / trap).symlink_to(home.private if path.is_dir() else home.private / "p.zip")
         packages[package] = [(Name(path.name, home.held(path.parent)), Name(trap, stash))]
-    home.race(deliver_and_swap(packages, home.inbox, [home.archive, home.failed]))
+    home.race(deliver_and_swap(packages, home.inbox, [home.archive, home.failed]), seconds=LONG_RACE)
     home.assert_all_is_well()
 
 
@@ -113,7 +114,7 @@ def test_what_is_being_removed_changes_places_with_a_link(home: HostileHome) -> 
             with SENDER.acting():
                 (home.stash / trap).symlink_to(home.private)
             packages[package].append((Name(guess, folder), Name(trap, stash)))
-    home.race(deliver_and_swap(packages, home.inbox, [home.archive, home.failed]))
+    home.race(deliver_and_swap(packages, home.inbox, [home.archive, home.failed]), seconds=LONG_RACE)
     home.assert_all_is_well()
 
 
@@ -159,7 +160,7 @@ def test_a_folder_that_is_called_like_ours_changes_places_with_a_link(home: Host
 
     changes = swap((Name(mine), Name(trap)) for mine, trap in inner.items())
     home.deliver("one-more")
-    home.race(plant, *[changes] * 20)
+    home.race(plant, *[changes] * 20, seconds=LONG_RACE)
 
 
 @places(USER, AS_ROOT)
