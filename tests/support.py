@@ -42,6 +42,7 @@ class TestHome:
     """A home in a temporary folder, driven through the real command line."""
 
     __test__ = False
+    program = JOBRUNNER  #: the words that start it
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,7 +90,7 @@ class TestHome:
         """Run a command to its end."""
         environment = clean_environment() | options.pop("environment", {})
         return subprocess.run(
-            [*JOBRUNNER, "--home", str(self.path), *words],
+            [*self.program, "--home", str(self.path), *words],
             capture_output=True,
             text=True,
             errors="surrogateescape",
@@ -102,7 +103,7 @@ class TestHome:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command in the background, in a process group of its own; ended when the test ends."""
         process = subprocess.Popen(
-            [*JOBRUNNER, "--home", str(self.path), *words],
+            [*self.program, "--home", str(self.path), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
