@@ -3,6 +3,7 @@
 import os
 import re
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +57,7 @@ class Workspace(NamedTuple):
     progress: str
 
     @classmethod
+    @lru_cache(maxsize=1024)  # it is asked for at each step of an attempt, and those of a batch take turns
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
         path = f"{work}/{job_id}-{attempt}"
