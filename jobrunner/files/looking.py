@@ -7,7 +7,7 @@ from jobrunner.domain.errors import MachineError, NotTaken, PackageError
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
-from jobrunner.files.rights import Rights, is_ours_alone
+from jobrunner.files.rights import Rights, is_made_ours
 from jobrunner.files.trees import Descent, Walk
 from jobrunner.files.zip_rules import Footprint
 from jobrunner.linux import at
@@ -56,7 +56,7 @@ def _look_in(
     entries, size = found
     folders = []
     status = os.fstat(folder)
-    if not _is_made_ours(folder, status, rights):
+    if not is_made_ours(folder, status, rights):
         return None
     size += status.st_blocks * BLOCK
     with os.scandir(folder) as listed:
@@ -69,19 +69,11 @@ def _look_in(
             else:
                 with at.held(at.open_our_file(folder, entry.name)) as file:
                     status = os.fstat(file)
-                    if not _is_made_ours(file, status, rights):
+                    if not is_made_ours(file, status, rights):
                         return None
                 size += status.st_blocks * BLOCK
             refuse_beyond(entries, size, settings)
     return Footprint(entries, size), folders
-
-
-def _is_made_ours(descriptor: int, status: os.stat_result, rights: Rights) -> bool:
-    if not is_ours_alone(descriptor, status):
-        return False
-    if not rights.are_given(status):
-        rights.give(descriptor, status.st_mode)
-    return True
 
 
 def refuse_beyond(entries: int, size: int, settings: ExtractSettings) -> None:

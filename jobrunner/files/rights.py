@@ -32,10 +32,6 @@ class Rights(NamedTuple):
             os.chown(path, -1, self.group)
             os.chmod(path, self.mode | stat.S_ISGID)
 
-    def are_given(self, status: os.stat_result) -> bool:
-        """Say whether a file or folder with this status has them."""
-        return self.group in {None, status.st_gid} and stat.S_IMODE(status.st_mode) == self.of(status.st_mode)
-
     def give(self, descriptor: int, mode: int) -> None:
         """Give them to an open file or folder of ours, by the mode that its sender gave it. Raises OSError."""
         if self.group is not None:
@@ -59,21 +55,25 @@ def rights_of(settings: FolderSettings) -> Rights:
     return Rights(settings.mode, group)
 
 
-def is_ours_alone(descriptor: int, status: os.stat_result) -> bool:
-    """Say whether an open file or folder with this status is our user's, and nobody else can write to it.
+def is_made_ours(descriptor: int, status: os.stat_result, rights: Rights) -> bool:
+    """Say whether an open file or folder with this status is our user's, and nobody else can write to it; give rights.
 
     A file must have one name only, as by another one it could be changed from elsewhere, and no program may have it
     open for writing: what is renamed stays open. Raises OSError.
     """
-    if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
+    mode = status.st_mode
+    if status.st_uid != os.geteuid() or mode & stat.S_IWOTH:
         return False
-    if status.st_mode & stat.S_IWGRP and not is_own_group(status.st_gid):
+    if mode & stat.S_IWGRP and not is_own_group(status.st_gid):
         return False
-    if not stat.S_ISDIR(status.st_mode) and (status.st_nlink > 1 or at.is_being_written(descriptor)):
+    if not stat.S_ISDIR(mode) and (status.st_nlink > 1 or at.is_being_written(descriptor)):
         return False
     try:
-        return _TELLING.isdisjoint(os.listxattr(descriptor))
+        if not _TELLING.isdisjoint(os.listxattr(descriptor)):
+            return False
     except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            return True
-        raise
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+    if stat.S_IMODE(mode) != rights.of(mode) or rights.group not in {None, status.st_gid}:
+        rights.give(descriptor, mode)
+    return True

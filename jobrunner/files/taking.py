@@ -125,9 +125,12 @@ class Taking:
 
     def _work_folder(self, job: Job, confirm: Callable[[Job], None]) -> tuple[Workspace, Stage]:
         workspace = self._folders.own(job)
-        if os.path.lexists(workspace.path) or self._take_over(job, workspace):
+        if job.attempt > 1 and self._take_over(job, workspace):
             return workspace, workspace.stage()
-        os.mkdir(workspace.path, 0o700)
+        try:
+            os.mkdir(workspace.path, 0o700)
+        except FileExistsError:
+            return workspace, workspace.stage()
         try:
             confirm(job)
         except ClaimLost:
@@ -136,6 +139,8 @@ class Taking:
         return workspace, Stage.NEW
 
     def _take_over(self, job: Job, workspace: Workspace) -> bool:
+        if os.path.lexists(workspace.path):
+            return True
         for attempt in range(job.attempt - 1, 0, -1):
             with suppress(FileNotFoundError):
                 os.rename(Workspace.at(self._folders.work, job.id, attempt).path, workspace.path)

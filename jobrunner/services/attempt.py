@@ -200,15 +200,19 @@ class _Notes:
     """What is recorded of one attempt."""
 
     def __init__(self) -> None:
-        self.details = Details()
         self._start = time.monotonic()
+        self._found: dict[str, Any] = {}
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._start
 
-    def add(self, **changes: Any) -> None:
-        self.details = self.details._replace(**changes)
+    @property
+    def details(self) -> Details:
+        return Details(**self._found)
+
+    def add(self, **found: Any) -> None:
+        self._found |= found
 
 
 class Ready(NamedTuple):
