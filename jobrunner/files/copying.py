@@ -18,6 +18,7 @@ from jobrunner.linux import at
 _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
 _MOST_NOTES = 100
+_STRIDE = 4 * _PIECE  # bytes after which the disk's free space is looked at again
 
 
 class Copy:
@@ -37,7 +38,8 @@ class Copy:
         self._lenient = lenient
         self._digests: dict[int, bytes] | None = {} if verified else None
         self._clones = not verified
-        self._entries = self._size = self._looked_at = self._left_out = 0
+        self._entries = self._size = self._written = self._left_out = 0
+        self._looked_at = -_STRIDE
         self._notes: list[str] = []
 
     @property
@@ -125,12 +127,13 @@ class Copy:
 
     def _copy_content(self, source: int, copy: int, status: os.stat_result, name: str) -> None:
         digest = hashlib.blake2b()
+        self._size += status.st_blocks * BLOCK
+        refuse_beyond(self._entries, self._size, self._settings)
         if self._clones and status.st_size:
             self._clones = at.clone(source, copy)
-            self._size += status.st_blocks * BLOCK * self._clones
         if not self._clones:
             for offset, piece in _pieces(source, status.st_size):
-                self._add(len(piece), copy)
+                self._require_space(len(piece), copy)
                 if self._digests is not None:
                     _add_piece(digest, offset, piece)
                 written = 0
@@ -153,12 +156,12 @@ class Copy:
         self._entries += 1
         refuse_beyond(self._entries, self._size, self._settings)
 
-    def _add(self, size: int, copy: int) -> None:
-        self._size += size
-        if self._size - self._looked_at >= space.STRIDE:
-            self._looked_at = self._size
-            refuse_beyond(self._entries, self._size, self._settings)
-            space.require(copy, 0, self._settings.keep_free)
+    def _require_space(self, size: int, copy: int) -> None:
+        self._written += size
+        refuse_beyond(self._entries, self._written, self._settings)  # of a file that is not as large as it says
+        if self._written - self._looked_at >= _STRIDE:
+            self._looked_at = self._written
+            space.require(copy, _STRIDE, self._settings.keep_free)
 
     def _leave_unopened(self, name: str, error: OSError) -> None:
         if not self._lenient or error.errno not in UNTAKABLE:
@@ -175,7 +178,7 @@ class Copy:
 
 
 def _pieces(file: int, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and content of each piece of an open file that is not all zeros, up to `size`, and never a hole."""
+    """Yield offset and content of each piece of an open file, up to `size`, less what is a hole."""
     offset = 0
     while offset < size:
         if size > _PIECE:
@@ -188,11 +191,11 @@ def _pieces(file: int, size: int) -> Iterator[tuple[int, bytes]]:
         piece = os.pread(file, min(_PIECE, size - offset), offset)
         if not piece:
             return
-        if piece != _ZEROS[: len(piece)]:
-            yield offset, piece
+        yield offset, piece
         offset += len(piece)
 
 
 def _add_piece(digest: hashlib.blake2b, offset: int, piece: bytes) -> None:
-    digest.update(b"%d " % offset)
-    digest.update(piece)
+    if piece != _ZEROS[: len(piece)]:  # there a hole reads like one that is none
+        digest.update(b"%d " % offset)
+        digest.update(piece)

@@ -139,7 +139,7 @@ def _is(inbox: int, name: str, source: Source) -> bool:
 
 
 def _first_locked(delivery: int, ours: int) -> tuple[str, os.stat_result] | None:
-    """Return the first folder that is neither ours nor ours to empty, or file that is not ours to read."""
+    """Return the first folder that is neither ours nor ours to empty, as a sticky one is not, or unreadable file."""
     found: list[tuple[str, os.stat_result]] = []
 
     def note_refusal(folder: int, name: str) -> None:
@@ -159,8 +159,10 @@ def _first_locked(delivery: int, ours: int) -> tuple[str, os.stat_result] | None
 
     walk = Walk(delivery, opening=open_folder)
     for kind, folder, name in islice(walk, _MOST_LOOKED_AT):
-        if kind is Kind.ENTER and not os.access(".", os.R_OK | os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
-            if (status := os.fstat(folder)).st_uid != ours:
+        if kind is Kind.ENTER:
+            status = os.fstat(folder)
+            is_open = os.access(".", os.R_OK | os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True)
+            if status.st_uid != ours and (not is_open or status.st_mode & stat.S_ISVTX):
                 found.append((walk.path(), status))
         elif kind is Kind.FILE:
             try:

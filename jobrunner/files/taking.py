@@ -123,6 +123,12 @@ class Taking:
                 self.remove_source(path)
                 remove_unless_needed(path)
 
+    def sweep_left_over(self) -> None:
+        """Remove what could not be removed before, as far as that is possible now."""
+        for path in self._folders.left_over():
+            with suppress(OSError):  # status and the check tell of what is left
+                moves.remove_tree(path)
+
     def _work_folder(self, job: Job, confirm: Callable[[Job], None]) -> tuple[Workspace, Stage]:
         workspace = self._folders.own(job)
         if job.attempt > 1 and self._take_over(job, workspace):

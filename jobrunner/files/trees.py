@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -143,7 +144,8 @@ def empty(root: int) -> None:
         elif kind is Kind.LEAVE:
             os.rmdir(name, dir_fd=folder)
         else:
-            os.unlink(name, dir_fd=folder)
+            with suppress(FileNotFoundError):  # its sender was faster
+                os.unlink(name, dir_fd=folder)
 
 
 def _open_up(folder: int) -> None:

@@ -66,7 +66,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
         if is_folder and entry.size:
             raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
         if path:
-            yield Member(entry, path, is_folder, mode & 0o755 | 0o600 if mode else 0o666)
+            yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
         elif not is_folder:
             raise PackageError("the zip has a member without a name")
 

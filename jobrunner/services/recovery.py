@@ -73,6 +73,8 @@ class Recovery:
                 with suppress(OSError):  # the check tells of what is left
                     self._taking.sweep(job_id)
 
+        self._taking.sweep_left_over()
+
     def remove_hidden(self, job_id: int) -> bool:
         """Remove a sender's folder that was copied and put out of sight, if its job has ended. Raises OSError."""
         job = self._jobs.get(job_id)

@@ -190,7 +190,8 @@ class HostileHome(TestHome):
             )
             allowed = {0o755} if is_folder else {0o644 | status.st_mode & 0o111}
             assert stat.S_IMODE(status.st_mode) in allowed, f"{path} has the mode {stat.S_IMODE(status.st_mode):o}"
-        assert sorted(os.listdir(self.work)) == [".home", ".workers"]
+        left = {str(path.relative_to(self.work)) for path in files_below(self.work)}
+        assert {path for path in left if not path.startswith((".home", ".workers"))} == set(), left
         assert self.check() == []
 
     def assert_private_is_private(self) -> None:
