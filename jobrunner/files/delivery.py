@@ -172,8 +172,8 @@ def _first_locked(delivery: int, ours: int) -> tuple[str, os.stat_result] | None
             except OSError:
                 pass
         if found:
-            return found[0]
-    return None
+            break
+    return found[0] if found else None
 
 
 def _let_us(path: str, status: os.stat_result) -> str:

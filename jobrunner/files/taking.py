@@ -97,6 +97,8 @@ class Taking:
         OSError.
         """
         workspace = self._folders.own(job)
+        with suppress(FileNotFoundError):
+            os.unlink(workspace.source)  # nothing of it is to be removed
         with at.held(at.open_root(self._folders.inbox)) as inbox:
             name = job.name
             for part in ("package", "delivered"):

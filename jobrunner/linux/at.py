@@ -164,7 +164,10 @@ def _open_ours(folder: int, name: str, how: bytes, needed: int) -> int:
         return _openat2(folder, name, how)
     except PermissionError:
         with held(_openat2(folder, name, _OPEN_PLACE)) as place:
-            os.chmod(f"/proc/self/fd/{place}", stat.S_IMODE(os.fstat(place).st_mode) | needed)
+            found = os.fstat(place)
+            if found.st_uid != os.geteuid():
+                raise
+            os.chmod(f"/proc/self/fd/{place}", stat.S_IMODE(found.st_mode) | needed)
         return _openat2(folder, name, how)
 
 
