@@ -77,7 +77,8 @@ def _first(paths: dict[str, str], what: str, check: Callable[[str], None]) -> st
 def _read(path: str) -> None:
     with os.scandir(path) as entries:
         next(entries, None)
-    os.stat(os.path.join(path, "."))  # who may list it may not always search it
+    if not os.access(path, os.X_OK, effective_ids=True):  # whoever may list it may not always search it
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _may_write(path: str) -> None:

@@ -92,7 +92,7 @@ def open_our_folder(folder: int, name: str) -> int:
 
 def open_above(folder: int) -> int:
     """Open the folder in which an open one lies now: in a tree that others may change, look which one it is."""
-    return os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    return os.open("..", _FOLDER, dir_fd=folder)
 
 
 def open_our_file(folder: int, name: str) -> int:

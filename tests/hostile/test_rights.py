@@ -32,9 +32,10 @@ FOLDER_MODES = {"folder": 0o2775, "folder/open": 0o777}
 OLD = 1_234_567_890_123_456_789
 
 
-def access_list(user: int) -> bytes:
-    """An access control list by which one more user may do everything (acl(5); as the kernel has it, version 2)."""
-    entries = [(1, 7, 0xFFFFFFFF), (2, 7, user), (4, 7, 0xFFFFFFFF), (0x10, 7, 0xFFFFFFFF), (0x20, 5, 0xFFFFFFFF)]
+def access_list(user: int, rights: int = 7) -> bytes:
+    """An access control list by which one more user has these rights (acl(5); as the kernel has it, version 2)."""
+    nobody = 0xFFFFFFFF
+    entries = [(1, rights, nobody), (2, rights, user), (4, rights, nobody), (0x10, rights, nobody), (0x20, 4, nobody)]
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
@@ -57,7 +58,7 @@ def rough(home: HostileHome, name: str) -> dict[str, bytes]:
             os.setxattr(package / "program", "user.note", b"mine")
             kept["user.note"] = b"mine"
     for path, attribute, value in [
-        ("for-the-group", "system.posix_acl_access", access_list(SENDER.uid)),
+        ("for-the-group", "system.posix_acl_access", access_list(SENDER.uid, 6)),
         ("folder", "system.posix_acl_access", access_list(SENDER.uid)),
         ("folder", "system.posix_acl_default", access_list(SENDER.uid)),
         ("program", "security.capability", capability()),

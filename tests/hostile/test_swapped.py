@@ -79,7 +79,8 @@ def test_packages_change_places_with_others_and_none_is_lost(home: HostileHome, 
     for package in packages:
         found = [folder / package.name for folder in kept if (folder / package.name / f"{package.name}.zip").exists()]
         contents = [tuple((path / mine).exists() for mine in ("sub/mine", "second")) for path in found]
-        assert sorted(contents) == [(False, True), (True, False)], f"two were delivered, these are left: {found}"
+        # one that was copied from another disk stays there, too, where it is in doubt whether it is the one
+        assert set(contents) == {(False, True), (True, False)}, f"two were delivered, these are left: {found}"
     home.assert_all_is_well()
 
 
