@@ -3,7 +3,7 @@
 import gc
 import sys
 import time
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,6 @@ from jobrunner.domain.package import shown
 
 EXAMPLES = "Examples:  jobrunner logs scan-0017    |    jobrunner logs -f scan-0017"
 
-_PIECE = 1 << 16
 _FOLLOW_SECONDS = 0.2
 
 
@@ -30,15 +29,15 @@ def command(
         gc.enable()
     with open_home(load_settings(context.obj), printer(), to_read=True) as home:
         job = home.report.find(name)
-        opened: dict[int, BinaryIO] = {}
+        opened = {}
         while True:
             job = home.report.find(job.name)  # before the logs: what is printed before the end is in them
             for attempt, path in home.report.story(job).log_paths.items():
                 if attempt not in opened:
-                    opened[attempt] = open(path, "rb")  # noqa: SIM115  (until the program ends)
+                    opened[attempt] = home.report.open_log(path)
                     if attempt > 1:
                         print(f"--- attempt {attempt} ---", file=sys.stderr, flush=True)
-                while piece := opened[attempt].read(_PIECE):
+                while piece := opened[attempt].read():
                     sys.stdout.buffer.write(piece)
             sys.stdout.flush()
             if not follow or job.state in {State.DONE, State.FAILED}:

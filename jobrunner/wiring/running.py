@@ -8,6 +8,7 @@ from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.process import handler
 from jobrunner.process.guard import Guard
+from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner
 from jobrunner.services.machine import Machine, Stopped, Tell
@@ -47,7 +48,8 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             database.close()  # the guard is forked, and a probe may have opened it
             guard = None
             if configured:
-                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
+                room = Room(settings.process.max_log, settings.extract.keep_free)
+                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token, room=room)
                 ending.callback(guard.close)
             ending.callback(database.close)
             machine.outlast(partial(open_in_turn, home))
