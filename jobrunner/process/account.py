@@ -2,9 +2,11 @@
 
 import os
 import pwd
+import subprocess
 from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.package import shown
 
 
 class Account(NamedTuple):
@@ -36,6 +38,15 @@ class Account(NamedTuple):
                 "remove the line"
             )
         return cls(name, entry.pw_uid, entry.pw_gid, os.getgrouplist(name, entry.pw_gid), entry.pw_dir)
+
+    def check_reach(self, folder: str) -> None:
+        """Raise ConfigurationError where this user cannot get to a folder: the kernel says it best."""
+        words = ("/bin/sh", "-c", 'test -x "$0"', folder)
+        if subprocess.run(words, user=self.uid, group=self.gid, extra_groups=self.groups, check=False).returncode:
+            raise ConfigurationError(
+                f"process.user is {self.name}, who cannot reach {shown(folder)}: let others pass through it and each "
+                "folder above it (chmod o+x)"
+            )
 
     @property
     def environment(self) -> dict[str, str]:

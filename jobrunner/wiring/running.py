@@ -7,6 +7,7 @@ from functools import partial
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.process import handler
+from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
@@ -22,6 +23,8 @@ from jobrunner.wiring.recovering import recovery
 def supervisor(home: Home) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     handler.check(home.settings.process, home.settings.home)
+    if account := Account.of(home.settings.process.user):
+        account.check_reach(home.folders.work)
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
     try:
