@@ -98,7 +98,7 @@ class ProcessSettings:
     user: str | None = key(
         values.text, None, "whom it runs as, where root runs jobrunner: owns its data folder only", example='"analysis"'
     )
-    no_new_privileges: bool = key(values.flag, False, "whether sudo and setuid programs give it no other rights")
+    no_new_privileges: bool = key(values.flag, False, "true: sudo and setuid programs give it no other rights")
 
 
 @dataclass(frozen=True, slots=True)

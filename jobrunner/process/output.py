@@ -1,7 +1,7 @@
 """What a handler prints: it goes through one pipe, which the guard pumps into the log of the attempt.
 
-A log holds all of it, or its beginning and its end with one line of ours between. It can be read at every instant: if we
-are killed while the end is moved, some of its lines are there twice.
+A log holds all of it, or its beginning and its end with one line of ours between. It can be read at every instant: if
+the guard is killed while it moves the end, some lines are there twice.
 """
 
 import errno

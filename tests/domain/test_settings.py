@@ -32,13 +32,22 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "process.max_memory": ("1 GiB", 2**30, "2 GiB", 2**31),
     "process.max_open_files": (64, 64, "65", 65),
     "process.nice": (5, 5, "19", 19),
+    "process.max_log": ("1 MiB", 2**20, "64 KiB", 2**16),
+    "process.environment": (
+        {"A": "1", "B": False},
+        (("A", "1"), ("B", None)),
+        '{"C": "", "D": false}',
+        (("C", ""), ("D", None)),
+    ),
+    "process.user": ("analysis", "analysis", "nobody", "nobody"),
+    "process.no_new_privileges": (True, True, "true", True),
     "retry.max_attempts": (5, 5, "6", 6),
     "retry.backoff": ("7s", 7.0, "8s", 8.0),
     "retry.max_backoff": ("2d", 172800.0, "1d", 86400.0),
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
 
-WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files")
+WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files", "environment", "user")
 
 
 def settings(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -111,6 +120,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "process.max_memory": None,
         "process.max_open_files": None,
         "process.nice": 0,
+        "process.max_log": 100 * 2**20,
+        "process.environment": None,
+        "process.user": None,
+        "process.no_new_privileges": False,
         "retry.max_attempts": 3,
         "retry.backoff": 10.0,
         "retry.max_backoff": 3600.0,
