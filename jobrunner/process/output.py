@@ -58,6 +58,8 @@ class Output:
                 piece = os.read(self.reading, _PIECE)
                 log.write(piece)
                 moved += len(piece)
+                if len(piece) < _PIECE:
+                    break
         return moved >= _PIECE
 
 
@@ -81,7 +83,8 @@ class Log:
         with suppress(OSError):
             if self._left_out > self._noted:
                 self._note_the_rest()
-        os.close(self._file)
+        with suppress(OSError):  # some disks say only now what they have not taken
+            os.close(self._file)
 
     def write(self, piece: bytes) -> None:
         """Add what was printed."""

@@ -48,6 +48,7 @@ class AttemptRunner:
         self._database = database
         self._jobs = jobs
         self._guard = guard
+        self._account = Account.of(settings.process.user) if guard else None
         self._machine = machine
 
     def quick_size(self, job: Job) -> int | None:
@@ -155,13 +156,12 @@ class AttemptRunner:
         return result
 
     def _handle(self, guard: Guard, call: Call) -> HandlerResult:
-        """Run the handler, with the data folder its own where it has an account of its own."""
-        account = Account.of(self._settings.process.user)
-        if account is None:
+        """Run the handler; one that has an account of its own owns the data folder meanwhile."""
+        if self._account is None:
             return guard.run(call)
         data = str(call.package.data)
-        lending.show(str(call.package.zip), account.gid)
-        lending.lend(data, account.uid, account.gid)
+        lending.show(str(call.package.zip), self._account.gid)
+        lending.lend(data, self._account.uid, self._account.gid)
         result = guard.run(call)
         refused = lending.take_back(data)
         return HandlerResult(Outcome.FAILED, refused) if refused and result.outcome is Outcome.DONE else result
