@@ -28,7 +28,7 @@ _LINE = 1 << 10
 _NOTE_SIZE = 80
 _NOTE = re.compile(rb"^--- jobrunner left out ([\d,]+) bytes here: [a-z._ ]+-*\n", re.MULTILINE)
 _BY_SETTING = "process.max_log"
-_BY_DISK = "the disk is full"
+_BY_DISK = "the disk has little room"
 
 
 class Room(NamedTuple):

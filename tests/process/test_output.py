@@ -194,7 +194,7 @@ def test_on_a_full_disk_the_note_stands_for_what_cannot_be_written(disk: Path, l
     fill(disk, leaving)
     log = print_a_lot(disk / "log", Room())
     (note,) = NOTE.finditer(log)
-    assert note[2] == b"the disk is full"
+    assert note[2] == b"the disk has little room"
     kept = len(log) - len(note[0])
     assert abs(int(note[1].replace(b",", b"")) + kept - len(lines(400_000))) < 100
     assert b"line 399999\n" in log or leaving < 4096 * 3
