@@ -23,7 +23,7 @@ from jobrunner.process.output import DEFAULT_ROOM, Log, Output, Room
 #: Seconds from SIGTERM to SIGKILL for a handler whose time is over.
 TERM_SECONDS = 5.0
 #: Seconds for which output that trickles in is left alone: it costs less in larger pieces.
-_TRICKLE_SECONDS = 0.01
+_TRICKLE_SECONDS = 0.002
 _LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
 _KILLED = "the guard of this worker was killed: the worker ends, too"
 
