@@ -1,6 +1,8 @@
 """The one fixture that most tests need, and what makes the dangerous thing impossible."""
 
 import signal
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,15 @@ def _nobody_elses_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("JOBRUNNER_HOME", "JOBRUNNER_FOLDERS_INBOX", "JOBRUNNER_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """A folder that every user can reach, unlike those of pytest."""
+    folder = Path(tempfile.mkdtemp(prefix="jobrunner-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    subprocess.run(["rm", "-rf", folder], check=True)  # however deep
 
 
 @pytest.fixture

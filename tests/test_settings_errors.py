@@ -50,6 +50,15 @@ def refused(home: TestHome, **environment: str) -> str:
         ('[process]\ncommand = ["a", 3]', ["process.command", "list of words"]),
         ('[process]\ncallable = "analysis"', ["process.callable", "analysis:process"]),
         ('[process]\ncommand = ["true"]\ncallable = "a:b"', ["process.command", "process.callable", "remove one"]),
+        ('[process]\nmax_log = "1 KiB"', ["process.max_log is '1 KiB'", '"64 KiB"']),
+        ("[process]\nno_new_privileges = 1", ["process.no_new_privileges is 1", "true or false"]),
+        ('[process]\nuser = ""', ["process.user", "text"]),
+        ("[process]\nenvironment = []", ["process.environment", "table"]),
+        ("[process]\nenvironment = { A = 1 }", ["process.environment must be", "A is neither"]),
+        ("[process]\nenvironment = { A = true }", ["process.environment must be", "A is neither"]),
+        ('[process]\nenvironment = { A = "\\u0000" }', ["process.environment must be", "A is neither"]),
+        ('[process]\nenvironment = { "A=B" = "1" }', ["process.environment must be", "'A=B'"]),
+        ('[process]\nenvironment = { JOBRUNNER_DATA = "/" }', ["process.environment", "JOBRUNNER_DATA", "own"]),
         ("[retry]\nmax_attempts = 0", ["retry.max_attempts is 0", "whole number"]),
         ("[retry]\nmax_attempts = 1.5", ["retry.max_attempts is 1.5", "whole number"]),
         ('[database]\nurl = "postgresql://host/db"', ["database.url", "sqlite:///"]),
@@ -62,6 +71,11 @@ def test_a_wrong_key_or_value_is_named_with_what_it_must_be(home: TestHome, toml
     home.configure(f"{toml}\n")
     said = refused(home)
     assert all(word in said for word in ["jobrunner.toml", *words]), said
+
+
+def test_a_text_of_the_environment_is_not_repeated(home: TestHome) -> None:
+    home.configure('[process]\nenvironment = { TOKEN = "hush", A = 1 }\n')
+    assert "hush" not in refused(home)
 
 
 def test_every_wrong_key_is_named_at_once(home: TestHome) -> None:
@@ -83,6 +97,8 @@ def test_settings_that_are_not_text_are_said_plainly(home: TestHome) -> None:
         ("JOBRUNNER_FOLDERS_INBX", "in", ["JOBRUNNER_FOLDERS_INBX", "did you mean JOBRUNNER_FOLDERS_INBOX?"]),
         ("JOBRUNNER_RETRY_MAX_ATTEMPTS", "many", ["JOBRUNNER_RETRY_MAX_ATTEMPTS is 'many'", "whole number"]),
         ("JOBRUNNER_PROCESS_COMMAND", 'python "x', ["JOBRUNNER_PROCESS_COMMAND", "quot"]),
+        ("JOBRUNNER_PROCESS_ENVIRONMENT", "A=1", ["JOBRUNNER_PROCESS_ENVIRONMENT is 'A=1'", "JSON object"]),
+        ("JOBRUNNER_PROCESS_ENVIRONMENT", "[1]", ["JOBRUNNER_PROCESS_ENVIRONMENT is '[1]'", "JSON object"]),
         ("JOBRUNNER_PROCESS_COMMAND", "", ["JOBRUNNER_PROCESS_COMMAND", "list of words"]),
     ],
 )

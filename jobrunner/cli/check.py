@@ -1,5 +1,6 @@
 """`jobrunner check`: database and folders are held against each other."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,11 @@ from jobrunner.domain.package import shown
 EXAMPLES = "Examples:  jobrunner check    |    jobrunner check --repair"
 
 _MOST_PATHS = 20
+
+_BARE_NAME = (
+    "jobrunner: process.command has the word {package}: a package named --help would be an option to your program; "
+    "write --name={package}, or use $JOBRUNNER_PACKAGE"
+)
 
 #: Of each kind: what it is, and what to do about it.
 _WORDS = {
@@ -117,6 +123,8 @@ def command(
     if repair and rebuild:
         raise ConfigurationError("say --repair or --rebuild: a database that is made anew agrees with the folders")
     settings = load_settings(context.obj)
+    if "{package}" in (settings.process.command or ()):
+        print(_BARE_NAME, file=sys.stderr)
     rebuilt = rebuilding(settings).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -19,7 +20,6 @@ from jobrunner.domain.package import printable, shown
 
 EXAMPLES = "Examples:  jobrunner logs scan-0017    |    jobrunner logs -f scan-0017"
 
-_PIECE = 1 << 16
 _FOLLOW_SECONDS = 0.2
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
@@ -42,7 +42,7 @@ def command(
             is_over = not follow or job.state in {State.DONE, State.FAILED}
             for attempt, path in home.report.story(job).log_paths.items():
                 if attempt not in opened:
-                    opened[attempt] = _Log(path)
+                    opened[attempt] = _Log(home.report.open_log(path).read)
                     if attempt > 1:
                         say(f"--- attempt {attempt} ---", stream=2)
                 opened[attempt].pass_on(is_whole=is_over or attempt < job.attempt)
@@ -60,14 +60,15 @@ class _Log:
     There a line that a handler prints over and over (progress) becomes a line each time, and colours are left out.
     """
 
-    def __init__(self, path: str) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115  (until the program ends)
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        """`read` returns the next piece, empty where there is none yet."""
+        self._read = read
         utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._decoder = io.IncrementalNewlineDecoder(utf8, translate=True) if os.isatty(1) else None
 
     def pass_on(self, *, is_whole: bool) -> None:
         """Print what has come. `is_whole`: there will be no more."""
-        while piece := self._file.read(_PIECE):
+        while piece := self._read():
             self._print(piece)
         if is_whole:
             self._print(b"", final=True)

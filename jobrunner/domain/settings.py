@@ -66,7 +66,8 @@ class ExtractSettings:
 class ProcessSettings:
     """The handler: a command or a callable; with neither, packages are extracted and archived.
 
-    `timeout` in seconds. The limits are those of each of its processes, `max_memory` in bytes; None: as they are.
+    `timeout` in seconds, `max_log` in bytes. The limits are those of each of its processes, `max_memory` in bytes;
+    None: as they are. `environment` pairs the names of variables with their texts, None for one that is taken away.
     """
 
     command: tuple[str, ...] | None = key(
@@ -89,6 +90,17 @@ class ProcessSettings:
         values.positive, None, "of each of its processes, if they are to be limited", example="1024"
     )
     nice: int = key(values.niceness, 0, "how much it gives way to other programs: 0 to 19")
+    max_log: int = key(values.log_size, "100 MiB", "of what one attempt prints, the beginning and the end are kept")
+    environment: tuple[tuple[str, str | None], ...] | None = key(
+        values.environment,
+        None,
+        "added to its environment; false takes one away",
+        example='{ OMP_NUM_THREADS = "1", DISPLAY = false }',
+    )
+    user: str | None = key(
+        values.text, None, "whom it runs as, where root runs jobrunner: owns its data folder only", example='"analysis"'
+    )
+    no_new_privileges: bool = key(values.flag, False, "true: sudo and setuid programs give it no other rights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +175,8 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
             try:
                 given[spec.name] = spec.metadata["parse"](value)
             except ValueError as error:
-                problems.append(f"{where} is {value!r}, but must be {error}")
+                written = "" if isinstance(value, Mapping) else f" is {value!r}, but"  # a table may hold secrets
+                problems.append(f"{where}{written} must be {error}")
         sections[section] = kind(**given)
     settings = Settings(home=home, **sections)
     if settings.process.command and settings.process.callable:
@@ -189,7 +202,7 @@ def _written(spec: Field[Any]) -> str:
     default = spec.metadata["written"]
     if default is None:
         return str(spec.metadata["example"])
-    return str(default) if isinstance(default, int) else f'"{default}"'
+    return str(default).lower() if isinstance(default, int) else f'"{default}"'
 
 
 def _with_absolute_folders(settings: Settings) -> Settings:

@@ -3,12 +3,15 @@
 Each parser takes what TOML or the environment holds and returns the value, or raises ValueError with what it wants.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SMALLEST_LOG = 2**16
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -34,6 +37,14 @@ def size(value: object) -> int:
     if not match:
         raise ValueError('a size such as "500 MiB" or "10 GiB"')
     return int(float(match[1]) * _BYTES[match[2]])
+
+
+def log_size(value: object) -> int:
+    """Return the bytes of a size that holds more than a few lines."""
+    count = size(value)
+    if count < _SMALLEST_LOG:
+        raise ValueError('a size from "64 KiB" on')
+    return count
 
 
 def in_bytes(count: int) -> str:
@@ -69,6 +80,40 @@ def mode(value: object) -> int:
     if not isinstance(value, str) or not re.fullmatch(r"0?7[0-7][0145]", value):
         raise ValueError('a mode such as "0755", "0750" or "0775": all for its owner, no writing for everybody')
     return int(value, 8)
+
+
+def flag(value: object) -> bool:
+    """Return a yes or no, which a variable has as a text."""
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError("true or false")
+    return value == "true"
+
+
+def environment(value: object) -> tuple[tuple[str, str | None], ...]:
+    """Return the names of variables with their texts, None for what shall not be there: a table, or a JSON object."""
+    try:
+        table: Any = json.loads(value) if isinstance(value, str) else value
+        return tuple((_variable(name), _content(name, content)) for name, content in table.items())
+    except (json.JSONDecodeError, AttributeError):
+        raise ValueError('a table such as { OMP_NUM_THREADS = "1" }, and a JSON object in a variable') from None
+
+
+def _variable(name: str) -> str:
+    if not name or re.search("[=\0]", name):
+        raise ValueError(f"a table of names to texts: {name!r} is no name of a variable")
+    if name.startswith("JOBRUNNER_"):
+        raise ValueError(f"without {name}: the names that begin with JOBRUNNER_ are jobrunner's own")
+    return name
+
+
+def _content(name: str, content: object) -> str | None:
+    if content is False:
+        return None
+    if not isinstance(content, str) or "\0" in content:
+        raise ValueError(f"a table of names to texts in quotes, or false: {name} is neither")
+    return content
 
 
 def text(value: object) -> str:

@@ -12,6 +12,7 @@ from jobrunner.linux.libc import checked, libc
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 
 _SIGSET_BYTES = 128
 
@@ -31,6 +32,11 @@ def adopt_orphans() -> None:
 def set_name(name: str) -> None:
     """Set what ps and top show as this process's command name, at most 15 bytes."""
     _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode("ascii")))
+
+
+def renounce_privileges() -> None:
+    """Gain no rights from now on by starting a program, whoever it belongs to: setuid bits mean nothing."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 class _Timespec(ctypes.Structure):

@@ -18,9 +18,12 @@ from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.linux import kernel
 from jobrunner.process import cgroup, signals
 from jobrunner.process.handler import Call, Handler
+from jobrunner.process.output import DEFAULT_ROOM, Log, Output, Room
 
 #: Seconds from SIGTERM to SIGKILL for a handler whose time is over.
 TERM_SECONDS = 5.0
+#: Seconds for which output that trickles in is left alone: it costs less in larger pieces.
+_TRICKLE_SECONDS = 0.002
 _LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
 _KILLED = "the guard of this worker was killed: the worker ends, too"
 
@@ -28,13 +31,16 @@ _KILLED = "the guard of this worker was killed: the worker ends, too"
 class Guard:
     """The worker's end."""
 
-    def __init__(self, handler: Handler, *, timeout: float, worker: str) -> None:
-        """Fork the guard. `timeout` in seconds, for each run of the handler; `worker` is its token."""
+    def __init__(self, handler: Handler, *, timeout: float, worker: str, room: Room = DEFAULT_ROOM) -> None:
+        """Fork the guard. `timeout` in seconds, for each run of the handler; `worker` is its token.
+
+        `room` is what the log of each run may take.
+        """
         self._connection, theirs = Pipe()
         self._pid = os.fork()
         if self._pid == 0:
             self._connection.close()
-            _Server(theirs, handler, timeout, worker).run_until_closed()
+            _Server(theirs, handler, timeout, worker, room).run_until_closed()
         theirs.close()
 
     def run(self, call: Call) -> HandlerResult:
@@ -65,11 +71,13 @@ class _WorkerGone(Exception):  # noqa: N818
 
 
 class _Server:
-    def __init__(self, worker: Connection, handler: Handler, timeout: float, token: str) -> None:
+    def __init__(self, worker: Connection, handler: Handler, timeout: float, token: str, room: Room) -> None:
         self._worker = worker
         self._handler = handler
         self._timeout = timeout
         self._token = token
+        self._room = room
+        self._output = Output()
 
     def run_until_closed(self) -> None:
         """Serve, then end everything below and this process."""
@@ -95,7 +103,18 @@ class _Server:
 
     def _run(self, call: Call) -> HandlerResult:
         try:
-            ended = self._handler.begin(call)
+            self._log = Log(call.log_path, self._room)
+        except OSError as error:
+            return HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}")
+        try:
+            return self._result_of(call)
+        finally:
+            self._output.pump(self._log)
+            self._log.close()
+
+    def _result_of(self, call: Call) -> HandlerResult:
+        try:
+            ended = self._handler.begin(call, self._output.writing)
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
         if self._wait(ended, self._timeout):
@@ -118,17 +137,26 @@ class _Server:
         self._handler.finish()
 
     def _wait(self, ended: tuple[int, ...], seconds: float) -> bool:
-        """Wait for the handler's end; False when the time is over. Raises _WorkerGone."""
+        """Wait for the handler's end and log what it prints; False when the time is over. Raises _WorkerGone."""
         poll = select.poll()
-        for descriptor in ended:
+        for descriptor in (*ended, self._worker.fileno()):
             poll.register(descriptor, select.POLLIN)
-        poll.register(self._worker.fileno(), select.POLLIN)
         deadline = time.monotonic() + seconds
+        output, listens = self._output.reading, False
         while True:
             left = deadline - time.monotonic()
-            ready = {descriptor for descriptor, _ in poll.poll(min(max(left, 0), _LONGEST_POLL) * 1000)}
+            longest = _LONGEST_POLL if listens else _TRICKLE_SECONDS
+            ready = {descriptor for descriptor, _ in poll.poll(min(max(left, 0), longest) * 1000)}
             if self._worker.fileno() in ready:  # it sends nothing while we run: this is its end
                 raise _WorkerGone
+            if output in ready:
+                ready.remove(output)
+                listens = self._output.pump(self._log)
+                if not listens:
+                    poll.unregister(output)
+            elif not listens:
+                poll.register(output, select.POLLIN)
+                listens = True
             if ready:
                 return True
             if left <= 0:

@@ -17,6 +17,7 @@ from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
 from jobrunner.domain.settings import ProcessSettings
 from jobrunner.linux import kernel
+from jobrunner.process.environment import environment_of
 from jobrunner.process.limits import NO_LIMITS, Limits
 
 #: Names the worker in the environment of all that a handler starts.
@@ -36,8 +37,11 @@ class Handler(Protocol):
 
     process: subprocess.Popen[bytes] | None
 
-    def begin(self, call: Call) -> tuple[int, ...]:
-        """Start, and return the descriptors of which one becomes readable at the end. Raises OSError."""
+    def begin(self, call: Call, output: int) -> tuple[int, ...]:
+        """Start, and return the descriptors of which one becomes readable at the end. Raises OSError.
+
+        `output` is the descriptor that it prints to.
+        """
 
     def finish(self) -> HandlerResult:
         """Return how it ended."""
@@ -62,12 +66,11 @@ class CommandHandler:
         self._pidfd = -1
         self.process: subprocess.Popen[bytes] | None = None
 
-    def begin(self, call: Call) -> tuple[int, ...]:
+    def begin(self, call: Call, output: int) -> tuple[int, ...]:
         """Start the command; its pidfd is readable when it has ended."""
         words = command_line(self._words, call.package)
         environment = self._environment | package_environment(call.package)
-        with open(call.log_path, "ab") as log:
-            self.process = _start(words, self._home, environment, self._limits, log.fileno())
+        self.process = _start(words, self._home, environment, self._limits, output)
         self._pidfd = os.pidfd_open(self.process.pid)
         return (self._pidfd,)
 
@@ -97,18 +100,19 @@ class CallableHandler:
         """The host process, while it lives."""
         return self.process.pid if self.process else None
 
-    def begin(self, call: Call) -> tuple[int, ...]:
+    def begin(self, call: Call, output: int) -> tuple[int, ...]:
         """Send the package to the host, starting it where there is none; it answers, or it dies."""
         try:
-            return self._send(call)
+            return self._send(call, output)
         except OSError:  # it has ended since the last package
             self._end_host()
-            return self._send(call)
+            return self._send(call, output)
 
     def finish(self) -> HandlerResult:
         """Return the host's answer, or what its death means.
 
-        What did not succeed may have left threads and children behind: the next package gets a new host.
+        What did not succeed may have left threads and children behind: the next package gets a new host. So it does
+        where the host has an account of its own: nothing of that lives when the data folder is taken back from it.
         """
         assert self.process is not None
         assert self._connection is not None
@@ -121,13 +125,13 @@ class CallableHandler:
             code = self.process.wait()
             words = f"the handler ended its own process with exit status {code}"
             result = HandlerResult(Outcome.FAILED, words) if code >= 0 else result_of_exit(code)
-        if result.outcome not in {Outcome.DONE, Outcome.REJECTED}:
+        if self._limits.account or result.outcome not in {Outcome.DONE, Outcome.REJECTED}:
             self._end_host()
         return result
 
-    def _send(self, call: Call) -> tuple[int, ...]:
+    def _send(self, call: Call, output: int) -> tuple[int, ...]:
         if self.process is None:
-            self._start_host(call.log_path)
+            self._start_host(output)
         assert self._connection is not None
         self._connection.send(call)
         return self._connection.fileno(), self._pidfd
@@ -140,11 +144,11 @@ class CallableHandler:
             os.close(self._pidfd)
         self.process = self._connection = None
 
-    def _start_host(self, log_path: str) -> None:
+    def _start_host(self, output: int) -> None:
         import socket  # noqa: PLC0415  (only callables need it)
 
         ours, theirs = socket.socketpair()
-        with theirs, open(log_path, "ab") as log:
+        with theirs:
             words = (
                 sys.executable,
                 "-P",
@@ -153,17 +157,15 @@ class CallableHandler:
                 str(theirs.fileno()),
                 self._function,
             )
-            self.process = _start(
-                words, self._home, self._environment, self._limits, log.fileno(), keep=theirs.fileno()
-            )
+            self.process = _start(words, self._home, self._environment, self._limits, output, keep=theirs.fileno())
         self._connection = Connection(ours.detach())
         self._pidfd = os.pidfd_open(self.process.pid)
 
 
 def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
     """Return the configured handler, None if there is none. `worker` is the token that marks its processes."""
-    environment = os.environ | {WORKER_VARIABLE: worker}
     limits = Limits.of(settings)
+    environment = environment_of(settings, limits.account, os.environ) | {WORKER_VARIABLE: worker}
     if settings.command is not None:
         return CommandHandler(settings.command, home, environment, limits)
     if settings.callable is not None:
@@ -222,14 +224,17 @@ def _start(
     home: Path,
     environment: dict[str, str],
     limits: Limits,
-    log: int,
+    output: int,
     *,
     keep: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a process group of its own, under limits, that does not outlive this process."""
+    """Start a program in a session of its own, under limits, that does not outlive this process."""
     parent = os.getpid()
+    account = limits.account
+    if account:
+        os.fchown(output, account.uid, -1)  # it may open /dev/stdout
 
-    def prepare() -> None:
+    def prepare() -> None:  # it has its session and its account by then; the kernel forgets the parent with the user
         kernel.die_with_parent(parent)
         limits.apply()
 
@@ -238,9 +243,12 @@ def _start(
         cwd=home,
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=log,
+        stdout=output,
         stderr=subprocess.STDOUT,
-        process_group=0,
+        start_new_session=True,
+        user=account and account.uid,
+        group=account and account.gid,
+        extra_groups=account and account.groups,
         pass_fds=() if keep is None else (keep,),
         preexec_fn=prepare,  # noqa: PLW1509  (the guard has one thread)
     )

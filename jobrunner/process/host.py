@@ -8,9 +8,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from jobrunner.domain.errors import Reject, RetryLater, in_words
+from jobrunner.domain.errors import Reject, RetryLater
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package, printable
@@ -21,6 +22,7 @@ def main(descriptor: int, name: str) -> None:
     """Answer calls until the guard closes the connection."""
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
+    output = os.dup(sys.stdout.fileno())
     home = os.getcwd()
     sys.path.insert(0, home)
     function: Callable[[Package], object] | None = None
@@ -29,11 +31,7 @@ def main(descriptor: int, name: str) -> None:
             call: Call = connection.recv()
         except EOFError:
             return
-        try:
-            _print_to(call.log_path)
-        except OSError as error:
-            _answer(connection, HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
-            continue
+        _print_to(output)
         os.chdir(home)
         os.environ.update(package_environment(call.package))
         try:
@@ -44,14 +42,23 @@ def main(descriptor: int, name: str) -> None:
             _answer(connection, HandlerResult(Outcome.FAULT, reason))
             return
         result = _result_of(function, call.package)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(Exception):  # it may have closed them
+            sys.stdout.flush()
+            sys.stderr.flush()
         _answer(connection, result)
 
 
 def _answer(connection: Connection, result: HandlerResult) -> None:
     """Send a result. Its text may be made of what the package holds: it is put so that it can be stored and shown."""
     connection.send(result._replace(error=printable(result.error, keep="\n\t")))
+
+
+def _print_to(output: int) -> None:
+    """Open standard output and error again, whatever the last package did to them."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(output, number)
+        if getattr(getattr(sys, name), "closed", True):
+            setattr(sys, name, open(number, "w", buffering=1, closefd=False))  # noqa: SIM115  (for the host's life)
 
 
 def _load(name: str) -> Callable[[Package], object]:
@@ -77,13 +84,6 @@ def _result_of(function: Callable[[Package], object], package: Package) -> Handl
 
 def _in_words(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _print_to(log_path: str) -> None:
-    descriptor = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
 from jobrunner.domain.retry import Decision, decide, put_back
 from jobrunner.domain.settings import Settings
-from jobrunner.files import moves
+from jobrunner.files import lending, moves
 from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import Taken, Taking
 from jobrunner.files.workspace import Stage, Workspace
+from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
@@ -50,6 +51,7 @@ class AttemptRunner:
         self._failing = Failing(folders, taking, database, jobs, machine)
         self._jobs = jobs
         self._guard = guard
+        self._account = Account.of(settings.process.user) if guard else None
         self._machine = machine
 
     def quick_size(self, job: Job) -> int | None:
@@ -141,13 +143,24 @@ class AttemptRunner:
         os.makedirs(os.path.dirname(log_path), exist_ok=True)
         package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
         start = time.monotonic()
-        result = self._guard.run(Call(package, log_path))
+        result = self._handle(self._guard, Call(package, log_path))
         notes.add(handle=time.monotonic() - start)
         if result.outcome is Outcome.DONE:
             return self._recorded(workspace)
         if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
             return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
         return result
+
+    def _handle(self, guard: Guard, call: Call) -> HandlerResult:
+        """Run the handler; one that has an account of its own owns the data folder meanwhile."""
+        if self._account is None:
+            return guard.run(call)
+        data = str(call.package.data)
+        lending.show(str(call.package.zip), self._account.gid)
+        lending.lend(data, self._account.uid, self._account.gid)
+        result = guard.run(call)
+        refused = lending.take_back(data)
+        return HandlerResult(Outcome.FAILED, refused) if refused and result.outcome is Outcome.DONE else result
 
     def _recorded(self, workspace: Workspace) -> HandlerResult:
         """Record the handler's success, if what it left can be archived; a trouble of the machine's is waited out."""

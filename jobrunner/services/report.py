@@ -7,6 +7,7 @@ from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
+from jobrunner.process.output import LogReader
 from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
 from jobrunner.store.database import Database
@@ -70,6 +71,10 @@ class Report:
         attempts = self._jobs.attempts(job)
         logs = self._folders.logs_of(job)
         return Story(_with_wall_time(job, self._now()), attempts, self._folders.whereabouts(job), logs)
+
+    def open_log(self, path: str) -> LogReader:
+        """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""
+        return LogReader(path)
 
     def _troubles(self) -> list[str]:
         """Return what is wrong with the machine: for us who ask, and for the workers that wait."""

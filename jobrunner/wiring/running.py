@@ -8,7 +8,9 @@ from functools import partial
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.process import handler
+from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
+from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner
 from jobrunner.services.machine import Machine, Stopped, Tell
@@ -22,6 +24,8 @@ from jobrunner.wiring.recovering import recovery
 def supervisor(home: Home) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     handler.check(home.settings.process, home.settings.home)
+    if account := Account.of(home.settings.process.user):
+        account.check_reach(home.folders.work)
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
     try:
@@ -48,7 +52,8 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             database.close()  # the guard is forked, and a probe may have opened it
             guard = None
             if configured:
-                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
+                room = Room(settings.process.max_log, settings.extract.keep_free)
+                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token, room=room)
                 ending.callback(guard.close)
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(database.close)

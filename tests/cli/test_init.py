@@ -72,7 +72,7 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         section: set(kind.__dataclass_fields__) for section, kind in settings.SECTIONS.items()
     }
     del toml["folders"]["group"]  # examples of what has no default
-    for name in ("callable", "max_memory", "max_open_files"):
+    for name in ("callable", "max_memory", "max_open_files", "environment", "user"):
         del toml["process"][name]
     given = settings.build(tmp_path, toml, {}, source="template")
     assert given.process.command is not None

@@ -34,6 +34,15 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "process.max_memory": ("1 GiB", 2**30, "2 GiB", 2**31),
     "process.max_open_files": (64, 64, "65", 65),
     "process.nice": (5, 5, "19", 19),
+    "process.max_log": ("1 MiB", 2**20, "64 KiB", 2**16),
+    "process.environment": (
+        {"A": "1", "B": False},
+        (("A", "1"), ("B", None)),
+        '{"C": "", "D": false}',
+        (("C", ""), ("D", None)),
+    ),
+    "process.user": ("analysis", "analysis", "nobody", "nobody"),
+    "process.no_new_privileges": (True, True, "true", True),
     "retry.max_attempts": (5, 5, "6", 6),
     "retry.backoff": ("7s", 7.0, "8s", 8.0),
     "retry.max_backoff": ("2d", 172800.0, "1d", 86400.0),
@@ -46,6 +55,8 @@ WITHOUT_DEFAULT = (
     "process.callable",
     "process.max_memory",
     "process.max_open_files",
+    "process.environment",
+    "process.user",
 )
 
 
@@ -121,6 +132,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "process.max_memory": None,
         "process.max_open_files": None,
         "process.nice": 0,
+        "process.max_log": 100 * 2**20,
+        "process.environment": None,
+        "process.user": None,
+        "process.no_new_privileges": False,
         "retry.max_attempts": 3,
         "retry.backoff": 10.0,
         "retry.max_backoff": 3600.0,

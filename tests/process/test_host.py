@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
 from jobrunner.process.handler import Call
+from jobrunner.process.output import DEFAULT_ROOM, Log, Output
 from tests.scripts import lives
 from tests.support import clean_environment, kill
 
@@ -21,17 +23,29 @@ class Host:
     def __init__(self, home: Path, function: str) -> None:
         self.home = home
         self.connection, theirs = Pipe()
+        self.output = Output()
         words = [sys.executable, "-P", "-m", "jobrunner.process.host", str(theirs.fileno()), function]
         self.process = subprocess.Popen(
-            words, cwd=home, env=clean_environment(), stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
+            words,
+            cwd=home,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=self.output.writing,
+            stderr=subprocess.STDOUT,
+            pass_fds=(theirs.fileno(),),
         )
         theirs.close()
 
     def run(self, name: str = "p", attempt: int = 1) -> HandlerResult:
         package = Package(name, self.home / "data", self.home / f"{name}.zip", attempt, self.home)
-        self.connection.send(Call(package, str(self.log(name, attempt))))
-        result: HandlerResult = self.connection.recv()
-        return result
+        log = Log(str(self.log(name, attempt)), DEFAULT_ROOM)
+        try:
+            self.connection.send(Call(package, str(self.log(name, attempt))))
+            result: HandlerResult = self.connection.recv()
+            return result
+        finally:
+            self.output.pump(log)
+            log.close()
 
     def log(self, name: str = "p", attempt: int = 1) -> Path:
         return self.home / f"{name}-{attempt}.log"
@@ -55,6 +69,8 @@ def host(tmp_path: Path) -> Iterator[StartHost]:
         one.process.kill()
         one.process.wait()
         one.connection.close()
+        os.close(one.output.reading)
+        os.close(one.output.writing)
 
 
 def _function(body: str) -> str:
