@@ -36,14 +36,6 @@ def lend(data: str, uid: int, gid: int) -> None:
         os.fchmod(above, _PASSABLE)
 
 
-def show(file: str, gid: int) -> None:
-    """Let a group read a file in a folder that it can reach. Raises OSError."""
-    with _opened(os.path.dirname(file), _FOLDER) as folder:
-        _let(folder, gid, _READABLE | _PASSABLE)
-        with _opened(os.path.basename(file), _FILE, folder) as opened:
-            _let(opened, gid, _READABLE)
-
-
 def take_back(data: str) -> str | None:
     """Make all that was lent ours again, with no rights for others but to read. Raises OSError.
 

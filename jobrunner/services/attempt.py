@@ -156,7 +156,6 @@ class AttemptRunner:
         if self._account is None:
             return guard.run(call)
         data = str(call.package.data)
-        lending.show(str(call.package.zip), self._account.gid)
         lending.lend(data, self._account.uid, self._account.gid)
         result = guard.run(call)
         refused = lending.take_back(data)

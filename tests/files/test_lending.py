@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.files.lending import lend, show, take_back
+from jobrunner.files.lending import lend, take_back
 
 UID, GID = 12345, 12346
 
@@ -221,15 +221,3 @@ while :; do mv -T deep aside; mv -T link deep; mv -T deep link; mv -T aside deep
     finally:
         swapping.kill()
         swapping.wait()
-
-
-def test_a_file_that_only_we_may_read_is_shown_to_a_group(data: Path) -> None:
-    package = data.parent / "package"
-    package.mkdir(mode=0o700)
-    (package / "p.zip").write_text("zip")
-    (package / "p.zip").chmod(0o600)
-    lend(str(data), UID, GID)
-    assert as_borrower(f"cat {package}/p.zip", data).returncode != 0
-    show(str(package / "p.zip"), GID)
-    result = as_borrower(f"cat {package}/p.zip && ! touch {package}/new {package}/p.zip && ! rm {package}/p.zip", data)
-    assert (result.stdout, result.returncode) == ("zip", 0)
