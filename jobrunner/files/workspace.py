@@ -3,12 +3,10 @@
 import os
 import re
 from enum import IntEnum
-from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.files import moves
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+from jobrunner.linux.processes import BOOT_ID
 
 _HANDLED = f"handled-{BOOT_ID}"
 WORKSPACE_NAME = re.compile(r"(\d+)-(\d+)")

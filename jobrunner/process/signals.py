@@ -3,9 +3,9 @@
 import signal
 from collections.abc import Iterable
 
-from jobrunner.linux import kernel
+from jobrunner.linux import kernel, locks
 
-STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+STOP_SIGNALS = locks.STOP_SIGNALS
 #: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.
 CANCEL_SIGNAL = signal.SIGUSR1
 _ALL = STOP_SIGNALS | {signal.SIGCHLD}
