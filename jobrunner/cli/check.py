@@ -116,7 +116,7 @@ def command(
     if repair and rebuild:
         raise ConfigurationError("say --repair or --rebuild: a database that is made anew agrees with the folders")
     settings = load_settings(context.obj)
-    rebuilt = rebuilding(settings).rebuild() if rebuild else None
+    rebuilt = rebuilding(settings, printer()).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:
         with open_home(settings, printer()) as home:

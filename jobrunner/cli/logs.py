@@ -44,6 +44,7 @@ def command(
             if not follow or job.state in {State.DONE, State.FAILED}:
                 break
             time.sleep(_FOLLOW_SECONDS)
+            home.database.refresh()
         if not opened:
             why = f" ({shown(job.error)})" if job.error else ""
             print(f"jobrunner: nothing was printed: no handler has run on this package{why}", file=sys.stderr)

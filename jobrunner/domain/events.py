@@ -80,6 +80,14 @@ class Upgraded(NamedTuple):
     backup: str
 
 
+class RightsSet(NamedTuple):
+    """A file or folder of the home has got another mode; `was` says what had been wrong with it."""
+
+    path: str
+    was: str
+    mode: int
+
+
 class Stopping(NamedTuple):
     """A signal came: running jobs have `grace` seconds to end."""
 
@@ -107,6 +115,7 @@ Event = (
     | ClaimGone
     | WorkerDied
     | Upgraded
+    | RightsSet
     | Stopping
     | Trouble
     | Mended

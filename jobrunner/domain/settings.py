@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ class FolderSettings:
     archive: Path = key(values.path, "archive", "processed packages")
     failed: Path = key(values.path, "failed", "packages that could not be processed, each with an error.txt")
     logs: Path = key(values.path, "logs", "what the handler printed")
+    trusted_groups: tuple[str, ...] = key(
+        values.names, [], "groups that may write to these folders, or above them, and are trusted like jobrunner's user"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,9 @@ class DatabaseSettings:
     """Where the jobs are recorded."""
 
     url: str = key(values.database_url, "sqlite:///jobrunner.db", "on a local disk, not on a network share")
+    group: str | None = key(
+        values.text, None, "who may read the database, the logs and this file: status, show, logs", example='"lab"'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +193,14 @@ def _written(spec: Field[Any]) -> str:
     default = spec.metadata["written"]
     if default is None:
         return str(spec.metadata["example"])
-    return str(default) if isinstance(default, int) else f'"{default}"'
+    return str(default) if isinstance(default, int | list) else f'"{default}"'
 
 
 def _with_absolute_folders(settings: Settings) -> Settings:
-    folders = {spec.name: settings.home / getattr(settings.folders, spec.name) for spec in fields(FolderSettings)}
-    values_ = {spec.name: getattr(settings, spec.name) for spec in fields(Settings)}
-    return Settings(**values_ | {"folders": FolderSettings(**folders)})
+    folders = settings.folders
+    paths = {spec.name: getattr(folders, spec.name) for spec in fields(FolderSettings)}
+    absolute: dict[str, Any] = {name: settings.home / path for name, path in paths.items() if isinstance(path, Path)}
+    return replace(settings, folders=replace(folders, **absolute))
 
 
 def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from jobrunner.domain.errors import ClaimLost, ConfigurationError, MachineError, PackageError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
+from jobrunner.domain.rights import PRIVATE_FOLDER_MODE
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import inbox, moves, places
 from jobrunner.files.workspace import WORKSPACE_NAME, Stage, Workspace, holds_package
+from jobrunner.linux.rights import settle
 
 
 class Folders:
@@ -56,7 +58,10 @@ class Folders:
                 )
         for folder in missing:
             try:
-                os.makedirs(folder, exist_ok=True)
+                os.makedirs(os.path.dirname(folder), 0o755, exist_ok=True)
+                os.mkdir(folder, PRIVATE_FOLDER_MODE if folder == self.logs else 0o755)
+            except FileExistsError:
+                pass  # another command was faster
             except OSError as error:
                 raise ConfigurationError(f"a folder cannot be made: {in_words(error)}") from error
 
@@ -67,6 +72,20 @@ class Folders:
     def log(self, name: str, attempt: int) -> str:
         """Return the log of one attempt."""
         return os.path.join(self.logs, name, f"{attempt}.log")
+
+    def start_log(self, name: str, attempt: int) -> str:
+        """Make the log of an attempt for whoever may read the folder of logs, and return it. Raises OSError."""
+        path = self.log(name, attempt)
+        for_readers = os.stat(self.logs).st_mode & 0o2070
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(path), 0o700)
+        settle(os.path.dirname(path), 0o700 | for_readers)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600 | (for_readers & 0o040))
+        finally:
+            os.close(descriptor)
+        return path
 
     def logs_of(self, job: Job) -> dict[int, str]:
         """Return the logs of the attempts at a job that printed anything or could have."""

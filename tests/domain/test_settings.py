@@ -18,7 +18,9 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "folders.archive": ("a", HOME / "a", "/mnt/a", Path("/mnt/a")),
     "folders.failed": ("f", HOME / "f", "/mnt/f", Path("/mnt/f")),
     "folders.logs": ("l", HOME / "l", "/mnt/l", Path("/mnt/l")),
+    "folders.trusted_groups": (["lab", "ops"], ("lab", "ops"), "lab, ops", ("lab", "ops")),
     "database.url": ("sqlite:///t.db", "sqlite:///t.db", "sqlite:////e.db", "sqlite:////e.db"),
+    "database.group": ("lab", "lab", "ops", "ops"),
     "intake.incomplete_suffix": (".part", ".part", ".tmp", ".tmp"),
     "intake.settle": ("5s", 5.0, "2m", 120.0),
     "extract.max_size": ("1 MiB", 2**20, "2 MiB", 2**21),
@@ -38,7 +40,10 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
 
-WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files")
+WITHOUT_DEFAULT = {
+    "database": ("group",),
+    "process": ("command", "callable", "max_memory", "max_open_files"),
+}
 
 
 def settings(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -97,7 +102,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "folders.archive": HOME / "archive",
         "folders.failed": HOME / "failed",
         "folders.logs": HOME / "logs",
+        "folders.trusted_groups": (),
         "database.url": "sqlite:///jobrunner.db",
+        "database.group": None,
         "intake.incomplete_suffix": "-downloading",
         "intake.settle": 0.0,
         "extract.max_size": 50 * 2**30,
@@ -177,7 +184,9 @@ def test_a_new_file_shows_every_key_with_its_default() -> None:
     assert first.startswith("# ")
     uncommented = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
     assert {f"{section}.{name}" for section, table in uncommented.items() for name in table} == set(KEYS)
-    examples = {name: uncommented["process"].pop(name) for name in WITHOUT_DEFAULT}
+    examples = [
+        (section, name, uncommented[section].pop(name)) for section, names in WITHOUT_DEFAULT.items() for name in names
+    ]
     assert settings(uncommented) == settings()
-    for name, value in examples.items():
-        assert getattr(settings({"process": {name: value}}).process, name) is not None
+    for section, name, value in examples:
+        assert getattr(getattr(settings({section: {name: value}}), section), name) is not None
