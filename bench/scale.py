@@ -23,6 +23,7 @@ from report import table, wanted
 from servers import PEERS
 
 from jobrunner.domain.job import Details
+from jobrunner.linux.processes import Process
 from jobrunner.store.workers import Workers
 from jobrunner.wiring.home import Home, load_settings, open_home
 
@@ -50,7 +51,7 @@ def make_home(folder: Path, inbox: Path, done: int) -> Home:
     home = open_home(load_settings(folder), lambda _event: None)
     now = time.time()
     with home.database.write():
-        worker_id = Workers(home.database).register("bench", "bench", os.getpid(), now)
+        worker_id = Workers(home.database).register("bench", "bench", Process.own(), now)
         home.database.execute(_FILL_JOBS, {"count": done, "now": now, "span": DAYS})
         home.database.execute(_FILL_ATTEMPTS, {"worker_id": worker_id})
         Workers(home.database).end(worker_id, now)
@@ -96,7 +97,7 @@ def claims(homes: list[Home], count: int, rounds: int) -> list[list[float]]:
     workers = []
     for home in homes:
         with home.database.write():
-            worker_id = Workers(home.database).register("claims", "bench", os.getpid(), time.time())
+            worker_id = Workers(home.database).register("claims", "bench", Process.own(), time.time())
             workers.append((home, worker_id, home.jobs.claim(worker_id, home.clock())))
     costs: list[list[float]] = [[] for _ in homes]
     for number in range(rounds + 1):

@@ -10,6 +10,7 @@ from pathlib import Path
 from jobrunner.domain.job import Details, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
+from jobrunner.linux.processes import Process
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import migrate
@@ -48,7 +49,7 @@ def _work(path: Path, number: int, start: Barrier, answer: Connection, put_off: 
     try:
         database, jobs = _open(path)
         with database.write():
-            worker = Workers(database).register(f"token-{number}", "supervisor", number + 1, time.time())
+            worker = Workers(database).register(f"token-{number}", "supervisor", Process.own(), time.time())
         start.wait()
         job = None
         while True:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobrunner.domain.events import Event, JobRecovered, Trouble
+from jobrunner.linux.processes import Process
 from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.store.workers import Workers
 from jobrunner.wiring.home import Home, load_settings, open_home
@@ -28,7 +29,7 @@ def opened(home: TestHome) -> Iterator[tuple[Home, list[Event]]]:
     events.clear()
     for number, token in enumerate(("a" * 16, "b" * 16)):
         with made.database.write():
-            worker = Workers(made.database).register(token, "nobody", 1000 + number, 0)
+            worker = Workers(made.database).register(token, "nobody", Process(1000 + number, 1, "a-boot"), 0)
             assert made.jobs.claim(worker, made.clock())
     yield made, events
     made.database.close()

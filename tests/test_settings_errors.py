@@ -145,6 +145,34 @@ def test_a_file_in_the_place_of_a_folder_is_said_plainly(home: TestHome, folder:
     assert f"folders.{folder}" in said
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('[folders]\nfailed = "inbox"', "folders.inbox and folders.failed are the same folder"),
+        ('[folders]\nfailed = "./work/../inbox/"', "folders.inbox and folders.failed are the same folder"),
+        (
+            '[folders]\narchive = "inbox/done"',
+            "folders.archive ({home}/inbox/done) lies in folders.inbox ({home}/inbox)",
+        ),
+        ('[folders]\ninbox = "work/in/put"', "folders.inbox ({home}/work/in/put) lies in folders.work ({home}/work)"),
+        ('[folders]\nlogs = "archive/logs"', "folders.logs ({home}/archive/logs) lies in folders.archive"),
+        ('[folders]\nlogs = "link"', "folders.inbox and folders.logs are the same folder"),
+        ('[folders]\nwork = "link/work"', "folders.work ({home}/link/work) lies in folders.inbox ({home}/inbox)"),
+        ('[folders]\ninbox = "."', "folders.inbox is {home}, which is or holds the home with its jobrunner.toml"),
+        ('[folders]\nlogs = ".."', "folders.logs is {home}/.., which is or holds the home with its jobrunner.toml"),
+        ('[folders]\nfailed = "/"', "folders.failed is /, which is or holds the home with its jobrunner.toml"),
+        ('[database]\nurl = "sqlite:///inbox/jobs.db"', "database.url ({home}/inbox/jobs.db) lies in folders.inbox"),
+        ('[database]\nurl = "sqlite:///work/jobs.db"', "database.url ({home}/work/jobs.db) lies in folders.work"),
+        ('[database]\nurl = "sqlite:///link/jobs.db"', "database.url ({home}/link/jobs.db) lies in folders.inbox"),
+    ],
+    ids=lambda value: value.split("\n")[1] if "\n" in value else "",
+)
+def test_folders_that_overlap_are_refused_with_both_their_names(home: TestHome, settings: str, words: str) -> None:
+    (home.path / "link").symlink_to("inbox")
+    home.configure(settings)
+    assert words.format(home=home.path) in refused(home)
+
+
 def test_folders_within_the_home_are_made_where_the_settings_say(home: TestHome) -> None:
     home.configure('[folders]\narchive = "out/of/order"\n')
     home.package("p")

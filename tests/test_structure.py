@@ -18,7 +18,7 @@ ARROWS = {
     "linux": set(),
     **{edge: {"domain", "linux"} for edge in EDGES},
     "services": {"domain", "linux"} | EDGES,
-    "wiring": {"domain", "services"} | EDGES,
+    "wiring": {"domain", "linux", "services"} | EDGES,
     "demo": {"domain"},
     "cli": {"wiring", "demo", "domain"},
     "__init__": {"domain"},

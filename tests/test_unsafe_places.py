@@ -2,11 +2,9 @@
 
 import ctypes
 import errno
-import json
 import os
 import shutil
 import struct
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +70,7 @@ def remote(tmp_path: Path) -> Iterator[Path]:
 def test_a_network_mount_is_refused_with_its_name_and_the_reason(home: TestHome, remote: Path, what: str) -> None:
     settings = {
         "database": f'[database]\nurl = "sqlite:///{remote}/jobs.db"\n',
-        "work": "[folders]\n" + "".join(f'{name} = "{remote}"\n' for name in ("work", "archive", "failed")),
+        "work": f'[folders]\nwork = "{remote}"\n',
     }
     home.configure(settings[what])
     before = tree(home.path)
@@ -151,65 +149,3 @@ def test_a_home_that_was_moved_goes_on(home: TestHome, tmp_path: Path) -> None:
     moved = TestHome(home.path.rename(tmp_path / "moved"))
     assert moved.jobrunner("work", "--drain").returncode == 0
     assert moved.counts()["done"] == 1
-
-
-@pytest.fixture
-def theirs(home: TestHome) -> Iterator[TestHome]:
-    """A home with a processed package, to be given away."""
-    home.handler("print('hello')")
-    home.package("p")
-    assert home.jobrunner("run", "--drain").returncode == 0
-    yield home
-    for path in (home.path, *home.path.rglob("*")):
-        path.chmod(0o755)
-
-
-def give_away(home: TestHome) -> None:
-    """Make a home one that is not ours to write: another user's if we are root, else read-only."""
-    for path in (home.path, *home.path.rglob("*")):
-        if os.geteuid() == 0:
-            os.chown(path, NOBODY, NOBODY)
-        else:
-            path.chmod(0o555)
-
-
-def _forgo_roots_rights() -> None:
-    """From the next program on, root may read all files but write only its own: prctl(2), capabilities(7)."""
-    if os.geteuid() == 0:
-        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE) == 0
-
-
-def ask(home: TestHome, *words: str) -> subprocess.CompletedProcess[str]:
-    return home.jobrunner(*words, preexec_fn=_forgo_roots_rights)
-
-
-@pytest.mark.parametrize("command", [["run"], ["retry", "--all"]], ids=" ".join)
-def test_a_home_that_is_not_ours_to_write_is_left_alone(theirs: TestHome, command: list[str]) -> None:
-    give_away(theirs)
-    before = tree(theirs.path)
-    said = complaint(ask(theirs, *command))
-    assert "is not ours to write: it is " in said
-    assert "run jobrunner as " in said
-    assert tree(theirs.path) == before
-
-
-@pytest.mark.parametrize("somebody_works", [False, True], ids=["idle", "busy"])
-def test_a_home_that_is_not_ours_to_write_can_be_read(theirs: TestHome, somebody_works: bool) -> None:
-    if somebody_works:
-        theirs.start("work")
-        wait_until((theirs.path / "jobrunner.db-wal").exists)
-    give_away(theirs)
-    before = tree(theirs.path)
-    asked = [ask(theirs, *words) for words in (["status", "--json"], ["show", "p"], ["logs", "p"])]
-    assert [(result.returncode, result.stderr) for result in asked] == [(0, "")] * 3
-    assert json.loads(asked[0].stdout)["counts"]["done"] == 1
-    assert "archive/p" in asked[1].stdout
-    assert asked[2].stdout == "hello\n"
-    assert somebody_works or tree(theirs.path) == before
-
-
-def test_a_home_cannot_be_made_where_we_may_not_write(theirs: TestHome) -> None:
-    give_away(theirs)
-    said = complaint(ask(theirs, "init", str(theirs.path / "new")))
-    assert "the home cannot be made: Permission denied" in said
-    assert not (theirs.path / "new").exists()

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.events import printer
 from jobrunner.cli.output import complain, say
 from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.events import Event, RightsSet, Trouble
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown
 
@@ -21,7 +23,11 @@ def command(
     from jobrunner.wiring.cancelling import cancelling
     from jobrunner.wiring.home import load_settings, open_home
 
-    with open_home(load_settings(context.obj), lambda event: None) as home:
+    def emit(event: Event) -> None:
+        if isinstance(event, Trouble | RightsSet):  # what becomes of the packages is said below
+            printer()(event)
+
+    with open_home(load_settings(context.obj), emit) as home:
         jobs = {job.id: job for job in map(home.report.find, names)}
         refused = 0
         # those that run last: a worker that is free again would take one of the others

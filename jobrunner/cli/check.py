@@ -1,6 +1,5 @@
 """`jobrunner check`: database and folders are held against each other."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,8 +123,8 @@ def command(
         raise ConfigurationError("say --repair or --rebuild: a database that is made anew agrees with the folders")
     settings = load_settings(context.obj)
     if "{package}" in (settings.process.command or ()):
-        print(_BARE_NAME, file=sys.stderr)
-    rebuilt = rebuilding(settings).rebuild() if rebuild else None
+        complain(_BARE_NAME)
+    rebuilt = rebuilding(settings, printer()).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:
         with open_home(settings, printer()) as home:

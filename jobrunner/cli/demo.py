@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.main import enter
 from jobrunner.cli.output import say
 from jobrunner.cli.status import show_status
 from jobrunner.cli.work import supervise
@@ -27,13 +28,17 @@ def command(
 ) -> None:
     """Make a home with sample packages and a handler, and run it with three workers."""
     from jobrunner.demo import make_home
+    from jobrunner.wiring.safety import check_folder
 
+    if directory:
+        enter(directory.expanduser(), "demo")
     home = directory.expanduser().resolve() if directory else Path(tempfile.mkdtemp(prefix="jobrunner-demo-"))
     if home.exists() and not home.is_dir():
         raise ConfigurationError(f"{home} is a file: name a folder")
     home.mkdir(parents=True, exist_ok=True)
     if any(home.iterdir()):
         raise ConfigurationError(f"{home} is not empty: name a folder that is, or one that is not there")
+    check_folder(home)
     make_home(home)
     code = supervise(home, 3, drain=True, scan=True)
     if code > 128:

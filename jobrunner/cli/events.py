@@ -17,6 +17,7 @@ from jobrunner.domain.events import (
     JobRecovered,
     Mended,
     PackagesFound,
+    RightsSet,
     Stopping,
     Trouble,
     Upgraded,
@@ -96,6 +97,8 @@ def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case f
             return "worker", "red", text
         case Upgraded(database, backup):
             return "upgrade", "cyan", f"{shown(database)} is of this version now; as it was before: {shown(backup)}"
+        case RightsSet(path, was, mode):
+            return "rights", "cyan", f"{shown(path)}: {was}; its mode is {mode:04o} now"
         case Stopping(grace):
             return (
                 "stop",

@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.events import printer
+from jobrunner.cli.main import enter
 from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError, in_words
+from jobrunner.domain.rights import PRIVATE
 
 EXAMPLES = "Example:  jobrunner init /data/scans"
 
@@ -20,16 +23,19 @@ def command(
 ) -> None:
     """Make a home: a commented jobrunner.toml and the folders. Overwrites nothing."""
     from jobrunner.domain.settings import template
-    from jobrunner.wiring.home import SETTINGS_FILE, load_settings, prepare_folders
+    from jobrunner.wiring.home import load_settings, prepare_folders
+    from jobrunner.wiring.safety import SETTINGS_FILE
 
-    home = (directory or context.obj).expanduser().resolve()
+    home = (directory or context.obj).expanduser()
+    enter(home, "init")
+    home = home.resolve()
     if home.exists() and not home.is_dir():
         raise ConfigurationError(f"{home} is a file: name a folder")
     file = home / SETTINGS_FILE
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as new:
-            new.write(template())
+        file.touch(PRIVATE.file, exist_ok=False)
+        file.write_text(template(), "utf-8")
         say(f"{file} is new: set process.command in it to your program.")
     except FileExistsError:
         say(f"{file} was there already and is left as it is.")
@@ -38,5 +44,5 @@ def command(
     settings = load_settings(home)
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)
-    prepare_folders(settings)
+    prepare_folders(settings, printer())
     say(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,10 @@ EXIT_USAGE = 2
 
 #: In the order of the help; each is a module beside this one.
 COMMANDS = ("init", "scan", "work", "run", "status", "show", "logs", "retry", "cancel", "check", "demo")
+
+
+#: What commands import where they need it. The program may lie where only root can read it.
+_LATER = ("cli.documents", "cli.tables", "cli.times", "wiring.cancelling", "wiring.checking")
 
 
 class _Commands(TyperGroup):
@@ -74,7 +79,17 @@ def _home(
 
     [bold]jobrunner run -n 3[/bold] processes them; [bold]jobrunner status[/bold] shows how things stand.
     """
+    if context.invoked_subcommand not in {"init", "demo"}:  # these two may name another folder
+        enter(home, context.invoked_subcommand or "")
     context.obj = home
+
+
+def enter(home: Path, command: str) -> None:
+    """Have root, in somebody's home, go on as that user; what the command may import is imported before."""
+    if os.geteuid() == 0:
+        from jobrunner.wiring import safety
+
+        safety.enter(home, command, before=lambda: [import_module(f"jobrunner.{name}") for name in _LATER])
 
 
 def main() -> None:
@@ -91,17 +106,23 @@ def main() -> None:
     except ConfigurationError as error:
         code = _complain(str(error), EXIT_USAGE)
     except JobrunnerError as error:
-        code = _complain(str(error), EXIT_FAILED)
+        code = _complain(str(error), _stopped_by() or EXIT_FAILED)
     except typer.TyperException as error:
         message = error.format_message()  # empty where the help was shown for want of a command
         code = _complain(message, EXIT_USAGE) if message else EXIT_USAGE
     except BrokenPipeError:  # whoever read our output has enough
         code = EXIT_FAILED
     except OSError as error:
-        code = _complain(in_words(error), EXIT_FAILED)
+        code = _complain(in_words(error), _stopped_by() or EXIT_FAILED)
     except KeyboardInterrupt:
         code = 130
     os._exit(code)  # to take modules apart one by one takes Python longer than some commands do
+
+
+def _stopped_by() -> int | None:
+    """Return the exit code of a command that gave up for a signal that it holds back, None if none has come."""
+    held_back = sorted(signal.sigpending() & {signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
+    return 128 + held_back[0] if held_back else None
 
 
 def _refuse_other_encodings() -> None:

@@ -21,6 +21,7 @@ def make_home(home: Path) -> None:
     inbox.mkdir()
     handler = resources.files(__name__).joinpath(_HANDLER).read_text("utf-8")
     (home / _HANDLER).write_text(handler, "utf-8")
+    (home / "jobrunner.toml").touch(0o600)
     (home / "jobrunner.toml").write_text(f'[process]\ncommand = ["python3", "{_HANDLER}"]\n', "utf-8")
     randomness = random.Random(17)
     for number in range(1, PACKAGES + 1):

@@ -87,6 +87,14 @@ class Upgraded(NamedTuple):
     backup: str
 
 
+class RightsSet(NamedTuple):
+    """A file or folder of the home has got another mode; `was` says what had been wrong with it."""
+
+    path: str
+    was: str
+    mode: int
+
+
 class Stopping(NamedTuple):
     """A signal came: running jobs have `grace` seconds to end."""
 
@@ -115,6 +123,7 @@ Event = (
     | GivenUp
     | WorkerDied
     | Upgraded
+    | RightsSet
     | Stopping
     | Trouble
     | Mended

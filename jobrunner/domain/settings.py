@@ -32,6 +32,9 @@ class FolderSettings:
     logs: Path = key(values.path, "logs", "what the handler printed")
     mode: int = key(values.mode, "0755", "of folders in archive and failed; files get what of it makes sense for them")
     group: str | None = key(values.text, None, "the group of all in archive and failed", example='"lab"')
+    trusted_groups: tuple[str, ...] = key(
+        values.names, [], "groups that may write to these folders, or above them, and are trusted like jobrunner's user"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class DatabaseSettings:
     """Where the jobs are recorded."""
 
     url: str = key(values.database_url, "sqlite:///jobrunner.db", "on a local disk, not on a network share")
+    group: str | None = key(
+        values.text, None, "who may read the database, the logs and this file: status, show, logs", example='"lab"'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +208,16 @@ def _written(spec: Field[Any]) -> str:
     default = spec.metadata["written"]
     if default is None:
         return str(spec.metadata["example"])
-    return str(default).lower() if isinstance(default, int) else f'"{default}"'
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default) if isinstance(default, int | list) else f'"{default}"'
 
 
 def _with_absolute_folders(settings: Settings) -> Settings:
-    given = {spec.name: getattr(settings.folders, spec.name) for spec in fields(FolderSettings)}
-    absolute: dict[str, Any] = {name: settings.home / value for name, value in given.items() if isinstance(value, Path)}
-    return replace(settings, folders=replace(settings.folders, **absolute))
+    folders = settings.folders
+    paths = {spec.name: getattr(folders, spec.name) for spec in fields(FolderSettings)}
+    absolute: dict[str, Any] = {name: settings.home / path for name, path in paths.items() if isinstance(path, Path)}
+    return replace(settings, folders=replace(folders, **absolute))
 
 
 def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:

@@ -123,6 +123,15 @@ def text(value: object) -> str:
     return value
 
 
+def names(value: object) -> tuple[str, ...]:
+    """Return names: a list of them, or one text that separates them by commas or spaces."""
+    if isinstance(value, str):
+        value = value.replace(",", " ").split() or None
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise ValueError('a list of names such as ["lab"]')
+    return tuple(value)
+
+
 def path(value: object) -> Path:
     """Return a path; who knows the home makes it absolute."""
     try:

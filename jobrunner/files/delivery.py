@@ -13,7 +13,7 @@ from jobrunner.domain.package import shown
 from jobrunner.files import trees
 from jobrunner.files.trees import Kind, Walk
 from jobrunner.linux import at
-from jobrunner.linux.users import name_of
+from jobrunner.linux.users import user_name
 
 #: How a sender's folder is called in an inbox on another disk once its copy is whole. No name is believed to be ours:
 #: the work folder records which folder it is.
@@ -53,7 +53,7 @@ def obstacle(inbox: int, delivery: int, name: str) -> str | None:
         return None
     around, status = os.fstat(inbox), os.fstat(delivery)
     if around.st_mode & stat.S_ISVTX and ours not in {around.st_uid, status.st_uid}:
-        return f"{_whose(name, status)}, and the inbox is sticky: chmod -t the inbox, or let {name_of(ours)} own it"
+        return f"{_whose(name, status)}, and the inbox is sticky: chmod -t the inbox, or let {user_name(ours)} own it"
     found = _first_locked(delivery, ours)
     return _let_us(os.path.join(name, found[0]) if found[0] else name, found[1]) if found else None
 
@@ -177,10 +177,10 @@ def _first_locked(delivery: int, ours: int) -> tuple[str, os.stat_result] | None
 
 
 def _let_us(path: str, status: os.stat_result) -> str:
-    us = name_of(os.geteuid())
+    us = user_name(os.geteuid())
     return f"{_whose(path, status)}: let {us} read and write it, with chmod -R g+rwX and a group of both, or setfacl"
 
 
 def _whose(path: str, status: os.stat_result) -> str:
     mode = stat.filemode(status.st_mode)
-    return f"it cannot be taken: {shown(path)} is {name_of(status.st_uid)}'s ({mode})"
+    return f"it cannot be taken: {shown(path)} is {user_name(status.st_uid)}'s ({mode})"

@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from jobrunner.domain.errors import ConfigurationError, MachineError, in_words
 from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
+from jobrunner.domain.rights import PRIVATE_FOLDER_MODE
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import moves, places
 from jobrunner.files.rights import rights_of
 from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Stage, Workspace
+from jobrunner.linux.rights import settle
 
 #: What a work folder has once the package has been taken from the inbox.
 _TAKEN = ("package", "delivered", "flushed", "emptied")
@@ -59,7 +62,10 @@ class Folders:
                 )
         for folder in missing:
             try:
-                os.makedirs(folder, exist_ok=True)
+                os.makedirs(os.path.dirname(folder), 0o755, exist_ok=True)
+                os.mkdir(folder, PRIVATE_FOLDER_MODE if folder == self.logs else 0o755)
+            except FileExistsError:
+                pass  # another command was faster
             except OSError as error:
                 raise ConfigurationError(f"a folder cannot be made: {in_words(error)}") from error
 
@@ -70,6 +76,20 @@ class Folders:
     def log(self, name: str, attempt: int) -> str:
         """Return the log of one attempt."""
         return os.path.join(self.logs, name, f"{attempt}.log")
+
+    def start_log(self, name: str, attempt: int) -> str:
+        """Make the log of an attempt for whoever may read the folder of logs, and return it. Raises OSError."""
+        path = self.log(name, attempt)
+        for_readers = os.stat(self.logs).st_mode & 0o2070
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(path), 0o700)
+        settle(os.path.dirname(path), 0o700 | for_readers)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600 | (for_readers & 0o040))
+        finally:
+            os.close(descriptor)
+        return path
 
     def logs_of(self, job: Job) -> dict[int, str]:
         """Return the logs of the attempts at a job that printed anything or could have."""

@@ -1,6 +1,5 @@
 """Whose a work folder is. Its folders are numbered by one database's jobs: a second one would take them for its own."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -10,18 +9,21 @@ from typing import TextIO
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.package import shown
+from jobrunner.domain.rights import LOCK_MODE
 from jobrunner.files.folders import Folders
+from jobrunner.linux.locks import Waiting
 
 _MARKER = ".home"
 
 
-def take(folders: Folders, identity: str, database: Path) -> None:
+def take(folders: Folders, identity: str, database: Path, waiting: Waiting) -> None:
     """Mark the work folder as this database's; raise ConfigurationError where it is another one's.
 
-    `identity` is what the database is known by wherever it lies: who moves a home keeps its work folder.
+    `identity` is what the database is known by wherever it lies: a home that was moved keeps its work folder.
+    `waiting`: how a lock on the mark is waited for.
     """
     ours = [identity, str(database.resolve())]
-    with _marker(folders.work) as marker:
+    with _marker(folders.work, waiting) as marker:
         theirs = _read(marker)
         if theirs == ours:
             return
@@ -30,22 +32,22 @@ def take(folders: Folders, identity: str, database: Path) -> None:
         _write(marker, ours)
 
 
-def replace(folders: Folders, identity: str, database: Path) -> None:
+def replace(folders: Folders, identity: str, database: Path, waiting: Waiting) -> None:
     """Mark the work folder as this database's, which is rebuilt from the folders: the one that had it is gone.
 
     Raises ConfigurationError where that lies somewhere else.
     """
     ours = [identity, str(database.resolve())]
-    with _marker(folders.work) as marker:
+    with _marker(folders.work, waiting) as marker:
         theirs = _read(marker)
         if theirs:
             _refuse_a_neighbour(folders, *theirs, *ours)
         _write(marker, ours)
 
 
-def knows(folders: Folders, identity: str) -> bool:
+def knows(folders: Folders, identity: str, waiting: Waiting) -> bool:
     """Say whether the work folder is this database's, or nobody's yet."""
-    with _marker(folders.work) as marker:
+    with _marker(folders.work, waiting) as marker:
         theirs = _read(marker)
     return theirs is None or theirs[0] == identity
 
@@ -53,7 +55,7 @@ def knows(folders: Folders, identity: str) -> bool:
 def shares(folders: Folders, other: str, identity: str, database: Path) -> bool:
     """Say whether another work folder than ours is this database's, too."""
     try:
-        with open(os.path.join(other, _MARKER), encoding="ascii") as marker:
+        with open(marker_in(other), encoding="ascii") as marker:
             theirs = _read(marker)
         return (
             theirs is not None
@@ -63,6 +65,11 @@ def shares(folders: Folders, other: str, identity: str, database: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def marker_in(work: str) -> str:
+    """Return the file in a work folder that names its owner."""
+    return os.path.join(work, _MARKER)
 
 
 def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
@@ -84,11 +91,11 @@ def _refuse_a_neighbour(folders: Folders, theirs: str, their_path: str, ours: st
 
 
 @contextmanager
-def _marker(work: str) -> Iterator[TextIO]:
+def _marker(work: str, waiting: Waiting) -> Iterator[TextIO]:
     """Open the file that names the owner, and lock it."""
-    descriptor = os.open(os.path.join(work, _MARKER), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(marker_in(work), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
     with open(descriptor, "r+", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        waiting.lock(descriptor)
         yield file
 
 

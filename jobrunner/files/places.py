@@ -1,14 +1,16 @@
 """Where a home cannot lie: filesystems that do not keep what it relies on, and what is not ours to write."""
 
 import os
-import pwd
-import re
 import stat
+from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.package import shown
+from jobrunner.domain.settings import Settings
+from jobrunner.linux.mounts import mount_of
+from jobrunner.linux.users import group_number as known_group_number
+from jobrunner.linux.users import user_name
 
 _NETWORK = "a network filesystem"
 _HOST = "a folder of this virtual machine's host"
@@ -23,41 +25,47 @@ _UNSAFE = {
 #: machine.
 _LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 
-
-class Mount(NamedTuple):
-    """Where a filesystem is mounted, and of which type it is."""
-
-    point: str
-    kind: str
-
-    @property
-    def unsafe(self) -> str | None:
-        """What it is that cannot be relied on; None for a filesystem of this machine."""
-        if self.kind == "fuse" or (self.kind.startswith("fuse.") and self.kind not in _LOCAL_FUSE):
-            return _FUSE
-        return _UNSAFE.get(self.kind)
+FOLDERS = ("inbox", "work", "archive", "failed", "logs")
+_APART = "give each a folder of its own, beside the others"
 
 
-def mount_of(folder: str) -> Mount | None:
-    """Return the mount that a folder is on, None where the kernel does not show it. Raises OSError."""
-    descriptor = os.open(os.path.join(folder, "."), os.O_PATH)  # with the dot, an automount takes place
-    try:
-        with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
-            number = re.search(r"^mnt_id:\s*(\d+)$", file.read(), re.MULTILINE)
-    finally:
-        os.close(descriptor)
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return parse_mounts(file.read()).get(int(number[1])) if number else None
+def unsafe(kind: str) -> str | None:
+    """Say what a type of filesystem is that cannot be relied on; None for one of this machine."""
+    if kind == "fuse" or (kind.startswith("fuse.") and kind not in _LOCAL_FUSE):
+        return _FUSE
+    return _UNSAFE.get(kind)
 
 
-def parse_mounts(mountinfo: str) -> dict[int, Mount]:
-    """Return the mounts by their ids, from the text of /proc/self/mountinfo (proc(5))."""
-    mounts = {}
-    for line in mountinfo.splitlines():
-        fields = line.split(" ")
-        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4])
-        mounts[int(fields[0])] = Mount(point, fields[fields.index("-") + 1])
-    return mounts
+def check_apart(settings: Settings) -> None:
+    """Raise ConfigurationError where two folders overlap, or one holds the database: each would take what is another's.
+
+    Links are followed, and a folder that is mounted a second time is known. The home may hold them all.
+    """
+    folders = {f"folders.{name}": getattr(settings.folders, name) for name in FOLDERS}
+    lines = {name: _upwards(path) for name, path in folders.items()}
+    home, database = _upwards(settings.home), _upwards(settings.database_path)
+    for name, path in folders.items():
+        if lines[name][0] in home:
+            raise ConfigurationError(
+                f"{name} is {shown(str(path))}, which is or holds the home with its jobrunner.toml: {_APART}"
+            )
+    for one, other in combinations(folders, 2):
+        if lines[one][0] == lines[other][0]:
+            raise ConfigurationError(f"{one} and {other} are the same folder ({shown(str(folders[one]))}): {_APART}")
+        for inner, outer in ((one, other), (other, one)):
+            if lines[outer][0] in lines[inner]:
+                _refuse_inner(inner, folders[inner], outer, folders[outer])
+    for name, path in folders.items():
+        if lines[name][0] in database:
+            _refuse_inner("database.url", settings.database_path, name, path)
+
+
+def group_number(key: str, name: str) -> int:
+    """Return the number of a group that a setting names. Raises ConfigurationError where there is none."""
+    number = known_group_number(name)
+    if number is None:
+        raise ConfigurationError(f"{key}: there is no group {shown(name)} on this machine")
+    return number
 
 
 def check_database(path: Path) -> None:
@@ -100,7 +108,7 @@ def check_writable(what: str, path: str) -> None:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         raise ConfigurationError(f"{what} ({shown(path)}) is on a filesystem that is mounted read-only")
     info = os.stat(path)
-    theirs, ours = _user(info.st_uid), _user(os.geteuid())
+    theirs, ours = user_name(info.st_uid), user_name(os.geteuid())
     raise ConfigurationError(
         f"{what} ({shown(path)}) is not ours to write: it is {theirs}'s, with the mode {stat.filemode(info.st_mode)}, "
         f"and we are {ours}; run jobrunner as {theirs}, or let {ours} write to it"
@@ -109,16 +117,27 @@ def check_writable(what: str, path: str) -> None:
 
 def _check_mount(what: str, folder: str, because: str) -> None:
     mount = mount_of(folder)
-    if mount and mount.unsafe:
-        raise ConfigurationError(f"{what} is on {shown(mount.point)}, {mount.unsafe} ({shown(mount.kind)}): {because}")
+    if mount and (why := unsafe(mount.kind)):
+        raise ConfigurationError(f"{what} is on {shown(mount.point)}, {why} ({shown(mount.kind)}): {because}")
 
 
 def _is_ours(path: str) -> bool:
     return os.access(path, os.W_OK | (os.X_OK if os.path.isdir(path) else 0), effective_ids=True)
 
 
-def _user(number: int) -> str:
+def _refuse_inner(inner: str, inner_path: Path, outer: str, outer_path: Path) -> None:
+    raise ConfigurationError(f"{inner} ({shown(str(inner_path))}) lies in {outer} ({shown(str(outer_path))}): {_APART}")
+
+
+def _upwards(path: Path) -> list[tuple[int, int] | str]:
+    """Return what tells a path and each folder above it from others: an inode, or where it will be made, a name."""
+    real = Path(os.path.realpath(path))
+    return [_inode(each) or str(each) for each in (real, *real.parents)]
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
     try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -9,7 +9,7 @@ from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.linux import at
-from jobrunner.linux.users import is_own_group, name_of
+from jobrunner.linux.users import is_private, user_name
 
 #: Attributes by which others could get rights that the mode does not show, or a program some of root's.
 _TELLING = {"system.posix_acl_access", "system.posix_acl_default", "security.capability"}
@@ -50,7 +50,7 @@ def rights_of(settings: FolderSettings) -> Rights:
     except KeyError:
         raise ConfigurationError(f"folders.group: there is no group {shown(settings.group)} on this machine") from None
     if os.geteuid() != 0 and group not in {os.getegid(), *os.getgroups()}:
-        us = name_of(os.geteuid())
+        us = user_name(os.geteuid())
         raise ConfigurationError(f"folders.group: {us} is not in the group {shown(settings.group)}: add it")
     return Rights(settings.mode, group)
 
@@ -64,7 +64,7 @@ def is_made_ours(descriptor: int, status: os.stat_result, rights: Rights) -> boo
     mode = status.st_mode
     if status.st_uid != os.geteuid() or mode & stat.S_IWOTH:
         return False
-    if mode & stat.S_IWGRP and not is_own_group(status.st_gid):
+    if mode & stat.S_IWGRP and not is_private(status.st_gid):
         return False
     if not stat.S_ISDIR(mode) and (status.st_nlink > 1 or at.is_being_written(descriptor)):
         return False

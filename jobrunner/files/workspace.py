@@ -4,13 +4,11 @@ import os
 import re
 from enum import IntEnum
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.files import moves
 from jobrunner.files.delivery import Source
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+from jobrunner.linux.processes import BOOT_ID
 
 _HANDLED = f"handled-{BOOT_ID}"
 _ORIGINAL_PREFIX = "original-"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobrunner.domain.errors import MachineError
 from jobrunner.domain.package import shown
+from jobrunner.domain.rights import LOCK_MODE, PRIVATE_FOLDER_MODE
 
 #: What the tokens of those begin with who only scan.
 _SCANNER = "scanner-"
@@ -24,15 +25,15 @@ class Presence:
 
     def appear(self, *, as_scanner: bool = False) -> "Present":
         """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives."""
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
         while True:
             token = as_scanner * _SCANNER + os.urandom(8).hex()
             path = self._path(token)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if path.exists():
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, LOCK_MODE)
+            if _locks(descriptor) and path.exists():
                 return Present(token, descriptor, path)
-            os.close(descriptor)  # swept away before it was locked
+            os.close(descriptor)  # somebody has found it unlocked, and takes it for a dead one's
+            self.forget(token)
 
     def tokens(self) -> set[str]:
         """Return the tokens of all lock files."""
@@ -52,22 +53,15 @@ class Presence:
             return not dead
 
     @contextmanager
-    def of_the_dead(self, token: str, *, wait: bool = False) -> Iterator[bool]:
-        """Hold the lock of somebody who died, so that only one clears up after them; yields False if they live.
-
-        With `wait`, wait for their end: for who is known to be dying.
-        """
+    def of_the_dead(self, token: str) -> Iterator[bool]:
+        """Hold the lock of somebody who died, so that only one clears up after them; yields False if they live."""
         try:
             descriptor = os.open(self._path(token), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:  # somebody has cleared up already
             yield True
             return
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+            yield _locks(descriptor)
         finally:
             os.close(descriptor)
 
@@ -106,3 +100,12 @@ class Present:
         with suppress(FileNotFoundError):
             self._path.unlink()
         self.release()
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock a file if nobody else has; say whether that was so. Nobody is waited for."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -5,18 +5,11 @@ from collections.abc import Iterable
 
 from jobrunner.linux import kernel
 
-_STOP = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+__all__ = ["CANCEL_SIGNAL", "StopRequest", "block", "stop_signals", "unblock", "wait"]
+
 #: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.
 CANCEL_SIGNAL = signal.SIGUSR1
-_ALL = _STOP | {signal.SIGCHLD}
-
-
-def stop_signals() -> frozenset[signal.Signals]:
-    """Return the signals that ask us to stop.
-
-    One that was ignored when we were started stays ignored: SIGHUP under nohup, SIGINT in the background of a script.
-    """
-    return frozenset(number for number in _STOP if signal.getsignal(number) is not signal.SIG_IGN)
+_ALL = locks.STOP_SIGNALS | {signal.SIGCHLD}
 
 
 def block() -> None:

@@ -139,8 +139,7 @@ class AttemptRunner:
         if self._guard is None:
             workspace.record_success()
             return HandlerResult(Outcome.DONE)
-        log_path = self._folders.log(job.name, job.attempt)
-        os.makedirs(os.path.dirname(log_path), exist_ok=True)
+        log_path = self._folders.start_log(job.name, job.attempt)
         package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
         start = time.monotonic()
         result = self._handle(self._guard, Call(package, log_path))

@@ -57,12 +57,17 @@ class Intake:
 
         `tell` hears what keeps it from scanning, once, and that it does not any more.
         """
-        told = None
-        while True:
-            trouble = self._try_to_scan()
+        told: str | None = None
+
+        def say(trouble: str | None) -> None:
+            nonlocal told
             if trouble != told:
                 told = trouble
                 tell(trouble)
+
+        self._database.waiting.tell = say
+        while True:
+            say(self._try_to_scan())
             caught = signals.wait(stop, SCAN_INTERVAL)
             if caught:
                 return caught

@@ -78,7 +78,7 @@ class Machine:
             except OSError as error:
                 words = in_words(error)
             else:
-                self._say(None)
+                self.say(None)
                 return result
             trouble = self.probe()
             if trouble or again:  # else it may be over already
@@ -89,18 +89,19 @@ class Machine:
         """Return when a probe finds nothing, at the earliest after a pause if there is `trouble`. Raises Stopped."""
         if trouble:
             self._wait(trouble, _SHORTEST_PAUSE)
-        self._say(None)
+        self.say(None)
 
     def _wait(self, trouble: str | None, pause: float) -> float:
         while trouble:
-            self._say(trouble)
+            self.say(trouble)
             if self._asked_to_stop(pause):
                 raise Stopped
             pause = min(pause * 2, _LONGEST_PAUSE)
             trouble = self.probe()
         return pause
 
-    def _say(self, trouble: str | None) -> None:
+    def say(self, trouble: str | None) -> None:
+        """Tell what is in the way, or None once nothing is any more, if that has changed."""
         if trouble != self._told:
             self._told = trouble
             self._tell(trouble)

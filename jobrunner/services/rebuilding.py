@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain.errors import DamagedDatabase, JobrunnerError
@@ -17,7 +16,7 @@ from jobrunner.files.inventory import Inventory
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of
 from jobrunner.services import adoption
-from jobrunner.store.database import GATES, Database
+from jobrunner.store.database import GATES, SHARED_MEMORY, Database
 from jobrunner.store.identity import identity
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import is_blank, migrate
@@ -26,7 +25,7 @@ from jobrunner.store.soundness import fault, readable_jobs
 #: Seconds that what is left of a handler may take to end.
 _PATIENCE = 10.0
 #: What SQLite keeps beside a database: it must never be found beside another one.
-_BESIDE = ("", "-wal", "-shm")
+_BESIDE = ("", "-wal", SHARED_MEMORY)
 
 
 class _Old(NamedTuple):
@@ -39,8 +38,10 @@ class _Old(NamedTuple):
 class Rebuilding:
     """Builds aside, puts the old one out of the way, renames into place. Cut short at any point, it is repeated."""
 
-    def __init__(self, path: Path, folders: Folders, presence: Presence) -> None:
-        self._path = path
+    def __init__(self, database: Database, folders: Folders, presence: Presence) -> None:
+        """`database` is the one that is lost or damaged."""
+        self._database = database
+        self._path = path = database.path
         self._aside = path.with_name(f"{path.name}.rebuilding")
         self._folders = folders
         self._presence = presence
@@ -77,12 +78,12 @@ class Rebuilding:
     def _look_at_the_old(self) -> _Old:
         if not self._path.exists():
             return _Old(is_sound=False, jobs={})
-        database = Database(self._path)
+        database = self._database
         try:
             database.open()
             if is_blank(database):
                 return _Old(is_sound=False, jobs={})
-            if not fault(database) and owner.knows(self._folders, identity(database)):
+            if not fault(database) and owner.knows(self._folders, identity(database), database.waiting):
                 return _Old(is_sound=True, jobs={})
             return _Old(
                 is_sound=False, jobs={job.name: job for job in readable_jobs(database, Jobs(database, max_wait=0))}
@@ -95,7 +96,7 @@ class Rebuilding:
     def _build(self, old: dict[str, Job]) -> dict[str, int]:
         """Fill a new database, and give it the work folder: cut short after that, there is still none in its place."""
         lying = Inventory(self._folders)
-        database = Database(self._aside)
+        database = self._database.at(self._aside)
         database.open()
         try:
             migrate(database)
@@ -105,7 +106,7 @@ class Rebuilding:
                 for found in self._found(lying, old):
                     jobs.adopt(found)
             counts = jobs.counts(Moment(time.time(), time.time()))
-            owner.replace(self._folders, identity(database), self._path)
+            owner.replace(self._folders, identity(database), self._path, database.waiting)
         finally:
             database.close()
         return counts

@@ -8,7 +8,6 @@ from jobrunner.domain.status import Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.process.output import LogReader
-from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -25,7 +24,6 @@ class Report:
         database: Database,
         jobs: Jobs,
         workers: Workers,
-        presence: Presence,
         folders: Folders,
         keep_free: int,
         intake: Intake,
@@ -34,7 +32,6 @@ class Report:
         self._database = database
         self._jobs = jobs
         self._workers = workers
-        self._presence = presence
         self._folders = folders
         self._keep_free = keep_free
         self._intake = intake
@@ -77,16 +74,14 @@ class Report:
         return LogReader(path)
 
     def _troubles(self) -> list[str]:
-        """Return what is wrong with the machine: for us who ask, and for the workers that wait."""
-        seen = [probe.look(self._folders, self._keep_free), self._database.look()]
-        told = [worker.trouble for worker in self._workers.not_ended() if worker.trouble and self._lives(worker.token)]
-        return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
+        """Return what is wrong with the machine: what its user sees here, and what the workers wait for.
 
-    def _lives(self, worker: str) -> bool:
-        try:
-            return self._presence.is_alive(worker)
-        except OSError:
-            return True
+        What another user may not do here is nothing that is wrong with it.
+        """
+        is_ours = not (self._database.is_to_read and self._database.is_another_users)
+        seen = [probe.look(self._folders, self._keep_free), self._database.look()] if is_ours else []
+        told = [worker.trouble for worker in self._workers.not_ended() if worker.trouble and worker.process.lives()]
+        return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
 
     def _left_over(self) -> list[str]:
         try:

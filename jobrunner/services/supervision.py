@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
 from jobrunner.domain.events import Emit, GivenUp, Stopping, WorkerDied
@@ -60,6 +61,7 @@ class Supervisor:
         self._slots: list[_Slot] = []
         self._dead: set[int] = set()
         self._troubles = Troubles(emit)
+        database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
     def token(self) -> str:
@@ -178,6 +180,8 @@ class Supervisor:
     def _stop(self, caught: signal.Signals | None) -> None:
         """Let the children end; kill them when the grace is over or a second signal comes."""
         running = {slot.pid for slot in self._slots if slot.pid is not None}
+        if caught:
+            self._database.waiting.give_up = lambda: True
         if running and caught:
             self._emit(Stopping(self._grace))
         _send(running, signal.SIGTERM)

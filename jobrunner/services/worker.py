@@ -1,6 +1,5 @@
 """The worker's loop: claim, attempt, archive, record the endings and claim the next in one transaction."""
 
-import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -9,6 +8,7 @@ from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.events import ClaimGone, Emit, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Job
 from jobrunner.domain.moment import Moment, Now
+from jobrunner.linux.processes import Process
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner, Ready
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
@@ -78,7 +78,7 @@ class Worker:
         """Put one queued job in the failed folder, as cancelled. Raises StoreError, Stopped."""
         with self._database.write():
             now = self._now()
-            self._id = self._workers.register(token, token, os.getpid(), now.wall)
+            self._id = self._workers.register(token, token, Process.own(), now.wall)
             claimed = self._jobs.claim_cancelled(job, self._id, now)
         if claimed:
             self._attempt(claimed)
@@ -86,7 +86,7 @@ class Worker:
 
     def _register(self, token: str, supervisor: str) -> None:
         with self._database.write():
-            self._id = self._workers.register(token, supervisor, os.getpid(), self._now().wall)
+            self._id = self._workers.register(token, supervisor, Process.own(), self._now().wall)
 
     def _end(self) -> None:
         with self._database.write():

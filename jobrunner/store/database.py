@@ -2,28 +2,31 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase
 
 from jobrunner.domain.errors import ConfigurationError, DatabaseGone, StoreError, in_words
+from jobrunner.domain.rights import LOCK_MODE, PRIVATE, Rights
+from jobrunner.linux import rights as files
+from jobrunner.linux.locks import Waiting
+from jobrunner.store.database_file import file_identity, flush, is_another_programs, not_ours
+from jobrunner.store.snapshot import snapshot
 from jobrunner.store.transactions import WORDS, WRITABLE, Transaction, Turn, Write, in_our_words
 
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
 MINIMUM_SQLITE = (3, 51, 3)
-#: What `sql/schema/0001_initial.sql` marks our files with.
-APPLICATION_ID = int.from_bytes(b"jobr", "big")
 #: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 2.0
 #: The turnstile's files beside the database, FILE-GATE: see `Database.turn`.
 GATES = ("next", "writer")
-_READ_ONLY = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+#: The suffix of SQLite's file that whoever may open it may lock: `snapshot` says why it is its owner's alone.
+SHARED_MEMORY = "-shm"
 
 Row = dict[str, Any]
 
@@ -31,22 +34,34 @@ Row = dict[str, Any]
 class Database:
     """One connection to one file. It does not survive a fork: `close` it before."""
 
-    def __init__(self, path: Path, *, to_read: bool = False) -> None:
-        """`to_read`: for who may not write to the file; `row` and `rows` are all that can be used then."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        to_read: bool = False,
+        rights: Rights = PRIVATE,
+        waiting: Waiting | None = None,
+    ) -> None:
+        """`rights` are those of its files; `waiting` is how a turn at writing is waited for.
+
+        `to_read`: for whoever may not write to the file; `row` and `rows` are all that can be used then, and show the
+        database as it was when it was opened.
+        """
         _refuse_affected_sqlite(apsw.sqlite_lib_version())
         self.path = path
+        self.is_to_read = to_read
+        self.waiting = waiting or Waiting(lambda _: None)
+        self._rights = rights
         self._gates: list[int] = []
         self._sqlite: apsw.Connection | None = None
         self._columns: dict[str, list[str]] = {}
         self._identity: tuple[int, int] | None = None
         self._is_durable = True
-        if to_read:  # without a WAL nobody has it open: there is no shared memory, and none can be made
-            name, flags = _uri(path, "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"), _READ_ONLY
-            pragmas: dict[str, object] = {}
-        else:
-            name, flags = str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-            pragmas = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
-        self._peewee = APSWDatabase(name, pragmas=pragmas, flags=flags, timeout=BUSY_SECONDS, autoconnect=False)
+        self._peewee = _driver(path, {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1})
+
+    def at(self, path: Path) -> "Database":
+        """Return a database in another place that is like this one otherwise."""
+        return Database(path, rights=self._rights, waiting=self.waiting)
 
     def open(self) -> None:
         """Connect, unless connected, making the file where there has been none.
@@ -56,15 +71,49 @@ class Database:
         if not self._peewee.is_closed():
             return
         self.hold_to_file()
-        if _is_another_programs(self.path):
+        if is_another_programs(self.path):
             raise not_ours(self.path)
+        if self.is_to_read:
+            self._open_copy()
+        else:
+            with files.private_files():
+                self._connect()
+            self._share()
+        self._is_durable = True
+        self._identity = file_identity(self.path)
+
+    def _open_copy(self) -> None:
+        try:
+            with snapshot(self.path) as copy:
+                # the copy has no name any more once it is open: nothing can be made beside it
+                self._peewee = _driver(copy, {"locking_mode": "exclusive"})
+                self._connect()
+        except OSError as error:
+            raise StoreError(
+                f"the database {self.path} cannot be read: {in_words(error)}; its owner can let a group read it: "
+                "database.group"
+            ) from error
+
+    def _connect(self) -> None:
         try:
             self._peewee.connect()
+            self._sqlite = self._peewee.connection()
+            self._sqlite.execute("SELECT 1 FROM sqlite_schema").fetchall()  # makes all files that are still missing
         except (peewee.PeeweeException, apsw.Error) as error:
             raise in_our_words(error, self.path) from error
-        self._sqlite = self._peewee.connection()
-        self._is_durable = True
-        self._identity = _identity(self.path)
+
+    def _share(self) -> None:
+        """Let the readers see what has just been made. The shared memory is none of it: see `snapshot`."""
+        if self._rights.group is not None:
+            with suppress(PermissionError):  # those who are not in that group, and are told so, cannot
+                for suffix in ("", "-wal"):
+                    files.settle(f"{self.path}{suffix}", self._rights.file, self._rights.group)
+
+    def refresh(self) -> None:
+        """Have a reader see what has been committed meanwhile; everybody else does anyway. Raises StoreError."""
+        if self.is_to_read:
+            self.close()
+            self.open()
 
     def close(self) -> None:
         """Let go of the file; `open` connects again."""
@@ -75,16 +124,21 @@ class Database:
 
     def hold_to_file(self) -> None:
         """Raise DatabaseGone where the path does not lead any more to the file that was opened first."""
-        if self._identity is not None and self._identity != _identity(self.path):
+        if self._identity is not None and self._identity != file_identity(self.path):
             raise DatabaseGone(
                 f"the database {self.path} has been removed or replaced while jobrunner ran: stop jobrunner and put it "
                 "back, or make a new one from the folders with jobrunner check --rebuild"
             )
 
+    @property
+    def is_another_users(self) -> bool:
+        """Say whether the file belongs to another user than ours."""
+        return self.path.stat().st_uid != os.geteuid()
+
     def look(self) -> str | None:
         """Return what keeps from writing, in words; None if nothing does. Writes nothing, and passes by the gate."""
         try:
-            if self._connection().readonly("main"):
+            if self.is_to_read or self._connection().readonly("main"):
                 return f"the database {self.path} {WORDS[apsw.ReadOnlyError]}"
             with self.transaction():  # ours let it in long before
                 return None
@@ -105,7 +159,8 @@ class Database:
         SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. So writers queue at a
         turnstile of two file locks: one writes, one is next, and who has just written cannot pass the one that waits.
         """
-        return Turn(*self._turnstile())
+        following, writer = self._turnstile()
+        return Turn(following, writer, self.waiting)
 
     def transaction(self, *, patience: float = BUSY_SECONDS, durable: bool = True) -> Transaction:
         """Commit what is executed within, or undo it all: for who has the turn. Raises StoreError, DatabaseGone."""
@@ -125,10 +180,12 @@ class Database:
         aside = target.with_name(f"{target.name}.part")
         try:
             aside.unlink(missing_ok=True)
-            self.execute("VACUUM INTO :file", {"file": str(aside)})
-            _flush(aside)
+            with files.private_files():
+                self.execute("VACUUM INTO :file", {"file": str(aside)})
+            files.settle(str(aside), self._rights.file, self._rights.group)
+            flush(aside)
             aside.rename(target)
-            _flush(target.parent)
+            flush(target.parent)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
@@ -136,7 +193,7 @@ class Database:
     def _turnstile(self) -> list[int]:
         try:
             for gate in GATES[len(self._gates) :]:
-                self._gates.append(os.open(f"{self.path}-{gate}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+                self._gates.append(os.open(f"{self.path}-{gate}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE))
         except OSError as error:
             raise StoreError(f"the database {self.path} cannot be written to ({error.strerror}): {WRITABLE}") from error
         return self._gates
@@ -183,45 +240,9 @@ class Database:
         return found[0] if found else None
 
 
-def not_ours(path: Path) -> StoreError:
-    """Return the refusal of another program's database."""
-    return StoreError(f"{path} is another program's database: set database.url to a file of its own")
-
-
-def _is_another_programs(path: Path) -> bool:
-    """Look at a file without changing it: a usual connection would, as it sets its mode and makes files beside it.
-
-    What is only in its WAL is not seen, so that a database without a table here may still turn out to be theirs.
-    """
-    try:
-        with closing(apsw.Connection(_uri(path, "immutable=1"), flags=_READ_ONLY)) as connection:
-            if connection.pragma("application_id") == APPLICATION_ID:
-                return False
-            return bool(connection.execute("SELECT 1 FROM sqlite_schema").fetchall())
-    except apsw.Error:  # there is none, it is being written just now, or is no database: the usual connection tells
-        return False
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(os.fsencode(path))}?{mode}"
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"the database {path} cannot be reached: {in_words(error)}") from error
-    return status.st_dev, status.st_ino
+def _driver(path: Path, pragmas: dict[str, object]) -> APSWDatabase:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    return APSWDatabase(str(path), pragmas=pragmas, flags=flags, timeout=BUSY_SECONDS, autoconnect=False)
 
 
 def _refuse_affected_sqlite(version: str) -> None:

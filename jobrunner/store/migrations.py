@@ -5,7 +5,8 @@ from itertools import chain, count
 from pathlib import Path
 
 from jobrunner.domain.errors import StoreError
-from jobrunner.store.database import APPLICATION_ID, Database, not_ours
+from jobrunner.store.database import Database
+from jobrunner.store.database_file import APPLICATION_ID, not_ours
 from jobrunner.store.statements import sql_folder
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import apsw
 
 from jobrunner.domain.errors import DamagedDatabase, StoreError
+from jobrunner.linux.locks import Waiting
 
 WRITABLE = "let jobrunner's user write to it and its folder"
 #: What is wrong and what to do, by what SQLite says; the others come as SQLite's own words.
@@ -21,13 +22,16 @@ WORDS: dict[type, str] = {
 class Turn:
     """The turnstile's locks, held: `following` by who is next, `writer` by who writes."""
 
-    def __init__(self, following: int, writer: int) -> None:
+    def __init__(self, following: int, writer: int, waiting: Waiting) -> None:
         self._following = following
         self._writer = writer
+        self._waiting = waiting
 
     def __enter__(self) -> None:
-        fcntl.flock(self._following, fcntl.LOCK_EX)
-        fcntl.flock(self._writer, fcntl.LOCK_EX)
+        try:
+            self._waiting.lock(self._following, self._writer)
+        except InterruptedError as error:
+            raise StoreError(error.strerror) from error
         fcntl.flock(self._following, fcntl.LOCK_UN)
 
     def __exit__(self, *_: object) -> None:

@@ -1,13 +1,14 @@
-"""Who works, by what they said when they started. Whether they live, the kernel knows."""
+"""Which workers there are, by what they said when they started. Whether they live, the kernel knows."""
 
 from typing import NamedTuple
 
+from jobrunner.linux.processes import Process
 from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 
 class WorkerRecord(NamedTuple):
-    """A worker that was started; `token` and `supervisor` name the lock files of it and of who started it.
+    """A worker that was started; `token` and `supervisor` name the lock files of it and of the one that started it.
 
     `trouble`: what is wrong with the machine, so that it waits.
     """
@@ -15,8 +16,13 @@ class WorkerRecord(NamedTuple):
     id: int
     token: str
     supervisor: str
-    pid: int
+    process: Process
     trouble: str | None
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, which may be another one's by now."""
+        return self.process.pid
 
 
 class Workers:
@@ -26,10 +32,10 @@ class Workers:
         self._database = database
         self._statements = statements("workers")
 
-    def register(self, token: str, supervisor: str, pid: int, now: float) -> int:
+    def register(self, token: str, supervisor: str, process: Process, now: float) -> int:
         """Record a new worker and return its id. It holds its lock already, or it would be taken for dead."""
         row = self._database.row(
-            self._statements["register"], {"token": token, "supervisor": supervisor, "pid": pid, "now": now}
+            self._statements["register"], {"token": token, "supervisor": supervisor, "now": now, **process._asdict()}
         )
         assert row is not None
         return int(row["id"])
@@ -59,4 +65,5 @@ class Workers:
 
 
 def _worker(row: Row) -> WorkerRecord:
-    return WorkerRecord(row["id"], row["token"], row["supervisor"], row["pid"], row["trouble"])
+    process = Process(row["pid"], row["process_start"], row["boot_id"])
+    return WorkerRecord(row["id"], row["token"], row["supervisor"], process, row["trouble"])

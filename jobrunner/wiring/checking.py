@@ -1,11 +1,12 @@
 """What compares the database with the folders, mends what is safe, and makes a lost database anew."""
 
+from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
-from jobrunner.files import places
 from jobrunner.services.checking import Checking
 from jobrunner.services.rebuilding import Rebuilding
 from jobrunner.services.repairing import Repairing
-from jobrunner.wiring.home import Home, prepare_folders, presence_in
+from jobrunner.wiring import safety
+from jobrunner.wiring.home import Home, prepare_folders, presence_in, waiting
 from jobrunner.wiring.recovering import recovery
 
 
@@ -22,8 +23,7 @@ def repairing(home: Home) -> Repairing:
     )
 
 
-def rebuilding(settings: Settings) -> Rebuilding:
+def rebuilding(settings: Settings, emit: Emit) -> Rebuilding:
     """Return what makes a new database of a home. Raises ConfigurationError."""
-    places.check_database(settings.database_path)
-    folders = prepare_folders(settings)
-    return Rebuilding(settings.database_path, folders, presence_in(folders.work))
+    folders = prepare_folders(settings, emit)
+    return Rebuilding(safety.database_of(settings, waiting(emit)), folders, presence_in(folders.work))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from jobrunner.domain import settings as settings_module
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
-from jobrunner.domain.events import Emit, Upgraded
+from jobrunner.domain.events import Emit, Trouble, Upgraded
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places, probe
@@ -18,7 +18,8 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
 from jobrunner.files.taking import Taking
-from jobrunner.files.workspace import BOOT_ID
+from jobrunner.linux.locks import Waiting
+from jobrunner.linux.processes import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
@@ -31,8 +32,8 @@ from jobrunner.store.identity import identity, note_work_folder, work_folder
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import check, is_blank, migrate
 from jobrunner.store.workers import Workers
-
-SETTINGS_FILE = "jobrunner.toml"
+from jobrunner.wiring import safety
+from jobrunner.wiring.safety import SETTINGS_FILE
 
 
 def load_settings(home: Path) -> Settings:
@@ -43,6 +44,10 @@ def load_settings(home: Path) -> Settings:
         toml = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"the settings cannot be read: {in_words(error)}; their owner can let a group read: database.group"
+        ) from error
     except OSError as error:
         raise ConfigurationError(f"the settings cannot be read: {in_words(error)}") from error
     except tomllib.TOMLDecodeError as error:
@@ -53,6 +58,7 @@ def load_settings(home: Path) -> Settings:
             f"{home} is no jobrunner home (no {SETTINGS_FILE}, no database, no inbox): "
             "go to one, name it with --home, or make one with jobrunner init"
         )
+    places.check_apart(settings)
     inbox = settings.folders.inbox.resolve()  # a link that lies there later is not followed
     return replace(settings, folders=replace(settings.folders, inbox=inbox))
 
@@ -97,10 +103,13 @@ def block_signals() -> None:
     signals.block()
 
 
-def prepare_folders(settings: Settings) -> Folders:
-    """Check the folders of a home, and make what is missing in it. Raises ConfigurationError."""
+def prepare_folders(settings: Settings, emit: Emit) -> Folders:
+    """Check a home and its folders, set their rights, and make what is missing. Raises ConfigurationError, OSError."""
+    places.check_database(settings.database_path)
+    safety.check(settings)
     folders = Folders(settings.folders)
     folders.prepare(settings.home)
+    safety.set_rights(settings, emit)
     return folders
 
 
@@ -113,7 +122,11 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     wrong with the folders of one that has a database is for the report to say.
     """
     reads_only = to_read and places.is_for_reading_only(settings.database_path)
-    home = home_of(settings, Database(settings.database_path, to_read=reads_only), emit)
+    if reads_only:
+        database = Database(settings.database_path, to_read=True)
+    else:
+        database = safety.database_of(settings, waiting(emit))
+    home = home_of(settings, database, emit)
     try:
         if reads_only:
             _open_as_it_is(home)
@@ -135,9 +148,11 @@ def _open_as_it_is(home: Home) -> None:
 def _open_and_prepare(home: Home, *, to_read: bool) -> None:
     settings, database, folders = home.settings, home.database, home.folders
     path = database.path
-    places.check_database(path)
-    if not (to_read and path.exists()):
-        folders.prepare(settings.home)
+    if to_read and path.exists():
+        places.check_database(path)
+        safety.check(settings, to_read=True)
+    else:
+        prepare_folders(settings, home.emit)
     if not path.exists():
         _refuse_to_forget(path, folders)
     try:
@@ -147,7 +162,7 @@ def _open_and_prepare(home: Home, *, to_read: bool) -> None:
         if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(home.presence)):
             home.emit(Upgraded(str(path), str(backup)))
         if not to_read or os.path.isdir(folders.work):
-            owner.take(folders, identity(database), path)
+            owner.take(folders, identity(database), path, database.waiting)
             hold_to_one_work_folder(home)
         home.clock.start()
     except StoreError as error:
@@ -174,7 +189,7 @@ def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
         clock=clock,
         emit=emit,
         intake=intake,
-        report=Report(database, jobs, workers, presence, folders, keep_free, intake, clock),
+        report=Report(database, jobs, workers, folders, keep_free, intake, clock),
         retrying=Retrying(database, jobs, folders),
     )
 
@@ -227,4 +242,9 @@ def _refuse_while_somebody_works(presence: Presence) -> None:
 
 def presence_in(work: str) -> Presence:
     """Return who lives in a work folder."""
-    return Presence(Path(work, ".workers"))
+    return Presence(safety.presence_folder(work))
+
+
+def waiting(emit: Emit) -> Waiting:
+    """Return how a command waits for locks: whom it waits for becomes an event."""
+    return Waiting(lambda whom: emit(Trouble(whom)))

@@ -7,6 +7,7 @@ from functools import partial
 
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
+from jobrunner.linux.locks import Waiting
 from jobrunner.process import handler
 from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
@@ -16,7 +17,7 @@ from jobrunner.services.attempt import AttemptRunner
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.supervision import Main, Supervisor
 from jobrunner.services.worker import Worker
-from jobrunner.store.database import Database
+from jobrunner.wiring import safety
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, open_in_turn
 from jobrunner.wiring.recovering import recovery
 
@@ -40,10 +41,11 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
     """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
 
     def main(supervisor: str, tell: Tell) -> None:
-        home = home_of(settings, Database(settings.database_path), emit)
+        home = home_of(settings, safety.database_of(settings, Waiting(tell)), emit)
         folders, database, jobs, workers = home.folders, home.database, home.jobs, home.workers
         stop = StopRequest({signal.SIGTERM})
         machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
+        database.waiting.tell, database.waiting.give_up = machine.say, stop
         with suppress(Stopped), ExitStack() as ending:
             present = machine.outlast(home.presence.appear)
             ending.callback(present.leave)
@@ -69,6 +71,6 @@ def scanner_main(settings: Settings, emit: Emit) -> Main:
     """Return what the process that scans beside the workers runs."""
 
     def main(_supervisor: str, tell: Tell) -> None:
-        home_of(settings, Database(settings.database_path), emit).intake.watch(tell, {signal.SIGTERM})
+        home_of(settings, safety.database_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
 
     return main

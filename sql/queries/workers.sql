@@ -1,5 +1,6 @@
 -- name: register
-INSERT INTO workers (token, supervisor, pid, started_at) VALUES (:token, :supervisor, :pid, :now) RETURNING id;
+INSERT INTO workers (token, supervisor, pid, process_start, boot_id, started_at)
+VALUES (:token, :supervisor, :pid, :start, :boot_id, :now) RETURNING id;
 
 -- name: by_id
 SELECT * FROM workers WHERE id = :id;

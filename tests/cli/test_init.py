@@ -71,9 +71,16 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
     assert {section: set(table) for section, table in toml.items()} == {
         section: set(kind.__dataclass_fields__) for section, kind in settings.SECTIONS.items()
     }
-    del toml["folders"]["group"]  # examples of what has no default
-    for name in ("callable", "max_memory", "max_open_files", "environment", "user"):
-        del toml["process"][name]
+    for section, name in (  # examples of what has no default
+        ("folders", "group"),
+        ("database", "group"),
+        ("process", "callable"),
+        ("process", "max_memory"),
+        ("process", "max_open_files"),
+        ("process", "environment"),
+        ("process", "user"),
+    ):
+        del toml[section][name]
     given = settings.build(tmp_path, toml, {}, source="template")
     assert given.process.command is not None
     with pytest.raises(AttributeError):

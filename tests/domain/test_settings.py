@@ -20,7 +20,9 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "folders.logs": ("l", HOME / "l", "/mnt/l", Path("/mnt/l")),
     "folders.mode": ("0750", 0o750, "0775", 0o775),
     "folders.group": ("lab", "lab", "staff", "staff"),
+    "folders.trusted_groups": (["lab", "ops"], ("lab", "ops"), "lab, ops", ("lab", "ops")),
     "database.url": ("sqlite:///t.db", "sqlite:///t.db", "sqlite:////e.db", "sqlite:////e.db"),
+    "database.group": ("lab", "lab", "ops", "ops"),
     "intake.incomplete_suffix": (".part", ".part", ".tmp", ".tmp"),
     "intake.settle": ("5s", 5.0, "2m", 120.0),
     "extract.max_size": ("1 MiB", 2**20, "2 MiB", 2**21),
@@ -51,6 +53,7 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
 
 WITHOUT_DEFAULT = (
     "folders.group",
+    "database.group",
     "process.command",
     "process.callable",
     "process.max_memory",
@@ -118,7 +121,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "folders.logs": HOME / "logs",
         "folders.mode": 0o755,
         "folders.group": None,
+        "folders.trusted_groups": (),
         "database.url": "sqlite:///jobrunner.db",
+        "database.group": None,
         "intake.incomplete_suffix": "-downloading",
         "intake.settle": 0.0,
         "extract.max_size": 50 * 2**30,

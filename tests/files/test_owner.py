@@ -7,6 +7,14 @@ from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import owner
 from jobrunner.files.folders import Folders
+from jobrunner.linux.locks import Waiting
+
+
+def tell(_waits_for: str) -> None:
+    pytest.fail("nobody is waited for here")
+
+
+WAITING = Waiting(tell)
 
 
 @pytest.fixture
@@ -25,56 +33,56 @@ def database(tmp_path: Path, name: str) -> Path:
 
 def test_its_owner_may_take_it_again_and_nobody_else(work: Folders, tmp_path: Path) -> None:
     one, other = database(tmp_path, "one"), database(tmp_path, "other")
-    owner.take(work, "1", one)
-    owner.take(work, "1", one)
+    owner.take(work, "1", one, WAITING)
+    owner.take(work, "1", one, WAITING)
     said = f"{work.work} belongs to the home with the database {one}: two homes .* the one with {other} to another"
     with pytest.raises(ConfigurationError, match=said):
-        owner.take(work, "2", other)
-    owner.take(work, "1", one)
+        owner.take(work, "2", other, WAITING)
+    owner.take(work, "1", one, WAITING)
 
 
 def test_a_home_that_was_moved_keeps_it(work: Folders, tmp_path: Path) -> None:
     (tmp_path / "work" / "1-1").mkdir()
     one = database(tmp_path, "one")
-    owner.take(work, "1", one)
+    owner.take(work, "1", one, WAITING)
     moved = one.parent.rename(tmp_path / "moved") / one.name
-    owner.take(work, "1", moved)
+    owner.take(work, "1", moved, WAITING)
     with pytest.raises(ConfigurationError, match=re.escape(str(moved))):
-        owner.take(work, "2", database(tmp_path, "other"))
+        owner.take(work, "2", database(tmp_path, "other"), WAITING)
 
 
 def test_a_copy_of_a_home_does_not_get_it(work: Folders, tmp_path: Path) -> None:
     one, copy = database(tmp_path, "one"), database(tmp_path, "copy")
-    owner.take(work, "1", one)
+    owner.take(work, "1", one, WAITING)
     with pytest.raises(ConfigurationError, match=f"{one}, of which this one's is a copy: two homes"):
-        owner.take(work, "1", copy)
+        owner.take(work, "1", copy, WAITING)
 
 
 def test_a_new_database_in_the_place_of_one_that_was_lost_gets_it_if_no_package_is_in_it(
     work: Folders, tmp_path: Path
 ) -> None:
     one = database(tmp_path, "one")
-    owner.take(work, "1", one)
-    owner.take(work, "2", one)
+    owner.take(work, "1", one, WAITING)
+    owner.take(work, "2", one, WAITING)
     (tmp_path / "work" / "7-1").mkdir()
     with pytest.raises(ConfigurationError, match=r"packages of an earlier database .* run jobrunner check --rebuild"):
-        owner.take(work, "3", one)
-    owner.take(work, "2", one)
-    owner.replace(work, "3", one)
-    owner.take(work, "3", one)
+        owner.take(work, "3", one, WAITING)
+    owner.take(work, "2", one, WAITING)
+    owner.replace(work, "3", one, WAITING)
+    owner.take(work, "3", one, WAITING)
 
 
 def test_a_marker_that_was_not_written_to_its_end_marks_nothing(work: Folders, tmp_path: Path) -> None:
     (tmp_path / "work" / ".home").write_text('["1", "/one')
     one = database(tmp_path, "one")
-    owner.take(work, "2", one)
+    owner.take(work, "2", one, WAITING)
     with pytest.raises(ConfigurationError):
-        owner.take(work, "1", database(tmp_path, "other"))
+        owner.take(work, "1", database(tmp_path, "other"), WAITING)
 
 
 def test_a_path_that_is_not_utf_8_is_kept(work: Folders, tmp_path: Path) -> None:
     odd = database(tmp_path, "odd\udcb2")
-    owner.take(work, "1", odd)
-    owner.take(work, "1", odd)
+    owner.take(work, "1", odd, WAITING)
+    owner.take(work, "1", odd, WAITING)
     with pytest.raises(ConfigurationError, match=r"odd\\xb2"):
-        owner.take(work, "2", database(tmp_path, "other"))
+        owner.take(work, "2", database(tmp_path, "other"), WAITING)

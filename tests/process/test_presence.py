@@ -134,23 +134,6 @@ def test_the_lock_of_the_dead_is_given_back_when_clearing_up_fails(folder: Path)
     assert not presence.is_alive(present.token)
 
 
-def test_one_can_wait_for_the_end_of_who_is_dying(folder: Path) -> None:
-    process, token, _ = _holder(folder, "alone")
-    presence = Presence(folder)
-    child = os.fork()
-    if child == 0:
-        with presence.of_the_dead(token, wait=True) as dead:
-            os._exit(7 if dead else 8)
-    try:
-        wait_until(lambda: f"-> FLOCK  ADVISORY  WRITE {child} " in Path("/proc/locks").read_text())
-        assert os.waitpid(child, os.WNOHANG) == (0, 0)
-        process.kill()
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def test_who_is_forgotten_or_never_was_is_dead(folder: Path) -> None:
     presence = Presence(folder)
     assert not presence.is_alive("0123456789abcdef")

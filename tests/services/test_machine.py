@@ -9,6 +9,7 @@ import pytest
 
 from jobrunner.domain.errors import StoreError
 from jobrunner.files.folders import Folders
+from jobrunner.linux.processes import Process
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.machine import Machine, Stopped
@@ -31,7 +32,7 @@ class Scene:
             Folders(service.settings.folders), 0, self.database, self.workers, self.told.append, self.stop
         )
         with self.database.write():
-            self.workers.register("me", "boss", 1, 0.0)
+            self.workers.register("me", "boss", Process(1, 1, "a-boot"), 0.0)
         self.machine.token = "me"
 
     def recorded(self) -> str | None:

@@ -9,6 +9,7 @@ from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.job import Details, Job, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
+from jobrunner.linux.processes import Process
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.workers import Workers
@@ -34,7 +35,7 @@ class Store:
 
     def register(self, token: str, supervisor: str = "boss") -> int:
         with self.database.write():
-            return Workers(self.database).register(token, supervisor, 11, NOW)
+            return Workers(self.database).register(token, supervisor, Process(11, 1, "a-boot"), NOW)
 
     def enqueue(self, *names: str) -> int:
         with self.database.write():
