@@ -3,7 +3,8 @@
 import signal
 from collections.abc import Iterable
 
-from jobrunner.linux import kernel
+from jobrunner.linux import kernel, locks
+from jobrunner.linux.locks import stop_signals
 
 __all__ = ["CANCEL_SIGNAL", "StopRequest", "block", "stop_signals", "unblock", "wait"]
 
