@@ -17,7 +17,7 @@ EXAMPLES = "Examples:  jobrunner check    |    jobrunner check --repair"
 _MOST_PATHS = 20
 
 _BARE_NAME = (
-    "jobrunner: process.command has the word {package}: a package named --help would be an option to your program; "
+    "process.command has the word {package}: a package named --help would be an option to your program; "
     "write --name={package}, or use $JOBRUNNER_PACKAGE"
 )
 
