@@ -3,9 +3,11 @@
 import ctypes
 import errno
 import os
+import select
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from jobrunner.linux.libc import checked, libc
 
@@ -14,6 +16,7 @@ _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 _SIGSET_BYTES = 128
+_SIGNALFD_INFO_BYTES = 128
 
 
 def die_with_parent(parent: int) -> None:
@@ -42,10 +45,7 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
 
     Python's own signal.sigtimedwait returns garbage when the process was stopped and goes on after its time.
     """
-    signals = ctypes.create_string_buffer(_SIGSET_BYTES)
-    libc.sigemptyset(signals)
-    for number in numbers:
-        libc.sigaddset(signals, number)
+    signals = _set_of(numbers)
     deadline = time.monotonic() + seconds
     while True:
         whole, part = divmod(max(deadline - time.monotonic(), 0), 1)
@@ -54,6 +54,55 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
             return caught
         if ctypes.get_errno() != errno.EINTR:
             return None
+
+
+class SignalFile:
+    """A descriptor that is readable once one of these blocked signals has come (signalfd(2)): for a poll."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._descriptor = checked(libc.signalfd(-1, _set_of(numbers), os.O_CLOEXEC | os.O_NONBLOCK))
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def take(self) -> None:
+        """Take one signal that has come, so that the descriptor is readable again only at the next one."""
+        os.read(self._descriptor, _SIGNALFD_INFO_BYTES)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._descriptor)
+
+
+@contextmanager
+def handle_of(pid: int) -> Iterator[int]:
+    """Hold a process by a descriptor (pidfd_open(2)), so that its pid cannot become another one's. Raises OSError."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def has_ended(handle: int, within: float = 0) -> bool:
+    """Say whether a process has ended, all of its threads; wait for that up to `within` seconds."""
+    return is_readable(handle, within)
+
+
+def is_readable(descriptor: int, within: float = 0) -> bool:
+    """Say whether a descriptor can be read without waiting; wait for that up to `within` seconds."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(within, 0) * 1000))
+
+
+def _set_of(numbers: Iterable[int]) -> ctypes.Array[ctypes.c_char]:
+    signals = ctypes.create_string_buffer(_SIGSET_BYTES)
+    libc.sigemptyset(signals)
+    for number in numbers:
+        libc.sigaddset(signals, number)
+    return signals
 
 
 def _prctl(option: int, argument: object) -> None:

@@ -4,8 +4,6 @@ It is made where our own group is ours to write: for root, in many containers, u
 Elsewhere only a process that has emptied its environment can outlive the death of its guard.
 """
 
-import select
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,29 +47,39 @@ def leave(group: Path) -> None:
         group.rmdir()
 
 
-def kill(worker: str, deadline: float) -> set[int]:
-    """Kill all in the group of a worker, wherever it is, and remove it.
-
-    Return the pids that are not gone at the deadline (a time.monotonic()).
-    """
-    left: set[int] = set()
-    with suppress(OSError):  # there are no control groups, this one is not ours to kill, or somebody was faster
-        for group in _mounted()[1].rglob(_name(worker)):
-            (group / "cgroup.kill").write_text("1")
-            _wait_until_empty(group, deadline)
-            left.update(map(int, (group / "cgroup.procs").read_text().split()))
-            if not left:
-                group.rmdir()
-    return left
+def kill_others(group: Path) -> None:
+    """Kill all in a group that this process is in, but this process: another user's, too."""
+    with suppress(OSError):
+        (group.parent / "cgroup.procs").write_text("0")
+        kill(group)
+        (group / "cgroup.procs").write_text("0")
 
 
-def _wait_until_empty(group: Path, deadline: float) -> None:
-    with open(group / "cgroup.events", encoding="ascii") as events:
-        changed = select.poll()
-        changed.register(events, select.POLLPRI)
-        while "populated 1" in events.read() and time.monotonic() < deadline:
-            changed.poll((deadline - time.monotonic()) * 1000)
-            events.seek(0)
+def groups_of(worker: str) -> list[Path]:
+    """Return the group of a worker, wherever it is; none where there is none."""
+    try:
+        return list(_mounted()[1].rglob(_name(worker)))
+    except OSError:
+        return []
+
+
+def kill(group: Path) -> None:
+    """Kill all in a group at once, whosever they are, if the group is ours to kill."""
+    with suppress(OSError):
+        (group / "cgroup.kill").write_text("1")
+
+
+def members(group: Path) -> list[int]:
+    """Return the pids in a group."""
+    with suppress(OSError):
+        return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+    return []
+
+
+def remove(group: Path) -> None:
+    """Remove a group in which nobody is left, unless somebody else was faster."""
+    with suppress(OSError):
+        group.rmdir()
 
 
 def _name(worker: str) -> str:

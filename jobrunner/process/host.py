@@ -8,31 +8,33 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from contextlib import suppress
 
 from jobrunner.domain.errors import Reject, RetryLater, in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
+from jobrunner.process.channel import Channel
 from jobrunner.process.handler import Call, package_environment
 
 
 def main(descriptor: int, name: str) -> None:
     """Answer calls until the guard closes the connection."""
     os.set_inheritable(descriptor, False)
-    connection = Connection(descriptor)
+    channel = Channel(descriptor)
+    ours = os.getpid()
     home = os.getcwd()
     sys.path.insert(0, home)
     function: Callable[[Package], object] | None = None
     while True:
         try:
-            call: Call = connection.recv()
+            call = Call.of(channel.receive())
         except EOFError:
             return
         try:
             _print_to(call.log_path)
         except OSError as error:
-            connection.send(HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
+            channel.send_result(HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
             continue
         os.chdir(home)
         os.environ.update(package_environment(call.package))
@@ -41,12 +43,15 @@ def main(descriptor: int, name: str) -> None:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
-            connection.send(HandlerResult(Outcome.FAULT, reason))
+            channel.send_result(HandlerResult(Outcome.FAULT, reason))
             return
         result = _result_of(function, call.package)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        connection.send(result)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # it was closed, or the disk is full: what it printed is not what it did
+                stream.flush()
+        if os.getpid() != ours:  # a fork that came back from the callable
+            os._exit(0)
+        channel.send_result(result)
 
 
 def _load(name: str) -> Callable[[Package], object]:

@@ -19,8 +19,10 @@ from jobrunner.files import moves
 from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage, Workspace
+from jobrunner.process import killing
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call
+from jobrunner.process.killing import Left
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
@@ -145,13 +147,19 @@ class AttemptRunner:
         os.makedirs(os.path.dirname(log_path), exist_ok=True)
         package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
         start = time.monotonic()
-        result = self._guard.run(Call(package, log_path))
+        result = self._guard.run(Call(package, log_path), partial(self._held_up, job))
+        if self._machine.is_replaced:
+            self._machine.hold_up(None)
         notes.add(handle=time.monotonic() - start)
         if result.outcome is Outcome.DONE:
             return self._recorded(workspace)
         if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
             return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
         return result
+
+    def _held_up(self, job: Job, left: Sequence[Left]) -> None:
+        name = shown(job.name)
+        self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")
 
     def _recorded(self, workspace: Workspace) -> HandlerResult:
         """Record the handler's success, if what it left can be archived; a trouble of the machine's is waited out."""

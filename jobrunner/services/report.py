@@ -7,11 +7,13 @@ from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
+from jobrunner.process.killing import in_words
 from jobrunner.process.presence import Presence
+from jobrunner.process.remains import is_at_work, left_of
 from jobrunner.services.intake import Intake
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import Workers
+from jobrunner.store.workers import WorkerRecord, Workers
 
 _MOST_WAITING = 1000
 
@@ -73,14 +75,18 @@ class Report:
     def _troubles(self) -> list[str]:
         """Return what is wrong with the machine: for us who ask, and for the workers that wait."""
         seen = [probe.look(self._folders, self._keep_free), self._database.look()]
-        told = [worker.trouble for worker in self._workers.not_ended() if worker.trouble and self._lives(worker.token)]
+        told = map(self._trouble_of, self._workers.not_ended())
         return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
 
-    def _lives(self, worker: str) -> bool:
+    def _trouble_of(self, worker: WorkerRecord) -> str | None:
+        """Return what a worker waits for, or what its end waits for."""
         try:
-            return self._presence.is_alive(worker)
-        except OSError:
-            return True
+            if is_at_work(worker.pid, worker.token):
+                return worker.trouble
+            left = left_of(worker.token, self._presence.noted(worker.token))
+        except OSError:  # another user's
+            return worker.trouble
+        return f"{in_words(left, 'of a dead worker')}: its package waits for that" if left else None
 
     def _survey(self) -> Survey:
         try:

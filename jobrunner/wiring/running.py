@@ -47,7 +47,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             database.close()  # the guard is forked, and a probe may have opened it
             guard = None
             if configured:
-                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token)
+                guard = Guard(configured, timeout=settings.process.timeout, present=present)
                 ending.callback(guard.close)
             ending.callback(database.close)
             machine.outlast(partial(open_in_turn, home))

@@ -1,8 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
+from jobrunner.process.channel import Channel, result_of
 from jobrunner.process.handler import Call
 from tests.scripts import lives
 from tests.support import clean_environment, kill
@@ -20,7 +20,7 @@ class Host:
 
     def __init__(self, home: Path, function: str) -> None:
         self.home = home
-        self.connection, theirs = Pipe()
+        self.connection, theirs = Channel.pair()
         words = [sys.executable, "-P", "-m", "jobrunner.process.host", str(theirs.fileno()), function]
         self.process = subprocess.Popen(
             words, cwd=home, env=clean_environment(), stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
@@ -29,9 +29,8 @@ class Host:
 
     def run(self, name: str = "p", attempt: int = 1) -> HandlerResult:
         package = Package(name, self.home / "data", self.home / f"{name}.zip", attempt, self.home)
-        self.connection.send(Call(package, str(self.log(name, attempt))))
-        result: HandlerResult = self.connection.recv()
-        return result
+        self.connection.send(Call(package, str(self.log(name, attempt))).as_message())
+        return result_of(self.connection.receive())
 
     def log(self, name: str = "p", attempt: int = 1) -> Path:
         return self.home / f"{name}-{attempt}.log"
@@ -54,7 +53,8 @@ def host(tmp_path: Path) -> Iterator[StartHost]:
     for one in started:
         one.process.kill()
         one.process.wait()
-        one.connection.close()
+        with suppress(OSError):  # a test has closed it
+            one.connection.close()
 
 
 def _function(body: str) -> str:
@@ -183,6 +183,5 @@ def test_programs_of_the_function_do_not_get_the_connection(host: StartHost) -> 
 def test_the_host_ends_when_the_connection_is_closed(host: StartHost) -> None:
     one = host(_function("pass"))
     one.run()
-    connection: Connection = one.connection
-    connection.close()
+    one.connection.close()
     assert one.process.wait(30) == 0
