@@ -212,7 +212,7 @@ class Supervisor:
                 deadline = time.monotonic() + 1
         self._troubles.hear()
         self._troubles.end()
-        workers = {slot.pid for slot in self._slots if slot.is_worker} | self._aside | self._dead.keys()
+        workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead.keys()
         deadline = time.monotonic() + _GUARDS_END
         with suppress(StoreError, MachineError, OSError):  # then the next start recovers
             self._database.open()
