@@ -36,6 +36,7 @@ def main(descriptor: int, name: str) -> None:
         except OSError as error:
             channel.send_result(HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}"))
             continue
+        _open_streams()
         os.chdir(home)
         os.environ.update(package_environment(call.package))
         try:
@@ -46,9 +47,7 @@ def main(descriptor: int, name: str) -> None:
             channel.send_result(HandlerResult(Outcome.FAULT, reason))
             return
         result = _result_of(function, call.package)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):  # it was closed, or the disk is full: what it printed is not what it did
-                stream.flush()
+        _flush()
         if os.getpid() != ours:  # a fork that came back from the callable
             os._exit(0)
         channel.send_result(result)
@@ -70,7 +69,8 @@ def _result_of(function: Callable[[Package], object], package: Package) -> Handl
     except SystemExit as ended:
         return result_of_exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
     except BaseException as error:
-        traceback.print_exc()
+        with suppress(Exception):  # it may have closed stderr
+            traceback.print_exc()
         return HandlerResult(Outcome.FAILED, _in_words(error))
     return HandlerResult(Outcome.DONE)
 
@@ -81,9 +81,24 @@ def _in_words(error: BaseException) -> str:
 
 def _print_to(log_path: str) -> None:
     descriptor = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+        os.set_inheritable(standard, True)  # where a callable has closed it, it is the descriptor itself
+    if descriptor > 2:
+        os.close(descriptor)
+
+
+def _open_streams() -> None:
+    """Make stdout and stderr anew where a callable has closed them."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(getattr(sys, name), "closed", True):
+            setattr(sys, name, open(descriptor, "w", errors="backslashreplace", closefd=False))  # noqa: SIM115
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # it was closed, or the disk is full: what it printed is not what it did
+            stream.flush()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from jobrunner.process.killing import Left
 from jobrunner.process.presence import Presence
 from tests.scripts import PRELUDE, journal, lives, parent_of
 from tests.support import children_of, clean_environment, kill, wait_until
+from tests.unkillable import dead_disk
 
 DEAF = "for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)\n"
 
@@ -288,3 +289,149 @@ def test_what_a_stopped_handler_leaves_is_ended_at_the_timeout(
     guard = make_guard(_command(tmp_path, "note('start'); os.kill(os.getpid(), signal.SIGSTOP)"), timeout=0.4)
     assert "timeout" in guard.run(_call(tmp_path), nobody_left).error
     assert not lives(_pid(tmp_path, "start"))
+
+
+def _callable(home: Path, body: str) -> CallableHandler:
+    (home / "analysis.py").write_text(PRELUDE + "import pickle, stat\n" + f"def process(package):\n    {body}\n")
+    return CallableHandler("analysis:process", home, clean_environment())
+
+
+#: Writes into all sockets that the process has: one that leads to the guard is among them.
+WRITE = (
+    "[os.write(n, {}) for n in range(99) "
+    "if os.path.exists(f'/proc/self/fd/{{n}}') and stat.S_ISSOCK(os.fstat(n).st_mode)]"
+)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["b'garbage'", "b'[' * 100_000", "pickle.dumps(Path)", "'[\"done\"]'.encode()", "b'{}'", "b'x' * 190_000"],
+)
+def test_garbage_that_a_callable_writes_to_the_guard_is_its_failure_and_the_guard_goes_on(
+    tmp_path: Path, make_guard: MakeGuard, garbage: str
+) -> None:
+    guard = make_guard(_callable(tmp_path, f"package.name == 'bad' and {WRITE.format(garbage)}"))
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path, "bad"), nobody_left) == HandlerResult(
+        Outcome.FAILED, "the handler wrote into the connection on which its result is sent"
+    )
+    assert guard.run(_call(tmp_path, "p"), nobody_left).outcome is Outcome.DONE
+
+
+def test_a_callable_that_closes_its_connection_has_failed_and_does_not_hold_up_the_next(
+    tmp_path: Path, make_guard: MakeGuard
+) -> None:
+    guard = make_guard(_callable(tmp_path, "if package.name == 'bad': os.closerange(3, 99); signal.pause()"))
+    assert guard.run(_call(tmp_path, "bad"), nobody_left) == HandlerResult(
+        Outcome.FAILED, "the handler closed the connection on which its result is sent"
+    )
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+#: Takes the guard's end of its connection to the worker (pidfd_getfd(2)) and sends something: there is no such place
+#: for a handler to write to, unless it looks for one.
+INJECT = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+handle = os.pidfd_open(os.getppid())
+for number in range(3, 99):
+    if os.path.exists(f"/proc/{os.getppid()}/fd/{number}"):
+        taken = libc.syscall(438, handle, number, 0)
+        if taken >= 0 and os.readlink(f"/proc/self/fd/{taken}").startswith("socket:"):
+            os.write(taken, GARBAGE)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("garbage", ["b'garbage'", "b'{\"left\": [[]]}'", "b'[\"done\", 7]'", "b'[' * 100_000"])
+def test_garbage_in_place_of_the_guards_answer_ends_the_guard_and_all_below(
+    tmp_path: Path, make_guard: MakeGuard, garbage: str
+) -> None:
+    source = f"GARBAGE = {garbage}\nnote('start')\nnote('escaped', vanish()){INJECT}"
+    guard = make_guard(_command(tmp_path, source))
+    with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
+        guard.run(_call(tmp_path), nobody_left)
+    assert not lives(_pid(tmp_path, "start"))
+    assert not lives(_pid(tmp_path, "escaped"))
+
+
+def test_what_a_killed_guard_leaves_is_gone_before_the_worker_hears_of_it(
+    tmp_path: Path, make_guard: MakeGuard
+) -> None:
+    """In no control group and no session that anybody knows of, and without an environment."""
+    guard = make_guard(_command(tmp_path, "note('escaped', vanish()); os.kill(os.getppid(), signal.SIGKILL)"))
+    with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
+        guard.run(_call(tmp_path), nobody_left)
+    assert not lives(_pid(tmp_path, "escaped"))
+
+
+@pytest.fixture
+def child_signals_wait() -> Iterator[None]:
+    """SIGCHLD is blocked, as in a worker."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@pytest.mark.usefixtures("child_signals_wait")
+def test_a_guard_that_its_handler_stops_goes_on(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(_command(tmp_path, "os.kill(os.getppid(), signal.SIGSTOP)"))
+    for _ in range(5):
+        assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+@pytest.mark.usefixtures("child_signals_wait")
+def test_a_guard_that_is_stopped_while_nothing_runs_goes_on(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(_command(tmp_path, ""))
+    os.kill(guard._pid, signal.SIGSTOP)
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+@pytest.mark.usefixtures("child_signals_wait")
+def test_a_handler_that_stops_its_guard_without_end_is_ended_with_it(tmp_path: Path, make_guard: MakeGuard) -> None:
+    source = "note('start')\nwhile True: os.kill(GUARD, signal.SIGSTOP)"
+    guard = make_guard(_command(tmp_path, f"GUARD = os.getppid()\n{source}"))
+    with pytest.raises(JobrunnerError, match="was stopped again and again: the worker ends, too"):
+        guard.run(_call(tmp_path), nobody_left)
+    assert not lives(_pid(tmp_path, "start"))
+
+
+def test_a_handler_that_one_of_its_own_traces_does_not_outlive_its_end(tmp_path: Path, make_guard: MakeGuard) -> None:
+    """The kernel keeps a traced process, though it is dead, for the tracer, even from its parent."""
+    source = """
+import ctypes
+read, write = os.pipe()
+traced = os.getpid()
+if os.fork() == 0:
+    os.setsid()
+    assert ctypes.CDLL(None).ptrace(0x4206, traced, 0, 0) == 0  # PTRACE_SEIZE
+    os.write(write, b"1")
+    note("tracer")
+    while True: signal.pause()
+os.read(read, 1)
+"""
+    guard = make_guard(_command(tmp_path, source))
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+    assert not lives(_pid(tmp_path, "tracer"))
+
+
+def test_what_waits_for_a_dead_disk_is_told_and_its_end_awaited(tmp_path: Path, make_guard: MakeGuard) -> None:
+    with dead_disk(tmp_path / "disk") as disk:
+        source = f"""
+note("escaped", escape())
+child = os.fork()
+if child == 0: os.stat("{disk.folder}/file")
+while open(f"/proc/{{child}}/wchan").read() == "0": pass
+note("child", child)
+"""
+        guard = make_guard(_command(tmp_path, source))
+        told: list[Sequence[Left]] = []
+
+        def held_up(left: Sequence[Left]) -> None:
+            told.append(left)
+            assert not lives(_pid(tmp_path, "escaped"))
+            disk.take_away()
+
+        assert guard.run(_call(tmp_path), held_up).outcome is Outcome.DONE
+        assert told == [[Left(_pid(tmp_path, "child"), None)]]
+        assert not lives(_pid(tmp_path, "child"))

@@ -9,6 +9,7 @@ import pytest
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
+from jobrunner.linux import kernel
 from jobrunner.process.channel import Channel, result_of
 from jobrunner.process.handler import Call
 from tests.scripts import lives
@@ -85,6 +86,42 @@ def test_what_the_function_does_is_the_result_and_the_host_stays(
     assert one.run() == HandlerResult(outcome, error.strip())
     assert one.run("q").outcome is outcome
     assert one.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('x'); sys.stdout.close()",
+        "print('x'); sys.stderr.close()",
+        "print('x'); sys.stdout = sys.stderr = None",
+        "print('x', end=''); os.close(1); os.close(2)",
+        "print('x', end=''); os.close(0); os.close(1); os.close(2)",
+        "sys.stdout = object()",
+    ],
+)
+def test_output_that_cannot_be_flushed_is_no_failure_and_the_next_package_has_its_own(
+    host: StartHost, body: str
+) -> None:
+    one = host(
+        _function(f"if package.name == 'q': print('of q', flush=True); os.system('echo program')\n    else: {body}")
+    )
+    assert one.run("p") == HandlerResult(Outcome.DONE)
+    assert one.run("q") == HandlerResult(Outcome.DONE)
+    assert one.log("q").read_text().endswith("of q\nprogram\n")
+
+
+def test_a_fork_that_comes_back_from_the_function_answers_nothing(host: StartHost) -> None:
+    one = host(_function("os.fork() or print('in the fork')"))
+    for name in ("p", "q", "r"):
+        assert one.run(name).outcome is Outcome.DONE
+    assert one.process.poll() is None
+    assert not kernel.is_readable(one.connection.fileno(), 0.2)
+
+
+def test_an_exception_is_the_result_where_stderr_is_closed(host: StartHost) -> None:
+    one = host(_function("sys.stderr.close(); raise ValueError('all the same')"))
+    assert one.run().error == "ValueError: all the same"
+    assert one.run().error == "ValueError: all the same"
 
 
 def test_the_module_is_imported_once_and_the_function_called_with_each_package(host: StartHost) -> None:
