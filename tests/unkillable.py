@@ -11,11 +11,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support import PATIENCE, TestHome, clean_environment
+from tests.scripts import parent_of
+from tests.support import PATIENCE, TestHome, clean_environment, wait_until
 
 #: An ordinary user: that no account has this number is no matter.
 USER = 12345
@@ -65,7 +66,8 @@ class UsersHome(TestHome):
             **options,
         )
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, group: Path | None = None) -> subprocess.Popen[str]:
+        """Start a command in the background, in a control group."""
         process = subprocess.Popen(
             self.words(*words),
             stdout=subprocess.DEVNULL,
@@ -73,6 +75,7 @@ class UsersHome(TestHome):
             text=True,
             env=clean_environment(),
             process_group=0,
+            preexec_fn=(lambda: (group / "cgroup.procs").write_text("0")) if group else None,  # noqa: PLW1509
         )
         self.started.append(process)
         return process
@@ -99,9 +102,51 @@ def users_home() -> Iterator[UsersHome]:
         try:
             yield home
         finally:
+            (home.path / "end").touch()
             home.end_all()
     finally:
         shutil.rmtree(folder)
+
+
+#: A handler that starts it, without an environment, and ends well as soon as that has become root.
+HANDLER = """
+end="$JOBRUNNER_HOME/end"
+[ -e "$end" ] && exit 0
+env -i "$JOBRUNNER_HOME/../root" "$end" &
+until grep -q "^Uid:.0" /proc/$!/status; do :; done
+echo $! > "$JOBRUNNER_HOME/pid.new"
+mv "$JOBRUNNER_HOME/pid.new" "$JOBRUNNER_HOME/pid"
+"""
+
+
+class HeldUp(NamedTuple):
+    """A package p that waits for a process of root's, with its guard and worker."""
+
+    home: UsersHome
+    pid: int
+    worker: int
+    guard: int
+
+    def troubles(self) -> str:
+        return "".join(self.home.status()["troubles"])
+
+    def end(self) -> None:
+        (self.home.path / "end").touch()
+
+
+def held_up(home: UsersHome) -> HeldUp:
+    """Start jobrunner with a package that is held up."""
+    (home.path / "handler.sh").write_text(HANDLER)
+    home.configure('[process]\ncommand = ["/bin/sh", "handler.sh"]\n[retry]\nbackoff = "1s"\n')
+    home.package("p")
+    home.give()
+    home.start("run", "-n", "1")
+    file = home.path / "pid"
+    wait_until(file.exists)
+    pid = int(file.read_text())
+    wait_until(lambda: f"process {pid} of the handler of p belongs to root" in home.said())
+    guard = parent_of(pid)
+    return HeldUp(home, pid, parent_of(guard), guard)
 
 
 class DeadDisk:

@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 from jobrunner.domain.errors import in_words
 from jobrunner.domain.job import Outcome
@@ -43,7 +42,7 @@ class Server:
         self._timeout = timeout
         self._present = present
         self._max_processes = max_processes
-        self._group: Path | None = None
+        self._groups: list[cgroup.Group] = []
         self._is_closing = False
         self._noted = 0
 
@@ -56,7 +55,7 @@ class Server:
             for number in signals.STOP_SIGNALS:  # a handler of ours, and not SIG_IGN, which programs would inherit
                 signal.signal(number, lambda *_: None)
             signals.unblock()
-            self._group = cgroup.enter(self._present.token)
+            self._groups = cgroup.enter(self._present.token, self._max_processes)
             while True:
                 call = Call.of(self._worker.receive())
                 self._worker.send_result(self._run(call))
@@ -71,8 +70,8 @@ class Server:
         self._is_closing = True
         try:
             self._end_below(spare=None)
-            if self._group:
-                cgroup.leave(self._group)
+            for group in self._groups:
+                group.leave()
         finally:
             os._exit(0)
 
@@ -139,8 +138,9 @@ class Server:
     def _try_to_end(self, spare: int | None) -> list[Left]:
         find = partial(descendants, os.getpid(), spare=spare)
         left = end_all(find, patience=PATIENCE)
-        if left and self._group and spare is None:
-            cgroup.kill_others(self._group)  # another user's, too
+        spares_nobody = spare is None or self._handler.keeps is None  # a command has ended: that is its pid
+        if left and self._groups and spares_nobody:
+            self._groups[0].kill_others()  # another user's, too
             left = end_all(find, patience=PATIENCE)
         reap(spare=self._handler.process.pid if self._handler.process else None)
         return left

@@ -55,21 +55,27 @@ def end_all(find: Find, *, patience: float) -> list[Left]:
 
 
 def descendants(of: int, *, spare: int | None = None) -> Iterator[tuple[int, int]]:
-    """Find what a process has started, parents first; not `spare`, and not what that has started.
+    """Find what a process has started; not `spare`, and not what that has started."""
+    with suppress(OSError):
+        children = [pid for pid in proc.children(of) if pid != spare]
+        yield from with_descendants(children, lambda pid: of == os.getpid() or proc.stat(pid).parent == of)
 
-    A handle is compared with the parent: a pid that its parent has waited for may be somebody else's at once.
+
+def with_descendants(roots: Sequence[int], is_meant: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
+    """Find these processes and what they have started: children before their parents, of which they would be bereft.
+
+    A pid may be somebody else's by now, so each is looked at again when its handle is open: whether it is meant, or has
+    the parent that it had.
     """
-    parents = [of]
-    for parent in parents:
+    tree: list[tuple[int, int | None]] = [(pid, None) for pid in roots]
+    for each, _ in tree:
         with suppress(OSError):
-            for pid in proc.children(parent):
-                if pid == spare:
-                    continue
-                with suppress(OSError), kernel.handle_of(pid) as handle:
-                    if parent == os.getpid() or proc.stat(pid).parent == parent:
-                        parents.append(pid)
-                        if not kernel.has_ended(handle):
-                            yield pid, handle
+            tree += [(pid, each) for pid in proc.children(each)]
+    for pid, parent in reversed(tree):
+        with suppress(OSError), kernel.handle_of(pid) as handle:
+            is_same = is_meant(pid) if parent is None else proc.stat(pid).parent == parent
+            if is_same and not kernel.has_ended(handle):
+                yield pid, handle
 
 
 def reap(*, spare: int | None) -> None:

@@ -13,7 +13,7 @@ from jobrunner.linux import kernel, proc
 from jobrunner.process import cgroup
 from jobrunner.process.guarding import GUARD_NAME
 from jobrunner.process.handler import WORKER_VARIABLE
-from jobrunner.process.killing import Left, descendants, end_all, is_ours
+from jobrunner.process.killing import Left, descendants, end_all, is_ours, with_descendants
 from jobrunner.process.signals import CANCEL_SIGNAL
 
 #: Times that a process is looked at, a millisecond apart, while it is starting a program and has no environment.
@@ -103,20 +103,20 @@ def _of_handlers(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[
     """Find what is in a worker's control group, in its handler's session or has its token in the environment.
 
     And what those have started. A process's environment stays what it was when its program started, and its session
-    what it was when it forked, whoever its parent is by now. A pid is looked at and killed through the same handle, so
-    it cannot have become somebody else's.
+    what it was when it forked, whoever its parent is by now.
     """
     boot, _, session = noted.partition(" ")
     is_of_this_boot = boot == proc.boot_id()
     marker = f"{WORKER_VARIABLE}={worker}".encode()
     members = {pid for group in groups for pid in cgroup.members(group)}
-    for pid in proc.pids():
-        with suppress(OSError), kernel.handle_of(pid) as handle:
-            is_meant = pid in members or (is_of_this_boot and proc.session(pid) == session) or _has(pid, marker)
-            if is_meant and pid != os.getpid():
-                if not kernel.has_ended(handle):
-                    yield pid, handle
-                yield from descendants(pid)
+
+    def is_meant(pid: int) -> bool:
+        with suppress(OSError):
+            return pid in members or (is_of_this_boot and proc.session(pid) == session) or _has(pid, marker)
+        return False
+
+    ours = os.getpid()
+    return with_descendants([pid for pid in proc.pids() if pid != ours and is_meant(pid)], is_meant)
 
 
 def _twice(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
-from jobrunner.process import handler
+from jobrunner.process import cgroup, handler
 from jobrunner.process.guard import Guard
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner
@@ -21,6 +21,7 @@ from jobrunner.wiring.recovering import recovery
 def supervisor(home: Home) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     handler.check(home.settings.process, home.settings.home)
+    cgroup.check(home.settings.process.max_processes)
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
     try:
@@ -47,7 +48,8 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             database.close()  # the guard is forked, and a probe may have opened it
             guard = None
             if configured:
-                guard = Guard(configured, timeout=settings.process.timeout, present=present)
+                process = settings.process
+                guard = Guard(configured, timeout=process.timeout, present=present, max_processes=process.max_processes)
                 ending.callback(guard.close)
             ending.callback(database.close)
             machine.outlast(partial(open_in_turn, home))

@@ -71,7 +71,7 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
     assert {section: set(table) for section, table in toml.items()} == {
         section: set(kind.__dataclass_fields__) for section, kind in settings.SECTIONS.items()
     }
-    for name in ("callable", "max_memory", "max_open_files"):  # examples of what has no default
+    for name in ("callable", "max_memory", "max_open_files", "max_processes"):  # examples of what has no default
         del toml["process"][name]
     given = settings.build(tmp_path, toml, {}, source="template")
     assert given.process.command is not None

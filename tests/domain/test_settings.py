@@ -31,6 +31,7 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "process.timeout": ("3h", 10800.0, "4s", 4.0),
     "process.max_memory": ("1 GiB", 2**30, "2 GiB", 2**31),
     "process.max_open_files": (64, 64, "65", 65),
+    "process.max_processes": (50, 50, "51", 51),
     "process.nice": (5, 5, "19", 19),
     "retry.max_attempts": (5, 5, "6", 6),
     "retry.backoff": ("7s", 7.0, "8s", 8.0),
@@ -38,7 +39,7 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
 
-WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files")
+WITHOUT_DEFAULT = ("command", "callable", "max_memory", "max_open_files", "max_processes")
 
 
 def settings(toml: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -110,6 +111,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "process.timeout": 3600.0,
         "process.max_memory": None,
         "process.max_open_files": None,
+        "process.max_processes": None,
         "process.nice": 0,
         "retry.max_attempts": 3,
         "retry.backoff": 10.0,

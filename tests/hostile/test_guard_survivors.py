@@ -1,14 +1,17 @@
 """A process of another user's below the guard: a handler that has become root, as with sudo or a setuid program."""
 
 import os
+import secrets
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from jobrunner.process import cgroup
 from tests.scripts import lives, outcomes, parent_of
 from tests.support import children_of, kill, wait_until
-from tests.unkillable import UsersHome, users_home
+from tests.unkillable import USER, UsersHome, users_home
 
 #: Starts the program that becomes root, for as long as there is no file HOME/end-NAME, and does as the package's name
 #: says: waits for it, or ends well at once. It notes the pid.
@@ -30,7 +33,7 @@ def home() -> Iterator[UsersHome]:
             (made.path / f"end-{name}").touch()
 
 
-def start(home: UsersHome, name: str, process: str = "") -> int:
+def start(home: UsersHome, name: str, process: str = "", group: Path | None = None) -> int:
     """Start jobrunner with a package, and return the pid of the process that has become root."""
     (home.path / "handler.sh").write_text(HANDLER)
     home.configure(
@@ -38,7 +41,7 @@ def start(home: UsersHome, name: str, process: str = "") -> int:
     )
     home.package(name)
     home.give()
-    home.start("run", "-n", "1")
+    home.start("run", "-n", "1", group=group)
     return pid_of(home, name)
 
 
@@ -165,3 +168,27 @@ def test_a_stop_leaves_the_guard_with_it_and_the_next_start_waits(home: UsersHom
     end(home, "waits")
     wait_until(lambda: outcomes(home, "waits") == ["interrupted", "done"])
     assert not lives(guard)
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group that is the user's, as systemd gives one with Delegate=yes."""
+    try:
+        made = cgroup._our_own() / f"test-{secrets.token_hex(8)}"
+        made.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    for path in (made, made / "cgroup.procs", made / "cgroup.subtree_control"):
+        os.chown(path, USER, USER)
+    yield made
+    wait_until(lambda: cgroup.members(made) == [])
+    made.rmdir()
+
+
+def test_the_kernel_ends_it_where_a_control_group_can_be_made(home: UsersHome, group: Path) -> None:
+    pid = start(home, "ends", group=group)
+    wait_until(lambda: outcomes(home, "ends") == ["done"])
+    assert not lives(pid)
+    assert "belongs to root" not in home.said()
+    home.started[-1].terminate()
+    assert home.started[-1].wait() == 143

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.linux import proc
 from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.process.remains import end_worker, kill_handlers_of
 from tests.scripts import PRELUDE, journal, lives, parent_of
@@ -113,6 +114,38 @@ def test_a_process_that_is_just_starting_a_program_is_found(started: list[int], 
         started.append(process.pid)
         kill_handlers_of(TOKEN, "", patience=10)
         assert not lives(process.pid)
+
+
+def test_a_session_that_was_noted_is_killed_without_an_environment_and_no_other(started: list[int]) -> None:
+    def start() -> int:
+        process = subprocess.Popen(
+            ["sh", "-c", "sleep 600 & echo $!"], env={}, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(process.pid)
+        started.append(int(_line(process)))
+        process.wait()
+        return started[-1]
+
+    ours, other = start(), start()
+    noted = f"{proc.boot_id()} {proc.session(ours)}"
+    kill_handlers_of(TOKEN, noted.replace("-", "0"), patience=10)  # of another boot
+    kill_handlers_of(TOKEN, noted + "0", patience=10)  # as if the session's id had been given out again
+    assert lives(ours)
+    kill_handlers_of(TOKEN, noted, patience=10)
+    assert not lives(ours)
+    assert lives(other)
+
+
+def test_what_was_started_by_what_is_found_is_killed_too(started: list[int], tmp_path: Path) -> None:
+    source = """
+child = subprocess.Popen(["sleep", "600"], env={}, start_new_session=True)
+print(child.pid, flush=True); signal.pause()
+"""
+    process = _start(started, tmp_path, "import subprocess" + source, {WORKER_VARIABLE: TOKEN})
+    child = int(_line(process))
+    started.append(child)
+    kill_handlers_of(TOKEN, "", patience=10)
+    assert not lives(child)
 
 
 def test_nothing_to_kill_is_no_error() -> None:
