@@ -129,12 +129,15 @@ def _parent() -> Path:
 
 def _limiting() -> Path:
     """Return a group below which others can be limited, after we have made it one. Raises OSError."""
-    with suppress(OSError):
+    try:
         parent = _parent()
-        if "pids" in (parent / "cgroup.controllers").read_text().split():
-            _let_limit(parent)
-            return parent
-    return _our_own("pids")
+        can_limit = "pids" in (parent / "cgroup.controllers").read_text().split()
+    except OSError:
+        can_limit = False
+    if not can_limit:
+        return _our_own("pids")
+    _let_limit(parent)
+    return parent
 
 
 def _let_limit(parent: Path) -> None:

@@ -44,6 +44,7 @@ class Server:
         self._max_processes = max_processes
         self._groups: list[cgroup.Group] = []
         self._is_closing = False
+        self._boot = proc.boot_id()
         self._noted = 0
 
     def run_until_closed(self) -> None:
@@ -99,7 +100,7 @@ class Server:
         """Say how recovery finds what the handler starts, should we be killed, too."""
         if handler != self._noted:
             self._noted = handler
-            self._present.note(f"{proc.boot_id()} {proc.session(handler)}")
+            self._present.note(f"{self._boot} {proc.session(handler)}")
 
     def _wait(self, ended: tuple[int, ...], seconds: float) -> bool:
         """Wait for the handler's end; False when the time is over. Raises _WorkerGone."""

@@ -16,9 +16,9 @@ from jobrunner.domain.package import Package
 from jobrunner.process import guarding
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, CallableHandler, CommandHandler, Handler
-from jobrunner.process.killing import Left
+from jobrunner.process.killing import Left, descendants
 from jobrunner.process.presence import Presence
-from tests.scripts import PRELUDE, journal, lives, parent_of
+from tests.scripts import BOMB, PRELUDE, journal, lives, parent_of
 from tests.support import children_of, clean_environment, kill, wait_until
 from tests.unkillable import dead_disk
 
@@ -394,6 +394,13 @@ def test_a_handler_that_stops_its_guard_without_end_is_ended_with_it(tmp_path: P
     with pytest.raises(JobrunnerError, match="was stopped again and again: the worker ends, too"):
         guard.run(_call(tmp_path), nobody_left)
     assert not lives(_pid(tmp_path, "start"))
+
+
+def test_a_handler_that_forks_without_end_is_gone_at_its_timeout(tmp_path: Path, make_guard: MakeGuard) -> None:
+    """Each in a session of its own, as many as it wants at once."""
+    guard = make_guard(_command(tmp_path, BOMB), timeout=2.0)
+    assert "timeout" in guard.run(_call(tmp_path), nobody_left).error
+    assert list(descendants(guard._pid)) == []
 
 
 def test_a_handler_that_one_of_its_own_traces_does_not_outlive_its_end(tmp_path: Path, make_guard: MakeGuard) -> None:

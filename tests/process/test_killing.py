@@ -13,25 +13,9 @@ import pytest
 
 from jobrunner.linux import kernel, proc
 from jobrunner.process.killing import Left, descendants, end_all, in_words, reap
-from tests.scripts import lives, parent_of, state_of
+from tests.scripts import BOMB, lives, parent_of, state_of
 from tests.support import wait_until
 from tests.unkillable import dead_disk
-
-#: Forks as often as it can, in a session of its own each time, while there are less than so many of its kind; what a
-#: kill takes away grows again at once.
-BOMB = """
-import os, sys
-def count():
-    return sum(open(f"/proc/{pid}/comm").read() == "bomb\\n" for pid in os.listdir("/proc") if pid.isdigit())
-open("/proc/self/comm", "w").write("bomb")
-print(flush=True)
-while True:
-    try:
-        if count() < 60 and os.fork() == 0:
-            os.setsid()
-    except OSError:
-        pass
-"""
 
 
 @pytest.fixture
