@@ -54,7 +54,7 @@ def test_what_forks_without_end_is_ended() -> None:
 
 @pytest.mark.usefixtures("below")
 def test_none_is_killed_before_all_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    start(sys.executable, "-c", "import os, time\nfor _ in range(3): os.fork()\nprint(flush=True)\ntime.sleep(600)")
+    start(sys.executable, "-c", "import os, time\nprint(flush=True)\nfor _ in range(3): os.fork()\ntime.sleep(600)")
     wait_until(lambda: len(list(descendants(os.getpid()))) == 8)
     send, states = signal.pidfd_send_signal, list[str]()
 
