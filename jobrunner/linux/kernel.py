@@ -16,7 +16,6 @@ _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 _SIGSET_BYTES = 128
-_SIGNALFD_INFO_BYTES = 128
 
 
 def die_with_parent(parent: int) -> None:
@@ -45,7 +44,10 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
 
     Python's own signal.sigtimedwait returns garbage when the process was stopped and goes on after its time.
     """
-    signals = _set_of(numbers)
+    signals = ctypes.create_string_buffer(_SIGSET_BYTES)
+    libc.sigemptyset(signals)
+    for number in numbers:
+        libc.sigaddset(signals, number)
     deadline = time.monotonic() + seconds
     while True:
         whole, part = divmod(max(deadline - time.monotonic(), 0), 1)
@@ -54,25 +56,6 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
             return caught
         if ctypes.get_errno() != errno.EINTR:
             return None
-
-
-class SignalFile:
-    """A descriptor that is readable once one of these blocked signals has come (signalfd(2)): for a poll."""
-
-    def __init__(self, numbers: Iterable[int]) -> None:
-        self._descriptor = checked(libc.signalfd(-1, _set_of(numbers), os.O_CLOEXEC | os.O_NONBLOCK))
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._descriptor
-
-    def take(self) -> None:
-        """Take one signal that has come, so that the descriptor is readable again only at the next one."""
-        os.read(self._descriptor, _SIGNALFD_INFO_BYTES)
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
 
 
 @contextmanager
@@ -95,14 +78,6 @@ def is_readable(descriptor: int, within: float = 0) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(max(within, 0) * 1000))
-
-
-def _set_of(numbers: Iterable[int]) -> ctypes.Array[ctypes.c_char]:
-    signals = ctypes.create_string_buffer(_SIGSET_BYTES)
-    libc.sigemptyset(signals)
-    for number in numbers:
-        libc.sigaddset(signals, number)
-    return signals
 
 
 def _prctl(option: int, argument: object) -> None:

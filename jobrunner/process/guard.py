@@ -21,6 +21,8 @@ from jobrunner.process.handler import Call, Handler
 from jobrunner.process.killing import Left, descendants, end_all, reap, wait_for_one
 from jobrunner.process.presence import Present
 
+#: Seconds between two looks at whether the guard was stopped, while the handler runs.
+_LOOK = 1.0
 #: A guard that is stopped is continued, but not more often than this during one run of the handler.
 _MOST_STOPS = 3
 _KILLED = "the guard of this worker was killed: the worker ends, too"
@@ -36,8 +38,7 @@ class Guard:
     def __init__(self, handler: Handler, *, timeout: float, present: Present, max_processes: int | None = None) -> None:
         """Fork the guard. `timeout` in seconds, for each run of the handler; `present`: the worker's presence.
 
-        `max_processes`: how many processes and threads a run of the handler may have, if they are to be limited. A
-        guard that is stopped is noticed only where SIGCHLD is blocked.
+        `max_processes`: how many processes and threads a run of the handler may have, if they are to be limited.
         """
         kernel.adopt_orphans()
         self._channel, theirs = Channel.pair()
@@ -46,10 +47,8 @@ class Guard:
             self._channel.close()
             Server(theirs, handler, timeout, present, max_processes).run_until_closed()
         theirs.close()
-        self._signals = kernel.SignalFile({signal.SIGCHLD})
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
-        self._poll.register(self._signals, select.POLLIN)
 
     def run(self, call: Call, held_up: HeldUp) -> HandlerResult:
         """Run the handler and return how it ended; nothing that it started is left then.
@@ -60,7 +59,7 @@ class Guard:
             self._channel.send(call.as_message())
         stops = 0
         while stops <= _MOST_STOPS:
-            if not self._has_sent():
+            if not self._poll.poll(_LOOK * 1000):
                 stops += self._was_stopped()
                 continue
             try:
@@ -75,23 +74,17 @@ class Guard:
 
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where the guard was killed while no handler ran."""
-        if self._has_sent(0):  # it sends nothing unasked: this is its end
+        if self._poll.poll(0):  # it sends nothing unasked: this is its end
             raise self._end_below(_KILLED, lambda left: None)
 
     def close(self) -> None:
         """End the guard and everything below it, and wait for that."""
         self._channel.close()
-        self._signals.close()
         if self._pid:
             os.waitpid(self._pid, 0)
 
-    def _has_sent(self, milliseconds: int | None = None) -> bool:
-        """Wait until the guard has sent something or ended, or a child of ours has stopped or ended."""
-        return self._channel.fileno() in {descriptor for descriptor, _ in self._poll.poll(milliseconds)}
-
     def _was_stopped(self) -> bool:
         """Let a guard that was stopped go on, and say whether it was."""
-        self._signals.take()
         if os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WNOHANG) is None:
             return False
         os.kill(self._pid, signal.SIGCONT)

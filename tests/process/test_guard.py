@@ -365,29 +365,18 @@ def test_what_a_killed_guard_leaves_is_gone_before_the_worker_hears_of_it(
     assert not lives(_pid(tmp_path, "escaped"))
 
 
-@pytest.fixture
-def child_signals_wait() -> Iterator[None]:
-    """SIGCHLD is blocked, as in a worker."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    yield
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-@pytest.mark.usefixtures("child_signals_wait")
 def test_a_guard_that_its_handler_stops_goes_on(tmp_path: Path, make_guard: MakeGuard) -> None:
     guard = make_guard(_command(tmp_path, "os.kill(os.getppid(), signal.SIGSTOP)"))
-    for _ in range(5):
+    for _ in range(2):
         assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
 
 
-@pytest.mark.usefixtures("child_signals_wait")
 def test_a_guard_that_is_stopped_while_nothing_runs_goes_on(tmp_path: Path, make_guard: MakeGuard) -> None:
     guard = make_guard(_command(tmp_path, ""))
     os.kill(guard._pid, signal.SIGSTOP)
     assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
 
 
-@pytest.mark.usefixtures("child_signals_wait")
 def test_a_handler_that_stops_its_guard_without_end_is_ended_with_it(tmp_path: Path, make_guard: MakeGuard) -> None:
     source = "note('start')\nwhile True: os.kill(GUARD, signal.SIGSTOP)"
     guard = make_guard(_command(tmp_path, f"GUARD = os.getppid()\n{source}"))
