@@ -74,7 +74,12 @@ def enter(worker: str, max_processes: int | None) -> list[Group]:
 
 def groups_of(worker: str) -> list[Path]:
     """Return the groups of a worker, wherever they are; none where there are none."""
-    return [group for _, point in (*_mounted(), *_mounted("pids")) for group in Path(point).rglob(_name(worker))]
+    found: list[Path] = []
+    for controller in ("", "pids"):
+        with suppress(OSError):  # there are no control groups, or others vanish while we look
+            for _, point in _mounted(controller):
+                found += Path(point).rglob(_name(worker))
+    return found
 
 
 def kill(group: Path) -> None:

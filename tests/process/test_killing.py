@@ -56,16 +56,22 @@ def test_what_forks_without_end_is_ended() -> None:
 def test_none_is_killed_before_all_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     start(sys.executable, "-c", "import os, time\nprint(flush=True)\nfor _ in range(3): os.fork()\ntime.sleep(600)")
     wait_until(lambda: len(list(descendants(os.getpid()))) == 8)
-    send, states = signal.pidfd_send_signal, list[str]()
+    send, sent = signal.pidfd_send_signal, list[tuple[int, str]]()
 
-    def look_and_send(handle: int, number: int) -> None:
-        if number == signal.SIGKILL and not states:
-            states.extend(state_of(pid) for pid, _ in descendants(os.getpid()))
+    def note_and_send(handle: int, number: int) -> None:
+        sent.append((number, Path(f"/proc/self/fdinfo/{handle}").read_text().partition("Pid:")[2].split()[0]))
         send(handle, number)
 
-    monkeypatch.setattr(signal, "pidfd_send_signal", look_and_send)
+    monkeypatch.setattr(signal, "pidfd_send_signal", note_and_send)
     assert end_below() == []
-    assert states == ["T"] * 8
+    first_kill = [number for number, _ in sent].index(signal.SIGKILL)
+    stopped, killed = (
+        {pid for number, pid in sent[:first_kill]},
+        {pid for number, pid in sent if number == signal.SIGKILL},
+    )
+    assert {number for number, _ in sent[:first_kill]} == {signal.SIGSTOP}
+    assert stopped == killed
+    assert len(killed) == 8
 
 
 @pytest.mark.usefixtures("below")
