@@ -24,6 +24,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import Package
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, handler_for
+from jobrunner.process.presence import Presence
 from jobrunner.wiring.home import load_settings
 
 #: Settings of the whole job: what its handler is.
@@ -88,11 +89,11 @@ def through_guard(words: list[str], base: Path, count: int) -> float:
     settings = load_settings(base).process
     handler = handler_for(settings, base, "bench")
     assert handler is not None
-    guard = Guard(handler, timeout=settings.timeout, worker="bench")
+    guard = Guard(handler, timeout=settings.timeout, present=Presence(base / "workers").appear())
     call = Call(Package("one", base, base / "one.zip", 1, base), str(base / "guard.log"))
 
     def run() -> None:
-        if guard.run(call).outcome is not Outcome.DONE:
+        if guard.run(call, lambda left: None).outcome is not Outcome.DONE:
             raise SystemExit(f"{words} did not end well: {(base / 'guard.log').read_text()}")
 
     seconds = timed(run, count)

@@ -70,6 +70,22 @@ def vanish():
         return int(pid.read())
 """
 
+#: Forks as often as it can, in a session of its own each time, while there are less than so many of its kind; what a
+#: kill takes away grows again at once.
+BOMB = """
+import os, sys
+def count():
+    return sum(open(f"/proc/{pid}/comm").read() == "bomb\\n" for pid in os.listdir("/proc") if pid.isdigit())
+open("/proc/self/comm", "w").write("bomb")
+print(flush=True)
+while True:
+    try:
+        if count() < 60 and os.fork() == 0:
+            os.setsid()
+    except OSError:
+        pass
+"""
+
 
 @dataclass(frozen=True)
 class Note:

@@ -22,7 +22,9 @@ import pytest
 from jobrunner.files.delivery import Source
 from jobrunner.files.workspace import BOOT_ID
 from tests.crash_driver import Kill, encoded
+from tests.scripts import outcomes, parent_of
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until
+from tests.unkillable import held_up, users_home
 
 ROOT = Path(__file__).parent.parent
 DRIVER = Path(__file__).with_name("crash_driver.py")
@@ -1019,6 +1021,28 @@ def test_row_31_a_queued_job_that_is_being_cancelled_fails_with_the_next_start(s
     scene.assert_failed(error="cancelled")
     assert scene.ran() == []
     assert scene.outcomes() == ["interrupted", "failed"]
+
+
+@pytest.mark.parametrize("row", ["row-40", "row-41", "row-42"])
+def test_what_cannot_be_ended_of_a_handler_is_waited_for_whoever_is_killed(row: str) -> None:
+    with users_home() as home:
+        held = held_up(home)
+        if row == "row-41":
+            kill(held.worker)
+        elif row == "row-42":
+            ours = (parent_of(held.worker), held.worker, held.guard)
+            for pid in ours:  # neither may see the others' end
+                os.kill(pid, signal.SIGSTOP)
+            for pid in ours:
+                kill(pid)
+            home.start("run", "-n", "1")
+        wait_until(lambda: f"process {held.pid} of a dead worker" in held.troubles() or row == "row-40")
+        assert outcomes(home) == ["running"]
+        [workspace] = home.work.glob("[0-9]*")
+        assert sorted(os.listdir(workspace)) == ["data", "package"]
+        held.end()
+        expected = {"row-40": ["done"], "row-41": ["crashed", "done"], "row-42": ["interrupted", "done"]}
+        wait_until(lambda: outcomes(home) == expected[row])
 
 
 def test_a_crash_at_each_step_after_the_success_in_turn_does_not_fail_a_package(scene: Scene) -> None:

@@ -91,11 +91,12 @@ def groups(home: TestHome) -> Callable[[], list[Path]]:
         (cgroup._our_own() / probe).rmdir()
     except OSError as error:
         pytest.skip(f"no control group can be made here, as root or in a group of ours: {error}")
-    root, tokens = cgroup._mounted()[1], set[str]()
+    (_, root), *_ = cgroup._mounted()
+    tokens = set[str]()
 
     def existing() -> list[Path]:
         tokens.update(os.listdir(home.work / ".workers"))
-        return [group for group in root.rglob("jobrunner-*") if group.name.removeprefix("jobrunner-") in tokens]
+        return [group for group in Path(root).rglob("jobrunner-*") if group.name.removeprefix("jobrunner-") in tokens]
 
     return existing
 
@@ -136,12 +137,11 @@ def test_whose_group_is_swept_away_before_it_has_entered_makes_it_anew(
 
     monkeypatch.setattr(Path, "write_text", sweep_and_write)
     before = cgroup._our_own()
-    group = cgroup.enter(secrets.token_hex(8))
+    [group] = cgroup.enter(secrets.token_hex(8), None)
     try:
-        assert group == swept[0] == cgroup._our_own()
+        assert group.path == swept[0] == cgroup._our_own()
     finally:
-        if group:
-            cgroup.leave(group)
+        group.leave()
     assert cgroup._our_own() == before
 
 

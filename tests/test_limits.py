@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.process import cgroup
 from tests.messages import complaint
-from tests.support import TestHome
+from tests.support import TestHome, processes_of
 
 TELL = """
 import json, os, resource, subprocess, sys
@@ -72,3 +74,45 @@ def test_a_limit_above_our_own_is_refused_before_anything_starts(home: TestHome)
     said = complaint(home.jobrunner("work", "--drain"))
     assert f"process.max_open_files is {most + 1}, but jobrunner itself is held to {most}: lower it" in said
     assert Path(home.inbox / "p").exists()
+
+
+BOMB = """
+import os, sys, time
+forks = []
+try:
+    while len(forks) < 100:
+        forks.append(os.fork())
+        if forks[-1] == 0:
+            time.sleep(600)
+except OSError as error:
+    print(len(forks), error)
+    sys.exit(len(forks))
+"""
+
+
+def test_a_run_of_the_handler_has_so_many_processes_at_most(home: TestHome) -> None:
+    try:
+        cgroup.check(10)
+    except ConfigurationError as error:
+        pytest.skip(str(error))
+    home.handler(BOMB, max_processes="10", retry="max_attempts = 1")
+    home.package("p")
+    assert home.jobrunner("run", "-n", "1", "--drain").returncode == 1
+    assert home.show("p")["error"] == "the handler ended with exit status 9"  # nine forks and itself
+    assert "Resource temporarily unavailable" in (home.logs / "p" / "1.log").read_text()
+    assert processes_of(home) == []
+
+
+def test_a_limit_of_processes_that_cannot_be_set_is_refused_before_anything_starts(
+    home: TestHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_group(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", no_group)
+    with pytest.raises(ConfigurationError) as refused:
+        cgroup.check(10)
+    said = str(refused.value)
+    assert said.startswith("process.max_processes is 10, but no control group that limits processes can be made (")
+    assert said.endswith("start jobrunner as root or with Delegate=yes in its systemd unit, or leave it out")
+    cgroup.check(None)

@@ -95,6 +95,12 @@ class ProcessSettings:
     max_open_files: int | None = key(
         values.positive, None, "of each of its processes, if they are to be limited", example="1024"
     )
+    max_processes: int | None = key(
+        values.positive,
+        None,
+        "processes and threads of one run of it, if they are to be limited (needs control groups)",
+        example="200",
+    )
     nice: int = key(values.niceness, 0, "how much it gives way to other programs: 0 to 19")
     max_log: int = key(values.log_size, "100 MiB", "of what one attempt prints, the beginning and the end are kept")
     environment: tuple[tuple[str, str | None], ...] | None = key(

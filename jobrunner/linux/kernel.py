@@ -3,9 +3,11 @@
 import ctypes
 import errno
 import os
+import select
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from jobrunner.linux.libc import checked, libc
 
@@ -60,6 +62,28 @@ def wait_for_signal(numbers: Iterable[int], seconds: float) -> int | None:
             return caught
         if ctypes.get_errno() != errno.EINTR:
             return None
+
+
+@contextmanager
+def handle_of(pid: int) -> Iterator[int]:
+    """Hold a process by a descriptor (pidfd_open(2)), so that its pid cannot become another one's. Raises OSError."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def has_ended(handle: int, within: float = 0) -> bool:
+    """Say whether a process has ended, all of its threads; wait for that up to `within` seconds."""
+    return is_readable(handle, within)
+
+
+def is_readable(descriptor: int, within: float = 0) -> bool:
+    """Say whether a descriptor can be read without waiting; wait for that up to `within` seconds."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(within, 0) * 1000))
 
 
 def _prctl(option: int, argument: object) -> None:

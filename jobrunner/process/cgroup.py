@@ -1,38 +1,122 @@
-"""A control group for all that a worker's handlers start (cgroups(7)): its processes can be ended all at once.
+"""Control groups for all that a worker's handlers start (cgroups(7)): ended all at once, and limited in number.
 
-It is made where our own group is ours to write: for root, in many containers, under systemd with Delegate=yes.
-Elsewhere only a process that has emptied its environment can outlive the death of its guard.
+They are made where our own group is ours to write: for root, in many containers, under systemd with Delegate=yes.
+Elsewhere only a process that has left its session and emptied its environment can outlive its guard and its worker.
 """
 
-import select
-import time
+import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from jobrunner.domain.errors import ConfigurationError, in_words
+
+#: Where a supervisor goes if its own group may have no processes, because it limits the groups below it.
+_SUPERVISORS = "jobrunner.supervisor"
 
 
-def enter(worker: str) -> Path | None:
-    """Put this process, and so all that it will start, into a group that is named by a worker's token.
+class Group(NamedTuple):
+    """A group that this process is in, and where it was before."""
 
-    Return the group, None where there can be none.
+    path: Path
+    before: Path
+
+    def kill_others(self) -> None:
+        """Kill all in the group but this process: another user's, too."""
+        with suppress(OSError):
+            _move_to(self.before)
+            kill(self.path)
+            _move_to(self.path)
+
+    def leave(self) -> None:
+        """Go back to where this process was before, and remove the group, in which nobody is left."""
+        with suppress(OSError):
+            _move_to(self.before)
+            self.path.rmdir()
+
+
+def check(max_processes: int | None) -> None:
+    """Raise ConfigurationError where no group can be made that limits its processes.
+
+    For a supervisor, before it starts others: a group that limits those below it must have no processes of its own,
+    so this process may be moved to a group below its own.
     """
+    if max_processes is None:
+        return
     try:
-        group = _our_own() / _name(worker)
-        for left in group.parent.glob(_name("*")):
-            with suppress(OSError):  # somebody is in it; else it is nobody's, or is made anew by who was about to enter
-                left.rmdir()
-        while not _has_entered(group):
-            pass
-    except OSError:
-        return None
-    return group
+        probe = _limiting() / f"jobrunner-{os.getpid()}"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise ConfigurationError(
+            f"process.max_processes is {max_processes}, but no control group that limits processes can be made "
+            f"({in_words(error)}): start jobrunner as root or with Delegate=yes in its systemd unit, or leave it out"
+        ) from error
 
 
-def _has_entered(group: Path) -> bool:
+def enter(worker: str, max_processes: int | None) -> list[Group]:
+    """Put this process, and so all that it will start, into groups that are named by a worker's token.
+
+    Return them: one that can be killed, where there can be one, and where `max_processes` are set, one that limits the
+    processes and threads beside this process to so many. Raises OSError where that cannot be made.
+    """
+    groups = []
+    with suppress(OSError):
+        groups.append(_enter(_our_own(), _parent(), worker, "cgroup.kill"))  # not before Linux 5.14
+    if max_processes is not None:
+        if not (groups and (groups[0].path / "pids.max").exists()):
+            own = _our_own("pids")
+            groups.append(_enter(own, own, worker, "pids.max"))
+        (groups[-1].path / "pids.max").write_text(str(max_processes + 1))
+    return groups
+
+
+def groups_of(worker: str) -> list[Path]:
+    """Return the groups of a worker, wherever they are; none where there are none."""
+    found: list[Path] = []
+    for controller in ("", "pids"):
+        with suppress(OSError):  # there are no control groups, or others vanish while we look
+            for _, point in _mounted(controller):
+                found += Path(point).rglob(_name(worker))
+    return found
+
+
+def kill(group: Path) -> None:
+    """Kill all in a group at once, whosever they are, if the group is ours to kill."""
+    with suppress(OSError):
+        (group / "cgroup.kill").write_text("1")
+
+
+def members(group: Path) -> list[int]:
+    """Return the pids in a group."""
+    with suppress(OSError):
+        return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+    return []
+
+
+def remove(group: Path) -> None:
+    """Remove a group in which nobody is left, unless somebody else was faster."""
+    with suppress(OSError):
+        group.rmdir()
+
+
+def _enter(before: Path, parent: Path, worker: str, needed: str) -> Group:
+    """Make a group and enter it. Raises OSError, also where the file `needed` is not in it."""
+    group = parent / _name(worker)
+    for left in parent.glob(_name("*")):
+        remove(left)  # somebody is in it; else it is nobody's, or is made anew by who was about to enter
+    while not _has_entered(group, needed):
+        pass
+    return Group(group, before)
+
+
+def _has_entered(group: Path, needed: str) -> bool:
     """Make a group and enter it; False where somebody removed it in between, as it was empty. Raises OSError."""
     group.mkdir()
     try:
-        (group / "cgroup.kill").stat()  # not before Linux 5.14
-        (group / "cgroup.procs").write_text("0")
+        (group / needed).stat()
+        _move_to(group)
     except OSError:
         try:
             group.rmdir()
@@ -42,55 +126,67 @@ def _has_entered(group: Path) -> bool:
     return True
 
 
-def leave(group: Path) -> None:
-    """Go back to where this process was before it entered, and remove the group, in which nobody is left."""
-    with suppress(OSError):
-        (group.parent / "cgroup.procs").write_text("0")
-        group.rmdir()
+def _parent() -> Path:
+    """Return the group below which those of workers are made. Raises OSError."""
+    own = _our_own()
+    return own.parent if own.name == _SUPERVISORS else own
 
 
-def kill(worker: str, deadline: float) -> set[int]:
-    """Kill all in the group of a worker, wherever it is, and remove it.
-
-    Return the pids that are not gone at the deadline (a time.monotonic()).
-    """
-    left: set[int] = set()
-    with suppress(OSError):  # there are no control groups, this one is not ours to kill, or somebody was faster
-        for group in _mounted()[1].rglob(_name(worker)):
-            (group / "cgroup.kill").write_text("1")
-            _wait_until_empty(group, deadline)
-            left.update(map(int, (group / "cgroup.procs").read_text().split()))
-            if not left:
-                group.rmdir()
-    return left
+def _limiting() -> Path:
+    """Return a group below which others can be limited, after we have made it one. Raises OSError."""
+    try:
+        parent = _parent()
+        can_limit = "pids" in (parent / "cgroup.controllers").read_text().split()
+    except OSError:
+        can_limit = False
+    if not can_limit:
+        return _our_own("pids")
+    _let_limit(parent)
+    return parent
 
 
-def _wait_until_empty(group: Path, deadline: float) -> None:
-    with open(group / "cgroup.events", encoding="ascii") as events:
-        changed = select.poll()
-        changed.register(events, select.POLLPRI)
-        while "populated 1" in events.read() and time.monotonic() < deadline:
-            changed.poll((deadline - time.monotonic()) * 1000)
-            events.seek(0)
+def _let_limit(parent: Path) -> None:
+    control = parent / "cgroup.subtree_control"
+    try:
+        control.write_text("+pids")
+    except OSError:  # it has processes
+        aside = parent / _SUPERVISORS
+        aside.mkdir(exist_ok=True)
+        _move_to(aside)
+        try:
+            control.write_text("+pids")
+        except OSError:  # others than we
+            _move_to(parent)
+            remove(aside)
+            raise
+
+
+def _move_to(group: Path) -> None:
+    (group / "cgroup.procs").write_text("0")
 
 
 def _name(worker: str) -> str:
     return f"jobrunner-{worker}"
 
 
-def _our_own() -> Path:
-    """Return the folder of the group that this process is in. Raises OSError where there is none to be seen."""
-    root, point = _mounted()
+def _our_own(controller: str = "") -> Path:
+    """Return the folder of the group that this process is in, in the hierarchy of a controller of cgroups version 1.
+
+    Without a controller, in that of version 2. Raises OSError where there is none to be seen.
+    """
     for line in Path("/proc/self/cgroup").read_text("utf-8", "surrogateescape").splitlines():
-        if line.startswith(f"0::{root}"):
-            return point / line.removeprefix(f"0::{root}").lstrip("/")
-    raise FileNotFoundError("/proc/self/cgroup")
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            for root, point in _mounted(controller):
+                if path.startswith(root):
+                    return Path(point, path.removeprefix(root).lstrip("/"))
+    raise FileNotFoundError(2, "No such control group", controller or "cgroup2")
 
 
-def _mounted() -> tuple[str, Path]:
-    """Return which part of the groups is mounted, and where. Raises OSError where none is."""
+def _mounted(controller: str = "") -> Iterator[tuple[str, str]]:
+    """Yield which part of a hierarchy is mounted, and where."""
     for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
         fields = line.split(" ")
-        if fields[fields.index("-") + 1] == "cgroup2":
-            return fields[3], Path(fields[4])
-    raise FileNotFoundError("cgroup2")
+        kind, _, options = fields[fields.index("-") + 1 :][:3]
+        if kind == "cgroup" and controller in options.split(",") if controller else kind == "cgroup2":
+            yield fields[3], fields[4]

@@ -5,9 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
 from jobrunner.domain.settings import ProcessSettings
 from jobrunner.linux import kernel
+from jobrunner.process.channel import Channel, Garbage, result_of
 from jobrunner.process.environment import environment_of
 from jobrunner.process.limits import NO_LIMITS, Limits
 
@@ -30,6 +31,19 @@ class Call:
 
     package: Package
     log_path: str
+
+    def as_message(self) -> list[str | int]:
+        """Return it as a message, for `of`."""
+        name, data, zip_path, attempt, home = self.package
+        return [name, str(data), str(zip_path), attempt, str(home), self.log_path]
+
+    @classmethod
+    def of(cls, message: object) -> "Call":
+        """Return the call that a message is. Raises Garbage where it is none."""
+        match message:
+            case [str(name), str(data), str(zip_path), int(attempt), str(home), str(log_path)]:
+                return cls(Package(name, Path(data), Path(zip_path), attempt, Path(home)), log_path)
+        raise Garbage
 
 
 class Handler(Protocol):
@@ -91,21 +105,24 @@ class CallableHandler:
         self._home = home
         self._environment = environment
         self._limits = limits
-        self._connection: Connection | None = None
+        self._channel: Channel | None = None
         self._pidfd = -1
+        self._is_spent = False
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def keeps(self) -> int | None:
-        """The host process, while it lives."""
-        return self.process.pid if self.process else None
+        """The host process, while it is good for another package."""
+        return self.process.pid if self.process and not self._is_spent else None
 
     def begin(self, call: Call, output: int) -> tuple[int, ...]:
         """Send the package to the host, starting it where there is none; it answers, or it dies."""
+        if self._is_spent:
+            self._forget_host()
         try:
             return self._send(call, output)
         except OSError:  # it has ended since the last package
-            self._end_host()
+            self._forget_host()
             return self._send(call, output)
 
     def finish(self) -> HandlerResult:
@@ -114,41 +131,46 @@ class CallableHandler:
         What did not succeed may have left threads and children behind: the next package gets a new host. So it does
         where the host has an account of its own: nothing of that lives when the data folder is taken back from it.
         """
+        result = self._answer()
+        is_well = result.outcome in {Outcome.DONE, Outcome.REJECTED} and not kernel.has_ended(self._pidfd)
+        self._is_spent = self._limits.account is not None or not is_well
+        return result
+
+    def _answer(self) -> HandlerResult:
         assert self.process is not None
-        assert self._connection is not None
+        assert self._channel is not None
         try:
             # a fork of the host may hold its end open: without an answer it is dead all the same
-            result: HandlerResult | None = self._connection.recv() if self._connection.poll(0) else None
+            if kernel.is_readable(self._channel.fileno()):
+                return result_of(self._channel.receive())
+        except Garbage:
+            return HandlerResult(Outcome.FAILED, "the handler wrote into the connection on which its result is sent")
         except (EOFError, OSError):
-            result = None
-        if result is None:
-            code = self.process.wait()
-            words = f"the handler ended its own process with exit status {code}"
-            result = HandlerResult(Outcome.FAILED, words) if code >= 0 else result_of_exit(code)
-        if self._limits.account or result.outcome not in {Outcome.DONE, Outcome.REJECTED}:
-            self._end_host()
-        return result
+            pass
+        if not kernel.has_ended(self._pidfd):
+            return HandlerResult(Outcome.FAILED, "the handler closed the connection on which its result is sent")
+        code = self.process.wait()
+        words = f"the handler ended its own process with exit status {code}"
+        return HandlerResult(Outcome.FAILED, words) if code >= 0 else result_of_exit(code)
 
     def _send(self, call: Call, output: int) -> tuple[int, ...]:
         if self.process is None:
             self._start_host(output)
-        assert self._connection is not None
-        self._connection.send(call)
-        return self._connection.fileno(), self._pidfd
+        assert self._channel is not None
+        self._channel.send(call.as_message())
+        return self._channel.fileno(), self._pidfd
 
-    def _end_host(self) -> None:
-        if self.process is not None and self._connection is not None:
-            self.process.kill()
+    def _forget_host(self) -> None:
+        """Close what belongs to a host that has ended."""
+        if self.process is not None and self._channel is not None:
             self.process.wait()
-            self._connection.close()
+            self._channel.close()
             os.close(self._pidfd)
-        self.process = self._connection = None
+        self.process, self._channel, self._is_spent = None, None, False
 
     def _start_host(self, output: int) -> None:
-        import socket  # noqa: PLC0415  (only callables need it)
-
-        ours, theirs = socket.socketpair()
-        with theirs:
+        ours, theirs = Channel.pair()
+        with closing(theirs):
             words = (
                 sys.executable,
                 "-P",
@@ -158,7 +180,7 @@ class CallableHandler:
                 self._function,
             )
             self.process = _start(words, self._home, self._environment, self._limits, output, keep=theirs.fileno())
-        self._connection = Connection(ours.detach())
+        self._channel = ours
         self._pidfd = os.pidfd_open(self.process.pid)
 
 

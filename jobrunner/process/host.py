@@ -9,26 +9,26 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection
 
 from jobrunner.domain.errors import Reject, RetryLater
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package, printable
+from jobrunner.process.channel import Channel
 from jobrunner.process.handler import Call, package_environment
 
 
 def main(descriptor: int, name: str) -> None:
     """Answer calls until the guard closes the connection."""
     os.set_inheritable(descriptor, False)
-    connection = Connection(descriptor)
-    output = os.dup(sys.stdout.fileno())
+    channel = Channel(descriptor)
+    output, ours = os.dup(1), os.getpid()
     home = os.getcwd()
     sys.path.insert(0, home)
     function: Callable[[Package], object] | None = None
     while True:
         try:
-            call: Call = connection.recv()
+            call = Call.of(channel.receive())
         except EOFError:
             return
         _print_to(output)
@@ -39,26 +39,18 @@ def main(descriptor: int, name: str) -> None:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
-            _answer(connection, HandlerResult(Outcome.FAULT, reason))
+            channel.send_result(_storable(HandlerResult(Outcome.FAULT, reason)))
             return
         result = _result_of(function, call.package)
-        with suppress(Exception):  # it may have closed them
-            sys.stdout.flush()
-            sys.stderr.flush()
-        _answer(connection, result)
+        _flush()
+        if os.getpid() != ours:  # a fork that came back from the callable
+            os._exit(0)
+        channel.send_result(_storable(result))
 
 
-def _answer(connection: Connection, result: HandlerResult) -> None:
-    """Send a result. Its text may be made of what the package holds: it is put so that it can be stored and shown."""
-    connection.send(result._replace(error=printable(result.error, keep="\n\t")))
-
-
-def _print_to(output: int) -> None:
-    """Open standard output and error again, whatever the last package did to them."""
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        os.dup2(output, number)
-        if getattr(getattr(sys, name), "closed", True):
-            setattr(sys, name, open(number, "w", buffering=1, closefd=False))  # noqa: SIM115  (for the host's life)
+def _storable(result: HandlerResult) -> HandlerResult:
+    """Return a result whose text can be stored and shown: it may be made of what the package holds."""
+    return result._replace(error=printable(result.error, keep="\n\t"))
 
 
 def _load(name: str) -> Callable[[Package], object]:
@@ -77,13 +69,29 @@ def _result_of(function: Callable[[Package], object], package: Package) -> Handl
     except SystemExit as ended:
         return result_of_exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
     except BaseException as error:
-        traceback.print_exc()
+        with suppress(Exception):  # it may have closed stderr
+            traceback.print_exc()
         return HandlerResult(Outcome.FAILED, _in_words(error))
     return HandlerResult(Outcome.DONE)
 
 
 def _in_words(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _print_to(output: int) -> None:
+    """Open standard output and error again, whatever the last package did to them."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(output, number)
+        if getattr(getattr(sys, name), "closed", True):
+            stream = open(number, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)  # for the host's life
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # it was closed, or the disk is full: what it printed is not what it did
+            stream.flush()
 
 
 if __name__ == "__main__":

@@ -1,69 +1,70 @@
 """What is left of the dead: handlers whose worker and guard were killed, and a worker that only seems to be dead."""
 
 import os
-import select
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
+from jobrunner.linux import kernel, proc
 from jobrunner.process import cgroup
+from jobrunner.process.guarding import GUARD_NAME
 from jobrunner.process.handler import WORKER_VARIABLE
+from jobrunner.process.killing import Left, descendants, end_all, is_ours, with_descendants
 from jobrunner.process.signals import CANCEL_SIGNAL
 
+#: Times that a process is looked at, a millisecond apart, while it is starting a program and has no environment.
+_LOOKS = 100
 
-def kill_handlers_of(worker: str, *, patience: float) -> set[int]:
+
+def kill_handlers_of(worker: str, noted: str, *, patience: float) -> list[Left]:
     """Kill every process that the handlers of a worker (its token) started, and wait until it is gone.
 
-    Return the pids of those that are not after `patience` seconds: a disk that does not answer can hold up a process
-    for any time, though it was killed.
-
-    A process's environment stays what it was when its program started, whoever its parent is by now; a pid is read and
-    killed through the same handle, so it cannot have become somebody else's. A process may fork just before it is
-    killed, and one may be starting a program just now: the search goes on until it has twice found nothing.
+    `noted`: what the worker's guard noted of its handler's session. Return those that are not gone after `patience`
+    seconds: a disk that does not answer can hold up a process for any time, though it was killed, and another user's
+    may not be killed.
     """
-    deadline = time.monotonic() + patience
-    left = cgroup.kill(worker, deadline)
-    marker = f"{WORKER_VARIABLE}={worker}".encode()
-    passes = 0
-    while passes < 2:
-        passes += 1
-        with ExitStack() as handles:
-            killed = {}
-            for pid in [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]:
-                with suppress(OSError), _handle_of(pid) as handle:  # OSError: it is gone, or another user's
-                    environment = Path(f"/proc/{pid}/environ").read_bytes()
-                    if marker in environment.split(b"\0"):
-                        passes = 0
-                        signal.pidfd_send_signal(handle, signal.SIGKILL)
-                        killed[pid] = os.dup(handle)
-                        handles.callback(os.close, killed[pid])
-                    elif not environment and _is_starting_a_program(pid):
-                        passes = 0
-            for handle in killed.values():
-                _ends(handle, deadline)
-        if passes == 0 and time.monotonic() > deadline:  # it waits for a disk, or starts others without end
-            return left | killed.keys()
+    groups = cgroup.groups_of(worker)
+    for group in groups:
+        cgroup.kill(group)
+    left = end_all(partial(_twice, worker, noted, groups), patience=patience)
+    if not left:
+        for group in groups:
+            cgroup.remove(group)
     return left
 
 
-def kill_worker(pid: int, token: str, *, patience: float) -> set[int]:
+def left_of(worker: str, noted: str) -> list[Left]:
+    """Return which processes of a dead worker's handlers nobody can end now: another user's, or it waits for a disk."""
+    left = {}
+    for pid, handle in chain(_of_guard(worker), _of_handlers(worker, noted, cgroup.groups_of(worker))):
+        with suppress(OSError):
+            if not is_ours(handle):
+                left[pid] = Left(pid, proc.owner(pid))
+            elif proc.stat(pid).state == "D":
+                left[pid] = Left(pid, None)
+    return list(left.values())
+
+
+def kill_worker(pid: int, token: str, *, patience: float) -> list[Left]:
     """Kill a worker, and its guard, that lives although its lock file is free: somebody has removed that.
 
-    A process is the one meant if it has that very file open. Return the pids of those that are not gone after
-    `patience` seconds.
+    A process is the one meant if it has that very file open. Return those that are not gone after `patience` seconds.
     """
-    deadline = time.monotonic() + patience
-    left = set()
-    for each in (pid, *_children(pid)):
-        with suppress(OSError), _handle_of(each) as handle:
-            folder = f"/proc/{each}/fd"
-            if any(_target(folder, name).endswith(f"/{token} (deleted)") for name in os.listdir(folder)):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-                if not _ends(handle, deadline):
-                    left.add(each)
-    return left
+    pids = [pid]
+    with suppress(OSError):
+        pids += proc.children(pid)
+
+    def find() -> Iterator[tuple[int, int]]:
+        for each in pids:
+            with suppress(OSError), kernel.handle_of(each) as handle:
+                if not kernel.has_ended(handle) and proc.has_open(each, f"/{token} (deleted)"):
+                    yield each, handle
+
+    return end_all(find, patience=patience)
 
 
 def end_worker(pid: int, token: str, *, patience: float) -> bool:
@@ -74,51 +75,66 @@ def end_worker(pid: int, token: str, *, patience: float) -> bool:
     A process is the one meant if it has the lock file open: a pid may be somebody else's by now. Raises PermissionError
     where it is another user's.
     """
-    deadline = time.monotonic() + patience
-    with suppress(FileNotFoundError, ProcessLookupError), _handle_of(pid) as handle:
-        folder = f"/proc/{pid}/fd"
-        if any(_target(folder, name).endswith(f"/{token}") for name in os.listdir(folder)):
+    with suppress(FileNotFoundError, ProcessLookupError), kernel.handle_of(pid) as handle:
+        if proc.has_open(pid, f"/{token}"):
             signal.pidfd_send_signal(handle, CANCEL_SIGNAL)
             with suppress(ProcessLookupError):  # it is dead, and waited for
                 signal.pidfd_send_signal(handle, signal.SIGKILL)  # where it is stopped, the other waits
-            return _ends(handle, deadline)
+            return kernel.has_ended(handle, patience)
     return False
 
 
-def _children(pid: int) -> list[int]:
-    with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
-    return []
+def is_at_work(pid: int, token: str) -> bool:
+    """Say whether a worker lives, and not only its guard. Raises PermissionError where it is another user's."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return proc.has_open(pid, f"/{token}")
+    return False
 
 
-def _target(folder: str, descriptor: str) -> str:
-    with suppress(OSError):
-        return os.readlink(os.path.join(folder, descriptor))
-    return ""
+def _of_guard(worker: str) -> Iterator[tuple[int, int]]:
+    """Find what is below the guard of a worker."""
+    for pid in proc.pids():
+        with suppress(OSError):
+            if proc.stat(pid).name == GUARD_NAME and proc.has_open(pid, f"/{worker}"):
+                yield from descendants(pid)
 
 
-@contextmanager
-def _handle_of(pid: int) -> Iterator[int]:
-    handle = os.pidfd_open(pid)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
+def _of_handlers(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[int, int]]:
+    """Find what is in a worker's control group, in its handler's session or has its token in the environment.
 
-
-def _ends(handle: int, deadline: float) -> bool:
-    """Wait for the end of a process; False where it has not come by the deadline."""
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    return bool(poll.poll(max(deadline - time.monotonic(), 0) * 1000))
-
-
-def _is_starting_a_program(pid: int) -> bool:
-    """Say of a process whose environment was empty whether it was just in the middle of an exec.
-
-    It has memory by then, but no environment yet, or it has got one since. Who has none for good has an empty one, at
-    an address (proc(5): env_start, env_end).
+    And what those have started. A process's environment stays what it was when its program started, and its session
+    what it was when it forked, whoever its parent is by now.
     """
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    state, memory, start, end = fields[0], int(fields[20]), int(fields[47]), int(fields[48])
-    return state != b"Z" and memory > 0 and (end == 0 or start < end)
+    boot, _, session = noted.partition(" ")
+    is_of_this_boot = boot == proc.boot_id()
+    marker = f"{WORKER_VARIABLE}={worker}".encode()
+    members = {pid for group in groups for pid in cgroup.members(group)}
+
+    def is_meant(pid: int) -> bool:
+        with suppress(OSError):
+            return pid in members or (is_of_this_boot and proc.session(pid) == session) or _has(pid, marker)
+        return False
+
+    ours = os.getpid()
+    return with_descendants([pid for pid in proc.pids() if pid != ours and is_meant(pid)], is_meant)
+
+
+def _twice(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[int, int]]:
+    """Look again where nothing is found: a process may have forked just before it ended."""
+    for _ in range(2):
+        is_empty = True
+        for found in _of_handlers(worker, noted, groups):
+            is_empty = False
+            yield found
+        if not is_empty:
+            return
+
+
+def _has(pid: int, marker: bytes) -> bool:
+    environment = proc.environment(pid)
+    for _ in range(_LOOKS):
+        if environment != [b""] or not proc.is_starting_a_program(pid):
+            break
+        time.sleep(0.001)
+        environment = proc.environment(pid)
+    return marker in environment

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,11 @@ from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import Taken, Taking
 from jobrunner.files.workspace import Stage, Workspace
+from jobrunner.process import killing
 from jobrunner.process.account import Account
-from jobrunner.process.guard import Guard
+from jobrunner.process.guard import Guard, HeldUp
 from jobrunner.process.handler import Call
+from jobrunner.process.killing import Left
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
 from jobrunner.services.failing import Failing
 from jobrunner.services.machine import Machine
@@ -142,7 +145,9 @@ class AttemptRunner:
         log_path = self._folders.start_log(job.name, job.attempt)
         package = Package(job.name, Path(workspace.data), Path(zip_path), job.attempt, self._settings.home)
         start = time.monotonic()
-        result = self._handle(self._guard, Call(package, log_path))
+        result = self._handle(self._guard, Call(package, log_path), partial(self._held_up, job))
+        if self._machine.is_replaced:
+            self._machine.hold_up(None)
         notes.add(handle=time.monotonic() - start)
         if result.outcome is Outcome.DONE:
             return self._recorded(workspace)
@@ -150,15 +155,19 @@ class AttemptRunner:
             return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
         return result
 
-    def _handle(self, guard: Guard, call: Call) -> HandlerResult:
+    def _handle(self, guard: Guard, call: Call, held_up: HeldUp) -> HandlerResult:
         """Run the handler; one that has an account of its own owns the data folder meanwhile."""
         if self._account is None:
-            return guard.run(call)
+            return guard.run(call, held_up)
         data = str(call.package.data)
         lending.lend(data, self._account.uid, self._account.gid)
-        result = guard.run(call)
+        result = guard.run(call, held_up)
         refused = lending.take_back(data)
         return HandlerResult(Outcome.FAILED, refused) if refused and result.outcome is Outcome.DONE else result
+
+    def _held_up(self, job: Job, left: Sequence[Left]) -> None:
+        name = shown(job.name)
+        self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")
 
     def _recorded(self, workspace: Workspace) -> HandlerResult:
         """Record the handler's success, if what it left can be archived; a trouble of the machine's is waited out."""

@@ -7,8 +7,9 @@ from jobrunner.domain.job import CANCELLED, Job, State
 from jobrunner.domain.package import shown
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage
+from jobrunner.process.killing import in_words
 from jobrunner.process.presence import Presence
-from jobrunner.process.remains import end_worker
+from jobrunner.process.remains import end_worker, left_of
 from jobrunner.services.machine import Stopped
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.worker import Worker
@@ -16,10 +17,12 @@ from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.workers import Workers
 
-#: Seconds for all of it; for a worker to die; for its supervisor to recover the job before we do; between two looks.
+#: Seconds for all of it; for a worker to die; for its supervisor to recover the job before we do; for the handler's
+#: processes to end, before it is said which of them do not; between two looks.
 _PATIENCE = 60.0
 _DEATH = 1.0
 _HANDOVER = 1.0
+_SURVIVORS = 3.0
 _PAUSE = 0.02
 
 
@@ -114,6 +117,11 @@ class Cancelling:
         """Wait for the guard to end the handler, and see that somebody queues the job again."""
         assert job.worker_id is not None
         worker = self._workers.get(job.worker_id)
+        if waited > _SURVIVORS and (left := left_of(worker.token, self._presence.noted(worker.token))):
+            raise JobrunnerError(
+                f"{shown(job.name)} is cancelled, but {in_words(left, 'of its handler')}: "
+                "it goes to failed/ when that has ended"
+            )
         if waited > _HANDOVER or not self._presence.is_alive(worker.supervisor):
             self._recovery.run()
         time.sleep(_PAUSE)

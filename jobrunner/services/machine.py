@@ -1,12 +1,14 @@
 """The machine's faults: found by a probe, told once, and outlasted, so that no package suffers for them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from jobrunner.domain.errors import MachineError, StoreError, in_words
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.process.signals import StopRequest
+from jobrunner.services.troubles import HeldUp
 from jobrunner.store.database import Database
 from jobrunner.store.workers import Workers
 
@@ -47,6 +49,8 @@ class Machine:
         self._told: str | None = None
         #: The worker's, once it has one.
         self.token = ""
+        #: Whether another worker takes the place of this one, which ends after its package.
+        self.is_replaced = False
 
     def look(self) -> str | None:
         """Return what is wrong with the folders, as far as it shows without writing; None if nothing is."""
@@ -90,6 +94,13 @@ class Machine:
         if trouble:
             self._wait(trouble, _SHORTEST_PAUSE)
         self.say(None)
+
+    def hold_up(self, trouble: str | None) -> None:
+        """Say what holds up this worker's package, so that another worker takes its place; None: nothing any more."""
+        self.is_replaced = True
+        with suppress(StoreError), self._database.write(patience=_PATIENCE):
+            self._workers.note_trouble(self.token, trouble)
+        self.say(HeldUp(trouble) if trouble else None)
 
     def _wait(self, trouble: str | None, pause: float) -> float:
         while trouble:

@@ -13,6 +13,7 @@ from jobrunner.domain.moment import Moment
 from jobrunner.files import inventory, moves, owner
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory
+from jobrunner.process.killing import in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of
 from jobrunner.services import adoption
@@ -71,8 +72,8 @@ class Rebuilding:
     def _end_remains(self, ours: str) -> None:
         """Kill what the handlers of dead workers left, as recovery would: the new database does not know them."""
         for token in self._presence.tokens() - {ours}:
-            if left := kill_handlers_of(token, patience=_PATIENCE):
-                raise JobrunnerError(f"process {min(left)}, of a handler of a dead worker, was killed but does not end")
+            if left := kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE):
+                raise JobrunnerError(in_words(left, "of a handler of a dead worker"))
             self._presence.forget(token)
 
     def _look_at_the_old(self) -> _Old:

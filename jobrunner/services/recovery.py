@@ -9,6 +9,7 @@ from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import Stage
+from jobrunner.process.killing import Waiting, in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
 from jobrunner.store.database import Database
@@ -42,7 +43,7 @@ class Recovery:
         self._presence = presence
         self._policy = policy
         self._emit = emit
-        self._held_up: set[str] = set()
+        self._held_up: dict[str, Waiting] = {}
         self._now = now
 
     def run(self, *, stopped: bool = False) -> set[int]:
@@ -65,7 +66,7 @@ class Recovery:
         for token in self._presence.tokens() - registered:
             with self._presence.of_the_dead(token) as dead:
                 if dead:
-                    kill_handlers_of(token, patience=_PATIENCE)
+                    kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE)
                     self._presence.forget(token)
         for job_id in self._folders.workspaces():
             job = self._jobs.get(job_id)
@@ -84,13 +85,15 @@ class Recovery:
         return True
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:
-        patience = 0 if worker.token in self._held_up else _PATIENCE
-        left = kill_worker(worker.pid, worker.token, patience=patience)
-        left |= kill_handlers_of(worker.token, patience=patience)
+        token = worker.token
+        if token in self._held_up and not self._held_up[token].is_over():
+            return
+        self._held_up.pop(token, None)
+        left = kill_worker(worker.pid, token, patience=_PATIENCE)
+        left += kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE)
         if left:
-            if worker.token not in self._held_up:  # said once, not at every look
-                self._held_up.add(worker.token)
-                self._emit(Trouble(_will_not_end(left)))
+            self._held_up[token] = Waiting(left)
+            self._emit(Trouble(f"{in_words(left, 'of a dead worker')}: its package waits for that"))
             return
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered: list[Event] = []
@@ -114,7 +117,7 @@ class Recovery:
                         recovered.append(JobCancelled(job.name, worker.pid))
                     else:
                         recovered.append(JobRecovered(job.name, error, job.condemned or decision.condemned))
-        self._presence.forget(worker.token)
+        self._presence.forget(token)
         if orphaned:
             self._presence.forget(worker.supervisor)
         for event in recovered:
@@ -125,11 +128,3 @@ class Recovery:
         if self._folders.workspace(job).stage() < Stage.HANDLED:
             return decision
         return decision._replace(condemned=False, crashes=job.crashes)  # what succeeded does not fail any more
-
-
-def _will_not_end(pids: set[int]) -> str:
-    names = ", ".join(map(str, sorted(pids)))
-    return (
-        f"process {names} of a dead worker was killed, but does not end (does it wait for a disk that does not "
-        "answer?): its package waits for that"
-    )

@@ -30,6 +30,9 @@ _LONGEST_RESTART = 30.0
 #: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
 _GUARDS_END = 10.0
 
+#: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
+_MOST_ASIDE = 16
+
 #: What a child process runs; it gets the supervisor's token, and what hears its troubles.
 Main = Callable[[str, Tell], None]
 
@@ -59,7 +62,8 @@ class Supervisor:
         self._grace = grace
         self._present = presence.appear()
         self._slots: list[_Slot] = []
-        self._dead: set[int] = set()
+        self._aside: set[int] = set()
+        self._dead: dict[int, float] = {}
         self._troubles = Troubles(emit)
         database.waiting.tell = partial(self._troubles.note, os.getpid())
 
@@ -83,7 +87,7 @@ class Supervisor:
             self._recovery.sweep()
         while True:
             for slot in self._slots:
-                if slot.pid is None and not slot.ended and time.monotonic() >= slot.restart_at:
+                if self._is_due(slot):
                     self._start(slot)
             if all(slot.ended for slot in self._slots if slot.is_worker):
                 self._stop(None)
@@ -93,12 +97,24 @@ class Supervisor:
                 self._stop(caught)
                 return caught
             self._reap(drain=drain)
-            self._troubles.hear()
+            self._hear()
             self._recover()
 
     def leave(self) -> None:
         """End the supervisor's own presence."""
         self._present.leave()
+
+    def _is_due(self, slot: _Slot) -> bool:
+        is_free = slot.pid is None and not slot.ended and time.monotonic() >= slot.restart_at
+        return is_free and not (slot.is_worker and len(self._aside) >= _MOST_ASIDE)
+
+    def _hear(self) -> None:
+        """Hear what troubles the children, and free the places of those that wait for what their handlers have left."""
+        held_up = self._troubles.hear()
+        for slot in self._slots:
+            if slot.pid in held_up:
+                self._aside.add(slot.pid)
+                slot.pid, slot.restart_at = None, 0.0
 
     def _start(self, slot: _Slot) -> None:
         self._database.close()
@@ -130,13 +146,17 @@ class Supervisor:
     def _reap(self, *, drain: bool) -> None:
         while ended := _wait_for_child():
             pid, code = ended
+            self._hear()  # its last words
+            self._troubles.forget(pid)
+            if pid in self._aside:
+                self._aside.discard(pid)
+                continue
             slot = next((slot for slot in self._slots if slot.pid == pid), None)
             if slot is None:
                 continue
             slot.pid = None
-            self._troubles.forget(pid)
             if slot.is_worker and code != 0:
-                self._dead.add(pid)
+                self._dead[pid] = time.monotonic() + _GUARDS_END
             if code == 0 and drain:
                 slot.ended = True
                 continue
@@ -160,7 +180,8 @@ class Supervisor:
             self._database.hold_to_file()
             self._database.open()
             self._present.hold_to_folder()
-            self._dead &= self._recovery.run()
+            alive, now = self._recovery.run(), time.monotonic()
+            self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
         except DatabaseGone as gone:
             self._troubles.note(os.getpid(), str(gone))
             self._stop(signal.SIGTERM)
@@ -179,7 +200,7 @@ class Supervisor:
 
     def _stop(self, caught: signal.Signals | None) -> None:
         """Let the children end; kill them when the grace is over or a second signal comes."""
-        running = {slot.pid for slot in self._slots if slot.pid is not None}
+        running = {slot.pid for slot in self._slots if slot.pid is not None} | self._aside
         if caught:
             self._database.waiting.give_up = lambda: True
         if running and caught:
@@ -195,7 +216,7 @@ class Supervisor:
                 deadline = time.monotonic() + 1
         self._troubles.hear()
         self._troubles.end()
-        workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead
+        workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead.keys()
         deadline = time.monotonic() + _GUARDS_END
         with suppress(StoreError, MachineError, OSError):  # then the next start recovers
             self._database.open()

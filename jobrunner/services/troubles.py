@@ -15,6 +15,12 @@ _PIPE = 65536
 CALM = 0.3
 
 
+class HeldUp(str):
+    """A trouble that holds up one package and its worker, and nobody else: another worker can take its place."""
+
+    __slots__ = ()
+
+
 class Troubles:
     """They tell it through a pipe: the database may be the trouble, and the disk be full."""
 
@@ -30,23 +36,31 @@ class Troubles:
 
     def tell(self, trouble: str | None) -> None:
         """Let the supervisor know what keeps this process from working; None: nothing any more."""
-        line = json.dumps([os.getpid(), trouble and trouble[:_LONGEST]]) + "\n"
+        line = json.dumps([os.getpid(), trouble and trouble[:_LONGEST], isinstance(trouble, HeldUp)]) + "\n"
         with suppress(BlockingIOError):  # nobody has read for long
             os.write(self._writer, line.encode("ascii"))
 
-    def hear(self) -> None:
-        """Say what is new among what the processes told, and that all is well when it is again."""
+    def hear(self) -> set[int]:
+        """Say what is new among what the processes told, and that all is well when it is again.
+
+        Return which processes told that they are held up.
+        """
+        held_up = set()
         with suppress(BlockingIOError):
             while heard := os.read(self._reader, _PIPE):
                 *lines, self._rest = (self._rest + heard).split(b"\n")
                 for line in lines:
-                    self.note(*json.loads(line))
+                    pid, trouble, is_held_up = json.loads(line)
+                    self.note(pid, trouble)
+                    if is_held_up:
+                        held_up.add(pid)
         if self._of or not self._said:
             self._calm_since = None
         elif self._calm_since is None:
             self._calm_since = self._ticks()
         elif self._ticks() - self._calm_since >= CALM:
             self.end()
+        return held_up
 
     def end(self) -> None:
         """Say that all is well, if that is so and has not been said."""

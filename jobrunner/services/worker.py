@@ -54,11 +54,14 @@ class Worker:
         self._ready_size = 0
 
     def run(self, token: str, supervisor: str, *, drain: bool) -> None:
-        """Work under a token whose lock is held. Raises Stopped where an end could not be recorded."""
+        """Work under a token whose lock is held, until another worker has taken our place, too.
+
+        Raises Stopped where an end could not be recorded.
+        """
         self._machine.outlast(partial(self._register, token, supervisor))
         sleep = _SHORTEST_SLEEP
         job, probed = None, False
-        while job or not self._asked_to_stop():
+        while job or not (self._asked_to_stop() or self._machine.is_replaced):
             if job:
                 job = self._attempt(job)
                 sleep = _SHORTEST_SLEEP
@@ -159,7 +162,7 @@ class Worker:
         """Return the next job, and which endings could not be recorded: the jobs are somebody else's by now."""
         now = self._now()
         is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
-        claim = claim and not is_held_up and not self._asked_to_stop()
+        claim = claim and not is_held_up and not self._asked_to_stop() and not self._machine.is_replaced
         with self._database.write():  # all others wait meanwhile
             lost = [ending for ending in endings if not self._record(ending, now)]
             return self._jobs.claim(self._id, now) if claim else None, lost

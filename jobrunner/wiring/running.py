@@ -8,7 +8,7 @@ from functools import partial
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
-from jobrunner.process import handler
+from jobrunner.process import cgroup, handler
 from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.output import Room
@@ -27,6 +27,7 @@ def supervisor(home: Home) -> Supervisor:
     handler.check(home.settings.process, home.settings.home)
     if account := Account.of(home.settings.process.user):
         account.check_reach(home.folders.work)
+    cgroup.check(home.settings.process.max_processes)
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
     try:
@@ -54,8 +55,14 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             database.close()  # the guard is forked, and a probe may have opened it
             guard = None
             if configured:
-                room = Room(settings.process.max_log, settings.extract.keep_free)
-                guard = Guard(configured, timeout=settings.process.timeout, worker=present.token, room=room)
+                process = settings.process
+                guard = Guard(
+                    configured,
+                    timeout=process.timeout,
+                    present=present,
+                    max_processes=process.max_processes,
+                    room=Room(process.max_log, settings.extract.keep_free),
+                )
                 ending.callback(guard.close)
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(database.close)

@@ -77,6 +77,7 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         ("process", "callable"),
         ("process", "max_memory"),
         ("process", "max_open_files"),
+        ("process", "max_processes"),
         ("process", "environment"),
         ("process", "user"),
     ):

@@ -35,6 +35,7 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "process.timeout": ("3h", 10800.0, "4s", 4.0),
     "process.max_memory": ("1 GiB", 2**30, "2 GiB", 2**31),
     "process.max_open_files": (64, 64, "65", 65),
+    "process.max_processes": (50, 50, "51", 51),
     "process.nice": (5, 5, "19", 19),
     "process.max_log": ("1 MiB", 2**20, "64 KiB", 2**16),
     "process.environment": (
@@ -58,6 +59,7 @@ WITHOUT_DEFAULT = (
     "process.callable",
     "process.max_memory",
     "process.max_open_files",
+    "process.max_processes",
     "process.environment",
     "process.user",
 )
@@ -136,6 +138,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "process.timeout": 3600.0,
         "process.max_memory": None,
         "process.max_open_files": None,
+        "process.max_processes": None,
         "process.nice": 0,
         "process.max_log": 100 * 2**20,
         "process.environment": None,

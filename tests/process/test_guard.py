@@ -1,10 +1,9 @@
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,11 +13,14 @@ from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
-from jobrunner.process import guard as guard_module
+from jobrunner.process import guarding
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, CallableHandler, CommandHandler, Handler
-from tests.scripts import PRELUDE, journal, lives, parent_of
+from jobrunner.process.killing import Left, descendants
+from jobrunner.process.presence import Presence
+from tests.scripts import BOMB, PRELUDE, journal, lives, parent_of
 from tests.support import children_of, clean_environment, kill, wait_until
+from tests.unkillable import dead_disk
 
 DEAF = "for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)\n"
 
@@ -26,12 +28,13 @@ MakeGuard = Callable[..., Guard]
 
 
 @pytest.fixture
-def make_guard() -> Iterator[MakeGuard]:
+def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeGuard]:
     """Makes guards, each ended with the test."""
+    presence = Presence(tmp_path_factory.mktemp("presence"))
     made: list[Guard] = []
 
     def make(handler: Handler, timeout: float = 60.0) -> Guard:
-        made.append(Guard(handler, timeout=timeout, worker=secrets.token_hex(8)))
+        made.append(Guard(handler, timeout=timeout, present=presence.appear()))
         return made[-1]
 
     yield make
@@ -47,6 +50,10 @@ def _command(home: Path, source: str, *words: str) -> CommandHandler:
 
 def _call(home: Path, name: str = "p", attempt: int = 1) -> Call:
     return Call(Package(name, home, home / f"{name}.zip", attempt, home), str(home / f"{name}-{attempt}.log"))
+
+
+def nobody_left(left: Sequence[Left]) -> None:
+    assert not left
 
 
 def _pid(home: Path, word: str) -> int:
@@ -67,13 +74,13 @@ def test_whatever_the_handlers_end_what_it_left_running_is_gone(
     tmp_path: Path, make_guard: MakeGuard, end: str, outcome: Outcome
 ) -> None:
     guard = make_guard(_command(tmp_path, f"note('escaped', escape())\n{end}"))
-    assert guard.run(_call(tmp_path)).outcome is outcome
+    assert guard.run(_call(tmp_path), nobody_left).outcome is outcome
     assert not lives(_pid(tmp_path, "escaped"))
 
 
 def test_at_the_timeout_the_handler_and_what_escaped_from_it_are_gone(tmp_path: Path, make_guard: MakeGuard) -> None:
     guard = make_guard(_command(tmp_path, "note('start'); note('escaped', escape()); signal.pause()"), timeout=0.5)
-    assert guard.run(_call(tmp_path)) == HandlerResult(
+    assert guard.run(_call(tmp_path), nobody_left) == HandlerResult(
         Outcome.FAILED, "the handler was ended after its timeout of 0.5 s"
     )
     assert not lives(_pid(tmp_path, "start"))
@@ -83,11 +90,11 @@ def test_at_the_timeout_the_handler_and_what_escaped_from_it_are_gone(tmp_path: 
 def test_a_handler_has_time_to_clean_up_after_sigterm(
     tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard_module, "TERM_SECONDS", 30.0)
+    monkeypatch.setattr(guarding, "TERM_SECONDS", 30.0)
     source = "signal.signal(signal.SIGTERM, lambda *_: (note('cleaned'), sys.exit(0)))\nnote('start')\nsignal.pause()"
     guard = make_guard(_command(tmp_path, source), timeout=0.5)
     start = time.monotonic()
-    result = guard.run(_call(tmp_path))
+    result = guard.run(_call(tmp_path), nobody_left)
     assert (result.outcome, result.error) == (Outcome.FAILED, "the handler was ended after its timeout of 0.5 s")
     assert [note.word for note in journal(tmp_path)] == ["start", "cleaned"]
     assert time.monotonic() - start < 10
@@ -96,11 +103,11 @@ def test_a_handler_has_time_to_clean_up_after_sigterm(
 def test_a_handler_that_ignores_sigterm_is_killed(
     tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard_module, "TERM_SECONDS", 0.3)
+    monkeypatch.setattr(guarding, "TERM_SECONDS", 0.3)
     source = DEAF + "note('start')\nif os.fork() == 0: note('child')\nwhile True: signal.pause()"
     guard = make_guard(_command(tmp_path, source), timeout=0.4)
     start = time.monotonic()
-    assert "timeout of 0.4 s" in guard.run(_call(tmp_path)).error
+    assert "timeout of 0.4 s" in guard.run(_call(tmp_path), nobody_left).error
     assert 0.7 <= time.monotonic() - start < 5
     assert not lives(_pid(tmp_path, "start"))
     assert not lives(_pid(tmp_path, "child"))
@@ -119,14 +126,14 @@ note("ready")
 signal.pause()
 """
     guard = make_guard(_command(tmp_path, source), timeout=0.6)
-    guard.run(_call(tmp_path))
+    guard.run(_call(tmp_path), nobody_left)
     assert [note.word for note in journal(tmp_path)] == ["ready", "ready", "child", "parent"]
 
 
 def test_one_guard_serves_one_package_after_another(tmp_path: Path, make_guard: MakeGuard) -> None:
     source = "note('start')\nif NAME == 'slow': signal.pause()\nsys.exit(int(NAME.startswith('bad')))"
     guard = make_guard(_command(tmp_path, source), timeout=0.5)
-    results = [guard.run(_call(tmp_path, name)).outcome for name in ("good", "bad", "slow", "good2")]
+    results = [guard.run(_call(tmp_path, name), nobody_left).outcome for name in ("good", "bad", "slow", "good2")]
     assert results == [Outcome.DONE, Outcome.FAILED, Outcome.FAILED, Outcome.DONE]
     assert [note.package for note in journal(tmp_path)] == ["good", "bad", "slow", "good2"]
 
@@ -138,11 +145,11 @@ def test_a_program_that_does_not_start_is_the_machines_fault_and_the_guard_goes_
     tool.write_text("#!/no/such/interpreter\n")
     tool.chmod(0o755)
     guard = make_guard(CommandHandler((str(tool),), tmp_path, clean_environment()))
-    result = guard.run(_call(tmp_path))
+    result = guard.run(_call(tmp_path), nobody_left)
     assert result.outcome is Outcome.FAULT
     assert "cannot be started: " in result.error
     tool.write_text("#!/bin/sh\n")
-    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
 
 
 def test_a_handler_starts_with_nothing_of_ours(tmp_path: Path, make_guard: MakeGuard) -> None:
@@ -156,7 +163,7 @@ note(word.replace(" ", ""))
     read, write = os.pipe()
     os.set_inheritable(write, True)
     try:
-        make_guard(handler).run(_call(tmp_path))
+        make_guard(handler).run(_call(tmp_path), nobody_left)
     finally:
         os.close(read)
         os.close(write)
@@ -166,14 +173,14 @@ note(word.replace(" ", ""))
 def test_the_guard_bears_the_signals_of_a_terminal(tmp_path: Path, make_guard: MakeGuard) -> None:
     source = "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): os.kill(os.getppid(), number)"
     guard = make_guard(_command(tmp_path, source))
-    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
-    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
 
 
 def test_close_ends_the_guard_and_the_host_of_a_callable(tmp_path: Path, make_guard: MakeGuard) -> None:
     (tmp_path / "analysis.py").write_text(PRELUDE + "def process(package): note('start')")
     guard = make_guard(CallableHandler("analysis:process", tmp_path, clean_environment()))
-    assert guard.run(_call(tmp_path)).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
     host = _pid(tmp_path, "start")
     assert lives(host)
     pid = guard._pid
@@ -185,7 +192,9 @@ def test_close_ends_the_guard_and_the_host_of_a_callable(tmp_path: Path, make_gu
 def test_who_asks_a_guard_that_was_killed_gets_no_answer(tmp_path: Path, make_guard: MakeGuard) -> None:
     guard = make_guard(_command(tmp_path, "note('start'); os.kill(int(DATA.name), signal.SIGKILL)"))
     with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
-        guard.run(Call(Package("p", tmp_path / str(guard._pid), tmp_path, 1, tmp_path), str(tmp_path / "log")))
+        guard.run(
+            Call(Package("p", tmp_path / str(guard._pid), tmp_path, 1, tmp_path), str(tmp_path / "log")), nobody_left
+        )
     handler = _pid(tmp_path, "start")
     wait_until(lambda: not lives(handler))
 
@@ -197,16 +206,17 @@ from pathlib import Path
 from jobrunner.domain.package import Package
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, CallableHandler, CommandHandler
+from jobrunner.process.presence import Presence
 import os
 home = Path(sys.argv[1])
 if sys.argv[2] == "callable":
     handler = CallableHandler("handler:process", home, dict(os.environ))
 else:
     handler = CommandHandler((sys.executable, "handler.py"), home, dict(os.environ))
-guard = Guard(handler, timeout=600, worker=sys.argv[4])
+guard = Guard(handler, timeout=600, present=Presence(home / "workers").appear())
 print("ready", flush=True)
 if sys.argv[3] == "busy":
-    guard.run(Call(Package("p", home, home / "p.zip", 1, home), str(home / "log")))
+    guard.run(Call(Package("p", home, home / "p.zip", 1, home), str(home / "log")), lambda left: None)
 sys.stdin.read()
 """
 
@@ -217,7 +227,7 @@ def worker(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(kind: str = "command", does: str = "busy") -> subprocess.Popen[str]:
-        words = [sys.executable, "-c", WORKER, str(tmp_path), kind, does, secrets.token_hex(8)]
+        words = [sys.executable, "-c", WORKER, str(tmp_path), kind, does]
         pipe = subprocess.PIPE
         process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=clean_environment())
         started.append(process)
@@ -275,7 +285,149 @@ def test_when_guard_and_worker_die_together_the_handler_dies_too(
 def test_what_a_stopped_handler_leaves_is_ended_at_the_timeout(
     tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard_module, "TERM_SECONDS", 0.2)
+    monkeypatch.setattr(guarding, "TERM_SECONDS", 0.2)
     guard = make_guard(_command(tmp_path, "note('start'); os.kill(os.getpid(), signal.SIGSTOP)"), timeout=0.4)
-    assert "timeout" in guard.run(_call(tmp_path)).error
+    assert "timeout" in guard.run(_call(tmp_path), nobody_left).error
     assert not lives(_pid(tmp_path, "start"))
+
+
+def _callable(home: Path, body: str) -> CallableHandler:
+    (home / "analysis.py").write_text(PRELUDE + "import pickle, stat\n" + f"def process(package):\n    {body}\n")
+    return CallableHandler("analysis:process", home, clean_environment())
+
+
+#: Writes into all sockets that the process has: one that leads to the guard is among them.
+WRITE = (
+    "[os.write(n, {}) for n in range(99) "
+    "if os.path.exists(f'/proc/self/fd/{{n}}') and stat.S_ISSOCK(os.fstat(n).st_mode)]"
+)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["b'garbage'", "b'[' * 100_000", "pickle.dumps(Path)", "'[\"done\"]'.encode()", "b'{}'", "b'x' * 190_000"],
+)
+def test_garbage_that_a_callable_writes_to_the_guard_is_its_failure_and_the_guard_goes_on(
+    tmp_path: Path, make_guard: MakeGuard, garbage: str
+) -> None:
+    guard = make_guard(_callable(tmp_path, f"package.name == 'bad' and {WRITE.format(garbage)}"))
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+    assert guard.run(_call(tmp_path, "bad"), nobody_left) == HandlerResult(
+        Outcome.FAILED, "the handler wrote into the connection on which its result is sent"
+    )
+    assert guard.run(_call(tmp_path, "p"), nobody_left).outcome is Outcome.DONE
+
+
+def test_a_callable_that_closes_its_connection_has_failed_and_does_not_hold_up_the_next(
+    tmp_path: Path, make_guard: MakeGuard
+) -> None:
+    guard = make_guard(_callable(tmp_path, "if package.name == 'bad': os.closerange(3, 99); signal.pause()"))
+    assert guard.run(_call(tmp_path, "bad"), nobody_left) == HandlerResult(
+        Outcome.FAILED, "the handler closed the connection on which its result is sent"
+    )
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+#: Takes the guard's end of its connection to the worker (pidfd_getfd(2)) and sends something: there is no such place
+#: for a handler to write to, unless it looks for one.
+INJECT = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+handle = os.pidfd_open(os.getppid())
+for number in range(3, 99):
+    if os.path.exists(f"/proc/{os.getppid()}/fd/{number}"):
+        taken = libc.syscall(438, handle, number, 0)
+        if taken >= 0 and os.readlink(f"/proc/self/fd/{taken}").startswith("socket:"):
+            os.write(taken, GARBAGE)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("garbage", ["b'garbage'", "b'{\"left\": [[]]}'", "b'[\"done\", 7]'", "b'[' * 100_000"])
+def test_garbage_in_place_of_the_guards_answer_ends_the_guard_and_all_below(
+    tmp_path: Path, make_guard: MakeGuard, garbage: str
+) -> None:
+    source = f"GARBAGE = {garbage}\nnote('start')\nnote('escaped', vanish()){INJECT}"
+    guard = make_guard(_command(tmp_path, source))
+    with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
+        guard.run(_call(tmp_path), nobody_left)
+    assert not lives(_pid(tmp_path, "start"))
+    assert not lives(_pid(tmp_path, "escaped"))
+
+
+def test_what_a_killed_guard_leaves_is_gone_before_the_worker_hears_of_it(
+    tmp_path: Path, make_guard: MakeGuard
+) -> None:
+    """In no control group and no session that anybody knows of, and without an environment."""
+    guard = make_guard(_command(tmp_path, "note('escaped', vanish()); os.kill(os.getppid(), signal.SIGKILL)"))
+    with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
+        guard.run(_call(tmp_path), nobody_left)
+    assert not lives(_pid(tmp_path, "escaped"))
+
+
+def test_a_guard_that_its_handler_stops_goes_on(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(_command(tmp_path, "os.kill(os.getppid(), signal.SIGSTOP)"))
+    for _ in range(2):
+        assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+def test_a_guard_that_is_stopped_while_nothing_runs_goes_on(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(_command(tmp_path, ""))
+    os.kill(guard._pid, signal.SIGSTOP)
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+def test_a_handler_that_stops_its_guard_without_end_is_ended_with_it(tmp_path: Path, make_guard: MakeGuard) -> None:
+    source = "note('start')\nwhile True: os.kill(GUARD, signal.SIGSTOP)"
+    guard = make_guard(_command(tmp_path, f"GUARD = os.getppid()\n{source}"))
+    with pytest.raises(JobrunnerError, match="was stopped again and again: the worker ends, too"):
+        guard.run(_call(tmp_path), nobody_left)
+    assert not lives(_pid(tmp_path, "start"))
+
+
+def test_a_handler_that_forks_without_end_is_gone_at_its_timeout(tmp_path: Path, make_guard: MakeGuard) -> None:
+    """Each in a session of its own, as many as it wants at once."""
+    guard = make_guard(_command(tmp_path, BOMB), timeout=2.0)
+    assert "timeout" in guard.run(_call(tmp_path), nobody_left).error
+    assert list(descendants(guard._pid)) == []
+
+
+def test_a_handler_that_one_of_its_own_traces_does_not_outlive_its_end(tmp_path: Path, make_guard: MakeGuard) -> None:
+    """The kernel keeps a traced process, though it is dead, for the tracer, even from its parent."""
+    source = """
+import ctypes
+read, write = os.pipe()
+traced = os.getpid()
+if os.fork() == 0:
+    os.setsid()
+    assert ctypes.CDLL(None).ptrace(0x4206, traced, 0, 0) == 0  # PTRACE_SEIZE
+    os.write(write, b"1")
+    note("tracer")
+    while True: signal.pause()
+os.read(read, 1)
+"""
+    guard = make_guard(_command(tmp_path, source))
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+    assert not lives(_pid(tmp_path, "tracer"))
+
+
+def test_what_waits_for_a_dead_disk_is_told_and_its_end_awaited(tmp_path: Path, make_guard: MakeGuard) -> None:
+    with dead_disk(tmp_path / "disk") as disk:
+        source = f"""
+note("escaped", escape())
+child = os.fork()
+if child == 0: os.stat("{disk.folder}/file")
+while open(f"/proc/{{child}}/wchan").read() == "0": pass
+note("child", child)
+"""
+        guard = make_guard(_command(tmp_path, source))
+        told: list[Sequence[Left]] = []
+
+        def held_up(left: Sequence[Left]) -> None:
+            told.append(left)
+            assert not lives(_pid(tmp_path, "escaped"))
+            disk.take_away()
+
+        assert guard.run(_call(tmp_path), held_up).outcome is Outcome.DONE
+        assert told == [[Left(_pid(tmp_path, "child"), None)]]
+        assert not lives(_pid(tmp_path, "child"))

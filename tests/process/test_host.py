@@ -2,8 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ import pytest
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
+from jobrunner.linux import kernel
+from jobrunner.process.channel import Channel, result_of
 from jobrunner.process.handler import Call
 from jobrunner.process.output import DEFAULT_ROOM, Log, Output
 from tests.scripts import lives
@@ -22,7 +23,7 @@ class Host:
 
     def __init__(self, home: Path, function: str) -> None:
         self.home = home
-        self.connection, theirs = Pipe()
+        self.connection, theirs = Channel.pair()
         self.output = Output()
         words = [sys.executable, "-P", "-m", "jobrunner.process.host", str(theirs.fileno()), function]
         self.process = subprocess.Popen(
@@ -40,9 +41,8 @@ class Host:
         package = Package(name, self.home / "data", self.home / f"{name}.zip", attempt, self.home)
         log = Log(str(self.log(name, attempt)), DEFAULT_ROOM)
         try:
-            self.connection.send(Call(package, str(self.log(name, attempt))))
-            result: HandlerResult = self.connection.recv()
-            return result
+            self.connection.send(Call(package, str(self.log(name, attempt))).as_message())
+            return result_of(self.connection.receive())
         finally:
             self.output.pump(log)
             log.close()
@@ -68,7 +68,8 @@ def host(tmp_path: Path) -> Iterator[StartHost]:
     for one in started:
         one.process.kill()
         one.process.wait()
-        one.connection.close()
+        with suppress(OSError):  # a test has closed it
+            one.connection.close()
         os.close(one.output.reading)
         os.close(one.output.writing)
 
@@ -101,6 +102,42 @@ def test_what_the_function_does_is_the_result_and_the_host_stays(
     assert one.run() == HandlerResult(outcome, error.strip())
     assert one.run("q").outcome is outcome
     assert one.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('x'); sys.stdout.close()",
+        "print('x'); sys.stderr.close()",
+        "print('x'); sys.stdout = sys.stderr = None",
+        "print('x', end=''); os.close(1); os.close(2)",
+        "print('x', end=''); os.close(0); os.close(1); os.close(2)",
+        "sys.stdout = object()",
+    ],
+)
+def test_output_that_cannot_be_flushed_is_no_failure_and_the_next_package_has_its_own(
+    host: StartHost, body: str
+) -> None:
+    one = host(
+        _function(f"if package.name == 'q': print('of q', flush=True); os.system('echo program')\n    else: {body}")
+    )
+    assert one.run("p") == HandlerResult(Outcome.DONE)
+    assert one.run("q") == HandlerResult(Outcome.DONE)
+    assert one.log("q").read_text().endswith("of q\nprogram\n")
+
+
+def test_a_fork_that_comes_back_from_the_function_answers_nothing(host: StartHost) -> None:
+    one = host(_function("os.fork() or print('in the fork')"))
+    for name in ("p", "q", "r"):
+        assert one.run(name).outcome is Outcome.DONE
+    assert one.process.poll() is None
+    assert not kernel.is_readable(one.connection.fileno(), 0.2)
+
+
+def test_an_exception_is_the_result_where_stderr_is_closed(host: StartHost) -> None:
+    one = host(_function("sys.stderr.close(); raise ValueError('all the same')"))
+    assert one.run().error == "ValueError: all the same"
+    assert one.run().error == "ValueError: all the same"
 
 
 def test_the_module_is_imported_once_and_the_function_called_with_each_package(host: StartHost) -> None:
@@ -199,6 +236,5 @@ def test_programs_of_the_function_do_not_get_the_connection(host: StartHost) -> 
 def test_the_host_ends_when_the_connection_is_closed(host: StartHost) -> None:
     one = host(_function("pass"))
     one.run()
-    connection: Connection = one.connection
-    connection.close()
+    one.connection.close()
     assert one.process.wait(30) == 0

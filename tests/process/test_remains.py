@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.linux import proc
 from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.process.remains import end_worker, kill_handlers_of
 from tests.scripts import PRELUDE, journal, lives, parent_of
@@ -58,7 +59,7 @@ def test_what_has_the_workers_token_in_its_environment_is_killed_and_nothing_els
     ]
     for process in (ours, *others):
         assert _line(process) == "1\n"
-    kill_handlers_of(TOKEN, patience=10)
+    kill_handlers_of(TOKEN, "", patience=10)
     assert not lives(ours.pid)
     assert ours.wait() == -signal.SIGKILL
     assert all(lives(process.pid) for process in others)
@@ -71,7 +72,7 @@ def test_a_re_parented_process_in_its_own_session_is_found(started: list[int], t
     assert process.wait() == 0
     wait_until(lambda: parent_of(escaped) != process.pid)
     assert lives(escaped)
-    kill_handlers_of(TOKEN, patience=10)
+    kill_handlers_of(TOKEN, "", patience=10)
     assert not lives(escaped)
 
 
@@ -80,7 +81,7 @@ def test_a_program_that_a_handler_started_is_found_too(started: list[int], tmp_p
     process = _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN})
     program = int(_line(process))
     started.append(program)
-    kill_handlers_of(TOKEN, patience=10)
+    kill_handlers_of(TOKEN, "", patience=10)
     assert not lives(program)
     assert not lives(process.pid)
 
@@ -97,7 +98,7 @@ while True:
     process = _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN})
     assert _line(process) == "1\n"
     wait_until(lambda: len(journal(tmp_path)) > 10)
-    kill_handlers_of(TOKEN, patience=10)
+    kill_handlers_of(TOKEN, "", patience=10)
     escaped = [note.pid for note in journal(tmp_path)]
     started.extend(escaped)
     assert not [pid for pid in (process.pid, *escaped) if lives(pid)]
@@ -111,12 +112,44 @@ def test_a_process_that_is_just_starting_a_program_is_found(started: list[int], 
     for _ in range(20):
         process = subprocess.Popen([str(tmp_path / "again")], env=environment)
         started.append(process.pid)
-        kill_handlers_of(TOKEN, patience=10)
+        kill_handlers_of(TOKEN, "", patience=10)
         assert not lives(process.pid)
 
 
+def test_a_session_that_was_noted_is_killed_without_an_environment_and_no_other(started: list[int]) -> None:
+    def start() -> int:
+        process = subprocess.Popen(
+            ["sh", "-c", "sleep 600 & echo $!"], env={}, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(process.pid)
+        started.append(int(_line(process)))
+        process.wait()
+        return started[-1]
+
+    ours, other = start(), start()
+    noted = f"{proc.boot_id()} {proc.session(ours)}"
+    kill_handlers_of(TOKEN, noted.replace("-", "0"), patience=10)  # of another boot
+    kill_handlers_of(TOKEN, noted + "0", patience=10)  # as if the session's id had been given out again
+    assert lives(ours)
+    kill_handlers_of(TOKEN, noted, patience=10)
+    assert not lives(ours)
+    assert lives(other)
+
+
+def test_what_was_started_by_what_is_found_is_killed_too(started: list[int], tmp_path: Path) -> None:
+    source = """
+child = subprocess.Popen(["sleep", "600"], env={}, start_new_session=True)
+print(child.pid, flush=True); signal.pause()
+"""
+    process = _start(started, tmp_path, "import subprocess" + source, {WORKER_VARIABLE: TOKEN})
+    child = int(_line(process))
+    started.append(child)
+    kill_handlers_of(TOKEN, "", patience=10)
+    assert not lives(child)
+
+
 def test_nothing_to_kill_is_no_error() -> None:
-    kill_handlers_of("not-a-token-of-anybody", patience=10)
+    kill_handlers_of("not-a-token-of-anybody", "", patience=10)
 
 
 HOLDER = """

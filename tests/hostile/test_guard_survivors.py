@@ -1,0 +1,194 @@
+"""A process of another user's below the guard: a handler that has become root, as with sudo or a setuid program."""
+
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobrunner.process import cgroup
+from tests.scripts import lives, outcomes, parent_of
+from tests.support import children_of, kill, wait_until
+from tests.unkillable import USER, UsersHome, users_home
+
+#: Starts the program that becomes root, for as long as there is no file HOME/end-NAME, and does as the package's name
+#: says: waits for it, or ends well at once. It notes the pid.
+HANDLER = """
+end="$JOBRUNNER_HOME/end-$JOBRUNNER_PACKAGE"
+[ -e "$end" ] && exit 0
+env -i "$JOBRUNNER_HOME/../root" "$end" &
+until grep -q "^Uid:.0" /proc/$!/status; do :; done
+echo $! > "$JOBRUNNER_HOME/root-$JOBRUNNER_PACKAGE-$JOBRUNNER_ATTEMPT"
+[ "$JOBRUNNER_PACKAGE" = ends ] || wait
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[UsersHome]:
+    with users_home() as made:
+        yield made
+        for name in ("waits", "ends"):
+            (made.path / f"end-{name}").touch()
+
+
+def start(home: UsersHome, name: str, process: str = "", group: Path | None = None) -> int:
+    """Start jobrunner with a package, and return the pid of the process that has become root."""
+    (home.path / "handler.sh").write_text(HANDLER)
+    home.configure(
+        f'[process]\ncommand = ["/bin/sh", "handler.sh"]\n{process}[retry]\nbackoff = "1s"\nmax_attempts = 1\n'
+    )
+    home.package(name)
+    home.give()
+    home.start("run", "-n", "1", group=group)
+    return pid_of(home, name)
+
+
+def pid_of(home: UsersHome, name: str, attempt: int = 1) -> int:
+    def text() -> str:
+        file = home.path / f"root-{name}-{attempt}"
+        return file.read_text() if file.exists() else ""
+
+    return int(wait_until(lambda: text().endswith("\n") and text()))
+
+
+def end(home: UsersHome, name: str) -> None:
+    """Let the process that has become root end."""
+    (home.path / f"end-{name}").touch()
+
+
+def troubles(home: UsersHome) -> list[str]:
+    return list(home.status()["troubles"])
+
+
+def worker_of(home: UsersHome) -> int:
+    return int(home.status()["running"][0]["worker_pid"])
+
+
+def test_a_handler_that_may_not_be_killed_at_its_timeout_holds_up_its_package_and_no_other(home: UsersHome) -> None:
+    pid = start(home, "waits", 'timeout = "1s"\n')
+    said = f"process {pid} of the handler of waits belongs to root, and only root can end it: waits waits for that"
+    wait_until(lambda: said in home.said())
+    assert troubles(home) == [said]
+    home.package("other")
+    end(home, "other")
+    home.give()
+    wait_until(lambda: home.counts()["done"] == 1)
+    assert lives(pid)
+    assert outcomes(home, "waits") == ["running"]
+    end(home, "waits")
+    wait_until(lambda: outcomes(home, "waits") == ["failed"])
+    assert home.show("waits")["error"] == "the handler was ended after its timeout of 1 s"
+    wait_until(lambda: troubles(home) == [])
+    assert "Traceback" not in home.said()
+    assert " died" not in home.said()
+
+
+def test_a_success_counts_once_nothing_of_the_handler_is_left(home: UsersHome) -> None:
+    pid = start(home, "ends")
+    wait_until(lambda: str(pid) in home.said())
+    assert outcomes(home, "ends") == ["running"]
+    assert not (home.archive / "ends").exists()
+    end(home, "ends")
+    wait_until(lambda: outcomes(home, "ends") == ["done"])
+    assert not (home.path / "root-ends-2").exists()
+
+
+def test_cancel_says_what_it_waits_for(home: UsersHome) -> None:
+    pid = start(home, "waits")
+    cancelled = home.jobrunner("cancel", "waits")
+    assert cancelled.returncode == 1
+    assert cancelled.stderr == (
+        f"jobrunner: waits is cancelled, but process {pid} of its handler belongs to root, and only root can end it: "
+        "it goes to failed/ when that has ended\n"
+    )
+    assert troubles(home) == [
+        f"process {pid} of a dead worker belongs to root, and only root can end it: its package waits for that"
+    ]
+    end(home, "waits")
+    wait_until(lambda: home.show("waits")["state"] == "failed")
+    assert home.show("waits")["error"] == "cancelled"
+
+
+def test_no_second_handler_runs_beside_it_when_its_worker_was_killed(home: UsersHome) -> None:
+    pid = start(home, "waits")
+    kill(worker_of(home))
+    wait_until(lambda: f"process {pid} of a dead worker belongs to root" in "".join(troubles(home)))
+    assert outcomes(home, "waits") == ["running"]
+    end(home, "waits")
+    wait_until(lambda: outcomes(home, "waits") == ["crashed", "done"])
+
+
+def test_what_a_killed_guard_leaves_is_waited_for_by_its_worker(home: UsersHome) -> None:
+    pid = start(home, "waits")
+    worker = worker_of(home)
+    [guard] = children_of(worker)
+    kill(guard)
+    wait_until(lambda: f"process {pid} of the handler of waits belongs to root" in home.said())
+    assert parent_of(pid) == worker
+    assert outcomes(home, "waits") == ["running"]
+    end(home, "waits")
+    wait_until(lambda: outcomes(home, "waits") == ["crashed", "done"])
+
+
+def test_it_is_found_by_its_session_when_everybody_was_killed(home: UsersHome) -> None:
+    pid = start(home, "waits")
+    worker = worker_of(home)
+    ours = [parent_of(worker), worker, *children_of(worker)]
+    for each in ours:  # stopped first: nobody sees anybody else die
+        os.kill(each, signal.SIGSTOP)
+    for each in reversed(ours):
+        kill(each)
+    wait_until(lambda: not any(map(lives, ours)))
+    said = f"process {pid} of a dead worker belongs to root, and only root can end it: its package waits for that"
+    assert troubles(home) == [said]
+    home.start("run", "-n", "1")
+    wait_until(lambda: said in home.said())
+    assert outcomes(home, "waits") == ["running"]
+    end(home, "waits")
+    wait_until(lambda: outcomes(home, "waits") == ["interrupted", "done"])
+
+
+def test_a_stop_leaves_the_guard_with_it_and_the_next_start_waits(home: UsersHome) -> None:
+    pid = start(home, "waits")
+    worker = worker_of(home)
+    [guard] = children_of(worker)
+    supervisor = home.started[-1]
+    supervisor.terminate()
+    wait_until(lambda: "again Ctrl-C or SIGTERM: at once" in home.said())
+    supervisor.terminate()
+    wait_until(lambda: parent_of(guard) != worker)
+    kill(supervisor.pid)  # or it would wait for the guard, though not for ever
+    supervisor.wait()
+    assert lives(guard)
+    home.start("run", "-n", "1")
+    wait_until(lambda: f"process {pid} of a dead worker belongs to root" in "".join(troubles(home)))
+    assert outcomes(home, "waits") == ["running"]
+    end(home, "waits")
+    wait_until(lambda: outcomes(home, "waits") == ["interrupted", "done"])
+    assert not lives(guard)
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group that is the user's, as systemd gives one with Delegate=yes."""
+    try:
+        made = cgroup._our_own() / f"test-{secrets.token_hex(8)}"
+        made.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    for path in (made, made / "cgroup.procs", made / "cgroup.subtree_control"):
+        os.chown(path, USER, USER)
+    yield made
+    wait_until(lambda: cgroup.members(made) == [])
+    made.rmdir()
+
+
+def test_the_kernel_ends_it_where_a_control_group_can_be_made(home: UsersHome, group: Path) -> None:
+    pid = start(home, "ends", group=group)
+    wait_until(lambda: outcomes(home, "ends") == ["done"])
+    assert not lives(pid)
+    assert "belongs to root" not in home.said()
+    home.started[-1].terminate()
+    assert home.started[-1].wait() == 143
