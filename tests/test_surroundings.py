@@ -21,6 +21,7 @@ from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, CallableHandler
 from jobrunner.process.limits import Limits
+from jobrunner.process.presence import Presence
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal, lives, outcomes
 from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment, kill, wait_until
@@ -343,12 +344,15 @@ def test_a_callable_of_another_user_runs_as_that_user_in_a_process_for_each_pack
     assert account
     environment = clean_environment() | {"PYTHONPATH": str(public_path / "modules")}
     handler = CallableHandler("analysis:process", public_path, environment, Limits(account=account))
-    guard = Guard(handler, timeout=PATIENCE, worker="a-token")
+    present = Presence(public_path / "workers").appear()
+    guard = Guard(handler, timeout=PATIENCE, present=present)
     pids = set()
     try:
         for number in (1, 2):
             log = public_path / f"{number}.log"
-            result = guard.run(Call(Package("p", public_path, public_path, number, public_path), str(log)))
+            result = guard.run(
+                Call(Package("p", public_path, public_path, number, public_path), str(log)), lambda left: None
+            )
             assert result.outcome is Outcome.DONE, result
             uid, groups, pid = re.fullmatch(r"(\d+) (\[.*\]) (\d+)\n", log.read_text()).groups()  # type: ignore[union-attr]
             assert (int(uid), set(json.loads(groups))) == (account.uid, set(account.groups))
@@ -356,6 +360,7 @@ def test_a_callable_of_another_user_runs_as_that_user_in_a_process_for_each_pack
             pids.add(pid)
     finally:
         guard.close()
+        present.leave()
     assert len(pids) == 2
 
 

@@ -4,6 +4,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
+class HeldUp(str):
+    """A trouble that holds up one package and its worker, and nobody else: another worker can take its place."""
+
+    __slots__ = ()
+
+
 class WorkersStarted(NamedTuple):
     """A supervisor starts `workers` workers in `home`."""
 

@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 from jobrunner.domain.errors import MachineError, StoreError, in_words
+from jobrunner.domain.events import HeldUp
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.troubles import HeldUp
 from jobrunner.store.database import Database
 from jobrunner.store.workers import Workers
 
