@@ -14,6 +14,8 @@ from typing import Any
 
 import apsw
 
+from jobrunner.files.delivery import Source
+from jobrunner.linux import at
 from tests.scripts import Note, journal
 from tests.support import TestHome, processes_of
 
@@ -46,8 +48,13 @@ def prepare(home: TestHome, evidence: Path, more: str = "", *, max_attempts: int
     )
 
 
-def deliver(home: TestHome, name: str, plan: str = "is quick", *, files: int = 3, size: int = 2000) -> Delivery:
-    """Put a package into the inbox, of so many members of so many bytes, which never were there before."""
+def deliver(
+    home: TestHome, name: str, plan: str = "is quick", *, files: int = 3, size: int = 2000, mode: int = 0o644
+) -> Delivery:
+    """Put a package into the inbox, of so many members of so many bytes, which never were there before.
+
+    `mode` is the zip's: where others may write to it, jobrunner makes a copy.
+    """
     folder = home.inbox.parent
     sender = (folder if folder != home.path else home.path.parent) / "sender"  # on the inbox's filesystem
     sender.mkdir(exist_ok=True)
@@ -59,6 +66,7 @@ def deliver(home: TestHome, name: str, plan: str = "is quick", *, files: int = 3
     if plan == "broken zip":
         zip_path = package / f"{name}.zip"
         zip_path.write_bytes(zip_path.read_bytes()[:-30])
+    (package / f"{name}.zip").chmod(mode)
     delivery = Delivery(name, plan, tree_of(package), members)
     package.rename(home.inbox / name)
     return delivery
@@ -104,7 +112,8 @@ def places(home: TestHome, delivery: Delivery) -> list[Path]:
     """Return where the package lies whole, with each of its sender's files."""
     name = delivery.name
     some = [home.inbox / name, *home.inbox.glob(".jobrunner-taken-*"), home.archive / name, home.failed / name]
-    some += [*home.failed.glob(f"{name}~*"), *home.work.glob("*-*/package"), *home.work.glob("*-*/copied")]
+    some += [*home.failed.glob(f"{name}~*")]
+    some += [path for part in ("package", "copied", "delivered") for path in home.work.glob(f"*-*/{part}")]
     zip_name = f"{name}.zip"
     found = [
         place for place in some if (place / zip_name).is_file() and delivery.files.items() <= tree_of(place).items()
@@ -114,6 +123,17 @@ def places(home: TestHome, delivery: Delivery) -> list[Path]:
         if package not in found and delivery.files.items() <= (tree_of(flushed) | tree_of(package)).items():
             found.append(flushed)
     return found
+
+
+def renew_sources(home: TestHome) -> None:
+    """Have the records of what was copied name the folders that stand for those in a home that was laid out again."""
+    for record in home.work.glob("*-*/source"):
+        hidden_name = record.read_text().split()[-1] if record.read_text() else ""
+        delivered = [*home.inbox.glob(hidden_name or "nothing"), *home.inbox.glob("[!.]*")]
+        if hidden_name and delivered:
+            descriptor = os.open(delivered[0], os.O_RDONLY)
+            record.write_text(str(Source(at.identity(descriptor), hidden_name)))
+            os.close(descriptor)
 
 
 def tree_of(folder: Path) -> Tree:

@@ -65,9 +65,9 @@ class Place:
         (self.home.path / "analysis.py").write_text(_CALLABLE.format(str(self.evidence)))
         self.configure(handler='callable = "analysis:process"')
 
-    def deliver(self, name: str, plan: str = "is quick") -> None:
+    def deliver(self, name: str, plan: str = "is quick", *, mode: int = 0o644) -> None:
         """Put a package into the inbox, no two of them alike."""
-        self.deliveries.append(contract.deliver(self.home, name, plan, files=1, size=100))
+        self.deliveries.append(contract.deliver(self.home, name, plan, files=1, size=100, mode=mode))
 
     def save(self) -> None:
         """Keep this state for `restore`."""
@@ -80,6 +80,7 @@ class Place:
         for number, folder in enumerate(self._folders):
             shutil.rmtree(folder)
             shutil.copytree(self._saved / str(number), folder, symlinks=True)
+        contract.renew_sources(self.home)
         self.recorded = dict(self._saved_recorded)
         self.output.unlink(missing_ok=True)
 

@@ -85,6 +85,8 @@ class Scenario:
     commands: tuple[tuple[tuple[str, ...], str], ...]
     #: Whether the inbox is on another disk.
     is_across: bool = False
+    #: Of the zips: others may write to them, or not.
+    mode: int = 0o644
 
 
 TO_THE_END = (DRAIN, "\0")
@@ -99,6 +101,7 @@ SCENARIOS = {
     ),
     "gathered without a handler": Scenario(("no handler",) * 3, (TO_THE_END,)),
     "gathered, and killed when one was archived": Scenario(("no handler",) * 3, ((DRAIN, "/archive/p1"), TO_THE_END)),
+    "others may change them": Scenario(("is quick", "rejects"), (TO_THE_END,), mode=0o666),
     "an inbox on another disk": Scenario(("is quick", "rejects"), (TO_THE_END,), is_across=True),
 }
 
@@ -113,7 +116,7 @@ def record(scenario: Scenario, root: Path) -> Run:
     run = Run(home, root / "evidence", [], Record())
     prepare(home, run.evidence, scenario.plans)
     for number, plan in enumerate(scenario.plans):
-        run.deliveries.append(contract.deliver(home, f"p{number}", plan, files=1))
+        run.deliveries.append(contract.deliver(home, f"p{number}", plan, files=1, mode=scenario.mode))
     run.record = Record(home.path, *([home.inbox] if scenario.is_across else []))
     for words, kill_after in scenario.commands:
         run.trace(*words, kill_after=kill_after)
@@ -182,6 +185,7 @@ class Campaign:
             home.inbox = Path(tempfile.mkdtemp(dir=run.home.inbox.parent)) / "inbox"
         homes[run.home.inbox] = home.inbox
         lay_out(state.tree, homes)
+        contract.renew_sources(home)
         evidence, at, done = root / "evidence", run.times[state.step], run.done[state.step]
         shutil.copytree(run.evidence, evidence)
         notes = [note for note in journal(evidence) if note.at < at]

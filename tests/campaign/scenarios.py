@@ -53,6 +53,9 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("replace", _delivered_again, ("scan",))
     yield Scenario("replaced", _replaced)
     yield Scenario("other-filesystem", _queued(), inbox_elsewhere=True)
+    yield Scenario("others-may-change", _changeable())
+    yield Scenario("others-may-change-and-it-fails", _changeable("rejects"))
+    yield Scenario("recover-others-copy", _killed_at("rename", "/original-", _changeable()))
     yield Scenario("callable", _callable)
     yield Scenario("daemons", _queued("escapes"))
     yield Scenario("third-crash", _killed_at("rename", "/work/1-3", _crashing))
@@ -84,6 +87,14 @@ def _known_home(place: Place) -> None:
 def _queued(plan: str = "is quick") -> Callable[[Place], None]:
     def prepare(place: Place) -> None:
         place.deliver("p", plan)
+        place.run("scan")
+
+    return prepare
+
+
+def _changeable(plan: str = "is quick") -> Callable[[Place], None]:
+    def prepare(place: Place) -> None:
+        place.deliver("p", plan, mode=0o666)
         place.run("scan")
 
     return prepare

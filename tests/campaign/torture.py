@@ -140,7 +140,8 @@ class Torture:
             [plan] = self._random.choices(list(PLANS), list(PLANS.values()))
             size = 5_000_000 if self._random.random() < 0.05 else 2000
             name = f"p{len(self._deliveries)}"
-            self._deliveries.append(contract.deliver(self.home, name, plan, size=size))
+            mode = self._random.choice([0o644, 0o644, 0o666])  # others may write to some
+            self._deliveries.append(contract.deliver(self.home, name, plan, size=size, mode=mode))
 
     def _start_missing(self) -> None:
         self._trees = [tree for tree in self._trees if tree.supervisor.poll() is None]
