@@ -8,7 +8,6 @@ from jobrunner.domain.errors import MachineError, StoreError, in_words
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.troubles import HeldUp
 from jobrunner.store.database import Database
 from jobrunner.store.workers import Workers
 
@@ -22,6 +21,12 @@ _PATIENCE = 0.1
 Tell = Callable[[str | None], None]
 
 T = TypeVar("T")
+
+
+class HeldUp(str):
+    """A trouble that holds up one package and its worker, and nobody else: another worker can take its place."""
+
+    __slots__ = ()
 
 
 class Stopped(Exception):  # noqa: N818  (what happened, not an error)

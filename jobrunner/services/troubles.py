@@ -7,18 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jobrunner.domain.events import Emit, Mended, Trouble
+from jobrunner.services.machine import HeldUp
 
 #: Characters of a trouble, so that a line stays below the bytes that a pipe takes whole or not at all (PIPE_BUF).
 _LONGEST = 600
 _PIPE = 65536
 #: Seconds for which nobody must meet anything before all is said to be well: of several who met it, one tells it later.
 CALM = 0.3
-
-
-class HeldUp(str):
-    """A trouble that holds up one package and its worker, and nobody else: another worker can take its place."""
-
-    __slots__ = ()
 
 
 class Troubles:
