@@ -13,8 +13,9 @@ from tests.support import TestHome
 
 @pytest.fixture(autouse=True, scope="session")
 def _ctrl_c_works() -> None:
-    """A shell starts what runs in the background with SIGINT ignored, and its children would inherit that."""
+    """A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP, and children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ class Folders:
     """The folders of a home, as absolute paths in `str` (names that are not UTF-8 included)."""
 
     def __init__(self, settings: FolderSettings) -> None:
-        self.inbox = str(settings.inbox)
+        self.inbox = os.path.realpath(settings.inbox)  # where a link on the way leads to later is not followed
         self.work = str(settings.work)
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)

@@ -24,6 +24,9 @@ from jobrunner.process.limits import NO_LIMITS, Limits
 #: Names the worker in the environment of all that a handler starts.
 WORKER_VARIABLE = "JOBRUNNER_WORKER"
 
+#: Seconds from the end of a host's connection to its own, if it ends.
+_CLOSED_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -147,7 +150,7 @@ class CallableHandler:
             return HandlerResult(Outcome.FAILED, "the handler wrote into the connection on which its result is sent")
         except (EOFError, OSError):
             pass
-        if not kernel.has_ended(self._pidfd):
+        if not kernel.has_ended(self._pidfd, _CLOSED_SECONDS):
             return HandlerResult(Outcome.FAILED, "the handler closed the connection on which its result is sent")
         code = self.process.wait()
         words = f"the handler ended its own process with exit status {code}"

@@ -4,7 +4,6 @@ import os
 import signal
 import tomllib
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +58,7 @@ def load_settings(home: Path) -> Settings:
             "go to one, name it with --home, or make one with jobrunner init"
         )
     places.check_apart(settings)
-    inbox = settings.folders.inbox.resolve()  # a link that lies there later is not followed
-    return replace(settings, folders=replace(settings.folders, inbox=inbox))
+    return settings
 
 
 class Home(NamedTuple):

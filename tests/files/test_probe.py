@@ -43,14 +43,15 @@ def test_a_folder_that_is_missing_or_a_file_is_named(folders: Folders, tmp_path:
 
 @pytest.mark.parametrize("mode", [0o000, 0o500, 0o300, 0o600])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_folder_that_may_not_be_used_is_named(folders: Folders, tmp_path: Path, name: str, mode: int) -> None:
-    here = Folders(FolderSettings(**{one: Path(one) for one in NAMES}))  # the way to tmp_path is root's only
-    if os.geteuid() == 0:
-        for folder in (tmp_path, *(tmp_path / one for one in NAMES)):
+def test_a_folder_that_may_not_be_used_is_named(public_path: Path, name: str, mode: int) -> None:
+    paths = {one: public_path / one for one in NAMES}
+    for folder in paths.values():
+        folder.mkdir()
+        if os.geteuid() == 0:
             os.chown(folder, NOBODY, -1)
-    (tmp_path / name).chmod(mode)
+    paths[name].chmod(mode)
     with without_privileges():
-        found = look(here, 0) or ""
+        found = look(Folders(FolderSettings(**paths)), 0) or ""
     assert f" {name} cannot be " in found
     assert found.endswith("(Permission denied): let jobrunner's user read and write it")
 

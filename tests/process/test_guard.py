@@ -13,6 +13,7 @@ from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
+from jobrunner.linux import kernel
 from jobrunner.process import guarding
 from jobrunner.process.guard import Guard
 from jobrunner.process.handler import Call, CallableHandler, CommandHandler, Handler
@@ -41,6 +42,7 @@ def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeGuard]:
     for guard in made:
         with suppress(ChildProcessError, OSError):
             guard.close()
+    kernel._prctl(kernel._PR_SET_CHILD_SUBREAPER, 0)  # what other tests orphan is init's again
 
 
 def _command(home: Path, source: str, *words: str) -> CommandHandler:

@@ -25,7 +25,7 @@ def below() -> Iterator[None]:
     kernel.adopt_orphans()
     yield
     assert {pid for pid, _ in descendants(os.getpid())} <= before
-    kernel._prctl(36, 0)
+    kernel._prctl(kernel._PR_SET_CHILD_SUBREAPER, 0)
 
 
 def end_below() -> list[Left]:
