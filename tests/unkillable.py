@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from jobrunner.wiring.home import Home
 from tests.scripts import parent_of
 from tests.support import PATIENCE, TestHome, clean_environment, wait_until
 
@@ -79,6 +80,14 @@ class UsersHome(TestHome):
         )
         self.started.append(process)
         return process
+
+    def open(self) -> Home:
+        """The services of this home, in this process, opened as the user."""
+        os.seteuid(USER)
+        try:
+            return super().open()
+        finally:
+            os.seteuid(0)
 
     def said(self) -> str:
         """What was printed by all that was started."""

@@ -84,13 +84,6 @@ def end_worker(pid: int, token: str, *, patience: float) -> bool:
     return False
 
 
-def is_at_work(pid: int, token: str) -> bool:
-    """Say whether a worker lives, and not only its guard. Raises PermissionError where it is another user's."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return proc.has_open(pid, f"/{token}")
-    return False
-
-
 def _of_guard(worker: str) -> Iterator[tuple[int, int]]:
     """Find what is below the guard of a worker."""
     for pid in proc.pids():

@@ -7,11 +7,14 @@ from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
+from jobrunner.process.killing import in_words
 from jobrunner.process.output import LogReader
+from jobrunner.process.presence import Presence
+from jobrunner.process.remains import left_of
 from jobrunner.services.intake import Intake
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import Workers
+from jobrunner.store.workers import WorkerRecord, Workers
 
 _MOST_WAITING = 1000
 
@@ -24,6 +27,7 @@ class Report:
         database: Database,
         jobs: Jobs,
         workers: Workers,
+        presence: Presence,
         folders: Folders,
         keep_free: int,
         intake: Intake,
@@ -32,6 +36,7 @@ class Report:
         self._database = database
         self._jobs = jobs
         self._workers = workers
+        self._presence = presence
         self._folders = folders
         self._keep_free = keep_free
         self._intake = intake
@@ -80,8 +85,18 @@ class Report:
         """
         is_ours = not (self._database.is_to_read and self._database.is_another_users)
         seen = [probe.look(self._folders, self._keep_free), self._database.look()] if is_ours else []
-        told = [worker.trouble for worker in self._workers.not_ended() if worker.trouble and worker.process.lives()]
+        told = map(self._trouble_of, self._workers.not_ended())
         return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
+
+    def _trouble_of(self, worker: WorkerRecord) -> str | None:
+        """Return what a worker waits for, or what waits for its end."""
+        if worker.process.lives():
+            return worker.trouble
+        try:
+            left = left_of(worker.token, self._presence.noted(worker.token))
+        except OSError:  # another user's
+            return None
+        return f"{in_words(left, 'of a dead worker')}: its package waits for that" if left else None
 
     def _left_over(self) -> list[str]:
         try:

@@ -187,7 +187,7 @@ def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
         clock=clock,
         emit=emit,
         intake=intake,
-        report=Report(database, jobs, workers, folders, keep_free, intake, clock),
+        report=Report(database, jobs, workers, presence, folders, keep_free, intake, clock),
         retrying=Retrying(database, jobs, folders),
     )
 

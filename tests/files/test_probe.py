@@ -52,7 +52,7 @@ def test_a_folder_that_may_not_be_used_is_named(public_path: Path, name: str, mo
     paths[name].chmod(mode)
     with without_privileges():
         found = look(Folders(FolderSettings(**paths)), 0) or ""
-    assert f" {name} cannot be " in found
+    assert f" {paths[name]} cannot be " in found
     assert found.endswith("(Permission denied): let jobrunner's user read and write it")
 
 

@@ -19,6 +19,8 @@ from tests.support import PATIENCE, TestHome
 RACE = 1.5
 LONG_RACE = 3.0
 
+_LONGEST_PATH = 4000  # bytes, less than PATH_MAX
+
 SECRET = b"what the sender must neither see nor change\n"
 
 #: What a package is worth whose sender does no harm: its zip has this member.
@@ -220,8 +222,9 @@ def processor_seconds(pid: int) -> float:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield everything below a folder, no link followed; what is moved away meanwhile is left out."""
+    """Yield everything below a folder, no link followed, as far as a path can name it; what is moved away is left out."""
     for path, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if len(os.fsencode(path)) + len(os.fsencode(name)) < _LONGEST_PATH]
         yield from (Path(path, name) for name in (*folders, *files))
 
 
