@@ -9,7 +9,7 @@ from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
 from jobrunner.files.rights import Rights, is_made_ours
 from jobrunner.files.trees import Descent, Walk
-from jobrunner.files.zip_rules import Footprint
+from jobrunner.files.zip_rules import NOTHING, Footprint
 from jobrunner.linux import at
 
 BLOCK = 512  # bytes: what st_blocks counts, whatever the filesystem
@@ -27,22 +27,24 @@ def look_through(package: int, rights: Rights, settings: ExtractSettings) -> Foo
 
     Raises NotTaken where it has more entries or takes more bytes than it may, OSError.
     """
-    found = Footprint(0, 0)
-    pending: list[list[str]] = []
     try:
+        looked_in = _look_in(package, rights, settings, NOTHING)
+        if looked_in is None or not looked_in[1]:
+            return looked_in and looked_in[0]
+        found, pending = looked_in[0], [looked_in[1]]
         with Descent(package) as place:
             while True:
-                folder = _look_in(place.here, rights, settings, found)
-                if folder is None:
-                    return None
-                found, folders = folder
-                pending.append(folders)
                 while not pending[-1]:
                     pending.pop()
                     if not pending:
                         return found
                     place.up()
                 place.down(at.open_our_folder(place.here, pending[-1].pop()))
+                looked_in = _look_in(place.here, rights, settings, found)
+                if looked_in is None:
+                    return None
+                found = looked_in[0]
+                pending.append(looked_in[1])
     except OSError as error:
         if error.errno in UNTAKABLE:
             return None

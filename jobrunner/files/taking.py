@@ -16,9 +16,11 @@ from jobrunner.files.delivery import Source
 from jobrunner.files.folders import Folders
 from jobrunner.files.looking import look_through
 from jobrunner.files.workspace import Stage, Workspace, remove_unless_needed, source_of
-from jobrunner.files.zip_rules import Footprint
+from jobrunner.files.zip_rules import NOTHING, Footprint
 from jobrunner.linux import at
 
+#: A package of at most so many bytes is taken and extracted in milliseconds.
+SMALL = 4 * 2**20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -30,7 +32,7 @@ class Taken(NamedTuple):
 
     workspace: Workspace
     stage: Stage
-    found: Footprint | None = None
+    found: Footprint = NOTHING
     left_out: Sequence[str] = ()
 
 
@@ -41,7 +43,7 @@ class Taking:
         self._folders = folders
         self._settings = settings
 
-    def take(self, job: Job, confirm: Callable[[Job], None]) -> Taken:
+    def take(self, job: Job, confirm: Callable[[Job], None], before_long: Callable[[], None] = lambda: None) -> Taken:
         """Bring a claimed job's package into the attempt's own work folder, and say how far an earlier one came.
 
         It may lie in the work folder of that one, in the failed folder or in the inbox. A condemned package that has
@@ -49,7 +51,7 @@ class Taking:
 
         Raises PackageError where the package is nowhere or cannot be taken, MachineError, OSError. `confirm` raises
         ClaimLost where the job is somebody else's by now. It is asked when the folder is made, before anything moves
-        into it: whoever takes the job over later finds the folder.
+        into it: whoever takes the job over later finds the folder. `before_long` is called before a large copy.
         """
         self._folders.watch_the_disk()
         workspace, stage = self._work_folder(job, confirm)
@@ -59,8 +61,8 @@ class Taking:
         if stage is not Stage.NEW:
             workspace.distrust_copy()
         if stage is Stage.NEW or not workspace.has_package():
-            left_out = self._fetch(job, workspace, stage)
-        found, more_left_out = self._make_ours(workspace, lenient=job.condemned)
+            left_out = self._fetch(job, workspace, stage, before_long)
+        found, more_left_out = self._make_ours(job, workspace, before_long)
         if stage is not Stage.NEW:
             with suppress(OSError):  # when the job has ended, it is tried again
                 self.remove_source(workspace.path)
@@ -68,20 +70,6 @@ class Taking:
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(workspace.package, job.error_name))
         return Taken(workspace, stage, found, left_out or more_left_out)
-
-    def zip_size(self, job: Job) -> int | None:
-        """Return the bytes of the zip of a package that is to be taken, None where it is not to be seen."""
-        name = f"{job.name}.zip"
-        with suppress(OSError):
-            place = None if job.attempt == 1 else self._folders.whereabouts(job)
-            if place is not None and os.path.dirname(place) != self._folders.inbox:
-                return os.lstat(f"{place}/{name}").st_size
-            with (
-                at.held(at.open_root(self._folders.inbox)) as inbox,
-                at.held(at.open_folder(inbox, job.name)) as package,
-            ):
-                return at.status(package, name).st_size
-        return None
 
     def as_it_is(self, job: Job) -> Taken:
         """Return a package that could not be taken as it lies in the attempt's work folder. Raises OSError."""
@@ -156,7 +144,7 @@ class Taking:
                 return True
         return False
 
-    def _fetch(self, job: Job, workspace: Workspace, stage: Stage) -> Sequence[str]:
+    def _fetch(self, job: Job, workspace: Workspace, stage: Stage, before_long: Callable[[], None]) -> Sequence[str]:
         if job.failed_name is not None:
             failed = os.path.join(self._folders.failed, job.failed_name)
             if os.path.lexists(failed):
@@ -168,6 +156,7 @@ class Taking:
                 is_copied = stage is not Stage.NEW and os.path.lexists(workspace.copied)
                 if not is_copied and delivery.take(inbox, job.name, workspace.package):
                     return ()
+                before_long()
                 return self._fetch_across(inbox, job, workspace)
         except FileNotFoundError:
             if not (os.path.ismount if self._folders.inbox_is_a_disk else os.path.isdir)(self._folders.inbox):
@@ -201,7 +190,9 @@ class Taking:
             self.remove_source(workspace.path)
         return left_out
 
-    def _make_ours(self, workspace: Workspace, *, lenient: bool) -> tuple[Footprint, Sequence[str]]:
+    def _make_ours(
+        self, job: Job, workspace: Workspace, before_long: Callable[[], None]
+    ) -> tuple[Footprint, Sequence[str]]:
         """Copy the package if others may change it; the sender's own stays until the archive is durable.
 
         Return what it holds, and what could not be taken.
@@ -219,17 +210,25 @@ class Taking:
                     return found, ()
                 if part is workspace.package:
                     os.rename(part, workspace.delivered)
-                copy = Copy(package, self._folders.rights, self._settings, lenient=lenient, verified=False)
+                if not _is_small(package, f"{job.name}.zip"):
+                    before_long()
+                copy = Copy(package, self._folders.rights, self._settings, lenient=job.condemned, verified=False)
                 self._make(copy, workspace)
                 workspace.record_copy()
                 return copy.found, copy.notes
-        return Footprint(0, 0), ()
+        return NOTHING, ()
 
     def _make(self, copy: Copy, workspace: Workspace) -> None:
         moves.remove_tree(workspace.copying)
         os.mkdir(workspace.copying, 0o700)
         with at.held(_opened(workspace.copying)) as target:
             copy.make(target)
+
+
+def _is_small(package: int, zip_name: str) -> bool:
+    with suppress(OSError):
+        return at.status(package, zip_name).st_size <= SMALL
+    return False
 
 
 def _opened(path: str) -> int:

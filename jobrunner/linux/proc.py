@@ -7,12 +7,19 @@ from typing import NamedTuple
 
 
 class Stat(NamedTuple):
-    """What a process is called (at most 15 bytes), what it does (R, S, D, T, Z), and who started it."""
+    """What a process is called (at most 15 bytes), what it does (R, S, D, T, Z), its parent, and when it was started.
+
+    `start` is in clock ticks after the boot.
+    """
 
     name: str
     state: str
     parent: int
     session: int
+    start: int
+
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def pids() -> list[int]:
@@ -21,10 +28,11 @@ def pids() -> list[int]:
 
 
 def stat(pid: int) -> Stat:
-    """Return the state, parent and session of a process."""
-    start, _, fields = _read(pid, "stat").rpartition(b")")
-    state, parent, _, session, *_ = fields.split(maxsplit=4)
-    return Stat(os.fsdecode(start.partition(b"(")[2]), state.decode("ascii"), int(parent), int(session))
+    """Return what the kernel says of a process."""
+    name, _, rest = _read(pid, "stat").rpartition(b")")
+    fields = rest.split(maxsplit=20)
+    state, parent, session, start = fields[0].decode("ascii"), int(fields[1]), int(fields[3]), int(fields[19])
+    return Stat(os.fsdecode(name.partition(b"(")[2]), state, parent, session, start)
 
 
 def children(pid: int) -> list[int]:
@@ -67,11 +75,6 @@ def session(pid: int) -> str:
     with suppress(OSError):
         number = _read(pid, "autogroup").partition(b" ")[0]
     return f"{stat(pid).session}{number.decode('ascii')}"
-
-
-def boot_id() -> str:
-    """Return what tells this boot of the machine from all others."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def has_open(pid: int, name: str) -> bool:

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+from jobrunner.linux import proc
+from jobrunner.linux.proc import BOOT_ID
+
+__all__ = ["BOOT_ID", "Process", "program_of"]
 
 _DEAD = {"Z", "X"}
 
@@ -22,26 +25,20 @@ class Process(NamedTuple):
     @classmethod
     def own(cls) -> "Process":
         """Return the process that calls this."""
-        _, start = _state_and_start(os.getpid())
-        return cls(os.getpid(), start, BOOT_ID)
+        return cls(os.getpid(), proc.stat(os.getpid()).start, BOOT_ID)
 
     def lives(self) -> bool:
         """Say whether it lives; a zombie does not."""
         if self.boot_id != BOOT_ID:
             return False
         try:
-            state, start = _state_and_start(self.pid)
+            found = proc.stat(self.pid)
         except OSError:
             return False
-        return start == self.start and state not in _DEAD
+        return found.start == self.start and found.state not in _DEAD
 
 
 def program_of(pid: int) -> str:
     """Return the name of a process's program, in printable characters. Raises OSError where it is gone."""
     name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").rstrip("\n")
     return "".join(character if character.isprintable() else "?" for character in name)
-
-
-def _state_and_start(pid: int) -> tuple[str, int]:
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    return fields[0], int(fields[19])

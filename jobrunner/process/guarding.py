@@ -56,7 +56,7 @@ class Server:
         self._log: Log | None = None
         self._groups: list[cgroup.Group] = []
         self._is_closing = False
-        self._boot = proc.boot_id()
+        self._boot = proc.BOOT_ID
         self._noted = 0
 
     def run_until_closed(self) -> None:

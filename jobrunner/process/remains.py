@@ -99,7 +99,7 @@ def _of_handlers(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[
     what it was when it forked, whoever its parent is by now.
     """
     boot, _, session = noted.partition(" ")
-    is_of_this_boot = boot == proc.boot_id()
+    is_of_this_boot = boot == proc.BOOT_ID
     marker = f"{WORKER_VARIABLE}={worker}".encode()
     members = {pid for group in groups for pid in cgroup.members(group)}
 

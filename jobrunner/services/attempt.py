@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from jobrunner.domain.settings import Settings
 from jobrunner.files import lending, moves
 from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders
-from jobrunner.files.taking import Taken, Taking
+from jobrunner.files.taking import SMALL, Taken, Taking
 from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.process import killing
 from jobrunner.process.account import Account
@@ -30,9 +30,6 @@ from jobrunner.services.failing import Failing
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
-
-#: A zip of at most so many bytes is extracted in milliseconds.
-_SMALL = 4 * 2**20
 
 
 class AttemptRunner:
@@ -57,22 +54,20 @@ class AttemptRunner:
         self._account = Account.of(settings.process.user) if guard else None
         self._machine = machine
 
-    def quick_size(self, job: Job) -> int | None:
-        """Return the bytes of a package's zip, if those that are ready can wait for it: no handler, and a small zip."""
-        size = None if self._guard else self._taking.zip_size(job)
-        return size if size is not None and size <= _SMALL else None
-
-    def run(self, job: Job) -> "Ready | Ending":
+    def run(self, job: Job, before_long: Callable[[], None] = lambda: None) -> "Ready | Ending":
         """Bring a claimed job to where `archive` takes over, or to another end, which the caller records.
 
-        Raises ClaimLost, Stopped.
+        `before_long` is called before anything that may take long: with a handler, at once. Raises ClaimLost, Stopped.
         """
         notes = _Notes()
+        if self._guard or job.condemned:
+            before_long()
         if job.condemned and self._folders.workspace(job).stage() < Stage.HANDLED:  # else it was cancelled too late
             return self._fail(job, Outcome.FAILED, _as_it_stands(job), notes)
-        result = self._try(job, notes)
+        result = self._try(job, notes, before_long)
         if result.outcome is Outcome.DONE:
-            return Ready(job, notes, time.monotonic())
+            size = notes.size if self._guard is None and notes.size <= SMALL else None
+            return Ready(job, notes, time.monotonic(), size)
         if result.outcome is Outcome.FAULT:
             return self._put_off(job, result.error, notes)
         decision = decide(job, result.outcome, result.error, self._settings.retry_policy, jitter=random.random())
@@ -106,9 +101,12 @@ class AttemptRunner:
         with suppress(OSError):  # a supervisor that starts sweeps, too
             Workspace.at(self._folders.work, job.id, job.attempt).remove()
 
-    def _try(self, job: Job, notes: "_Notes") -> HandlerResult:
+    def _try(self, job: Job, notes: "_Notes", before_long: Callable[[], None]) -> HandlerResult:
         try:
-            taken = self._taking.take(job, self._failing.confirm)
+            taken = self._taking.take(job, self._failing.confirm, before_long)
+            notes.size = taken.found.size
+            if notes.size > SMALL:
+                before_long()
             if taken.stage < Stage.HANDLED:
                 if taken.stage is not Stage.NEW:
                     taken.workspace.clear()
@@ -222,6 +220,7 @@ class _Notes:
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._found: dict[str, Any] = {}
+        self.size = 0  #: bytes that the package takes on the disk
 
     @property
     def seconds(self) -> float:
@@ -241,6 +240,7 @@ class Ready(NamedTuple):
     job: Job
     notes: _Notes
     since: float  #: seconds, monotonic
+    size: int | None  #: bytes of one that took no time and can wait for others; None of all others
 
 
 def _in_words(fault: MachineError | OSError | MemoryError) -> str:

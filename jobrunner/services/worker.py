@@ -108,23 +108,24 @@ class Worker:
 
         Its ending is recorded, unless the next job is a quick one: then both may go to the archive together.
         """
-        size = self._attempts.quick_size(job)
-        if self._ready and size is None:
-            self._end_attempts(claim=False)
         try:
-            result = self._attempts.run(job)
+            result = self._attempts.run(job, self._before_long)
         except ClaimLost:
             self._emit(ClaimGone(job.name))
             return self._end_attempts()
         if not isinstance(result, Ready):
             return self._end_attempts([result])
         self._ready.append(result)
-        self._ready_size += size or 0
-        if size is not None and self._may_gather():
+        self._ready_size += result.size or 0
+        if result.size is not None and self._may_gather():
             following = self._machine.outlast(partial(self._claim, durable=False))  # until the next ending's commit
             if following:
                 return following
         return self._end_attempts()
+
+    def _before_long(self) -> None:
+        if self._ready:
+            self._end_attempts(claim=False)
 
     def _may_gather(self) -> bool:
         """Say whether what is ready can wait for one more."""

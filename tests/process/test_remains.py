@@ -127,7 +127,7 @@ def test_a_session_that_was_noted_is_killed_without_an_environment_and_no_other(
         return started[-1]
 
     ours, other = start(), start()
-    noted = f"{proc.boot_id()} {proc.session(ours)}"
+    noted = f"{proc.BOOT_ID} {proc.session(ours)}"
     kill_handlers_of(TOKEN, noted.replace("-", "0"), patience=10)  # of another boot
     kill_handlers_of(TOKEN, noted + "0", patience=10)  # as if the session's id had been given out again
     assert lives(ours)
