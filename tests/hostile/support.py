@@ -222,7 +222,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield everything below a folder, no link followed, as far as a path can name it; what is moved away is left out."""
+    """Yield what lies below a folder, as far as a path can name it, no link followed; what is moved is left out."""
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if len(os.fsencode(path)) + len(os.fsencode(name)) < _LONGEST_PATH]
         yield from (Path(path, name) for name in (*folders, *files))
