@@ -113,7 +113,8 @@ def places(home: TestHome, delivery: Delivery) -> list[Path]:
     name = delivery.name
     some = [home.inbox / name, *home.inbox.glob(".jobrunner-taken-*"), home.archive / name, home.failed / name]
     some += [*home.failed.glob(f"{name}~*")]
-    some += [path for part in ("package", "copied", "delivered") for path in home.work.glob(f"*-*/{part}")]
+    parts = ("package", "copied", "delivered", "original-*")
+    some += [path for part in parts for path in home.work.glob(f"*-*/{part}")]
     zip_name = f"{name}.zip"
     found = [
         place for place in some if (place / zip_name).is_file() and delivery.files.items() <= tree_of(place).items()

@@ -222,7 +222,7 @@ def lay_out(tree: Tree, roots: Mapping[Path, Path]) -> None:
     """Make the folders and files of a tree below other roots. The machine has been started anew since."""
     for path, content in tree.items():
         root = next(root for root in roots if Path(path).is_relative_to(root))
-        target = roots[root] / os.path.relpath(path, root).replace(f"handled-{BOOT_ID}", f"handled-{OTHER_BOOT}")
+        target = roots[root] / os.path.relpath(path, root).replace(f"-{BOOT_ID}", f"-{OTHER_BOOT}")
         if content is None:
             target.mkdir(parents=True, exist_ok=True)
         elif target.name == ".home":  # it names the database by its path

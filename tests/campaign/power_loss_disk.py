@@ -150,7 +150,7 @@ class Record:
     def _words(self, path: str) -> str:
         root = next(root for root in self._roots if path.startswith(root))
         words = path[len(os.path.dirname(root)) + 1 :]
-        return re.sub(r"handled-[-0-9a-f]{36}", "handled-BOOT", re.sub(r"\b\d+-\d+\b", "ID-N", words))
+        return re.sub(r"(handled|original)-[-0-9a-f]{36}", r"\1-BOOT", re.sub(r"\b\d+-\d+\b", "ID-N", words))
 
     def _make(self, place: tuple[int, int, str], *, is_folder: bool) -> None:
         node = next(self._ids)

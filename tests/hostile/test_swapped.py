@@ -59,7 +59,7 @@ def packages(home: HostileHome) -> list[Path]:
     return [home.deliver(name, members, {"sub/mine": b"", "sub/deeper/mine": b""}) for name in NAMES]
 
 
-@places()
+@places(USER, ROOT_ACROSS)
 def test_packages_change_places_with_other_things(home: HostileHome, packages: list[Path]) -> None:
     kinds = [STRANGE["link-to-private"], STRANGE["fifo"], *FILE.values()]
     with SENDER.acting():
@@ -84,7 +84,7 @@ def test_packages_change_places_with_others_and_none_is_lost(home: HostileHome, 
     home.assert_all_is_well()
 
 
-@places()
+@places(USER, ROOT_ACROSS)
 def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(home: HostileHome) -> None:
     stash = home.held(home.stash)
     members = MEMBERS | {"sub/member": "m", "sub/deeper/member": "m"}

@@ -81,13 +81,13 @@ def test_small_packages_without_a_handler_are_flushed_together(scene: Scene) -> 
 
 @pytest.mark.parametrize(
     ("limit", "value", "flushes"),
-    [("MOST_GATHERED", 3, [3, 1]), ("GATHERED_SIZE", 200, [2, 2]), ("GATHERING_SECONDS", 0, [1] * 4)],
+    [("MOST_GATHERED", 3, [3, 1]), ("GATHERED_SIZE", 6_000_000, [2, 2]), ("GATHERING_SECONDS", 0, [1] * 4)],
 )
 def test_no_package_waits_for_many_others_nor_for_much_nor_for_long(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, flushes: list[int]
 ) -> None:
     monkeypatch.setattr(worker, limit, value)
-    scene.deliver(*NAMES)
+    scene.deliver(*NAMES, size=3_500_000)
     scene.work()
     assert scene.flushes == flushes
     scene.assert_done()
