@@ -370,6 +370,18 @@ def test_row_38_a_copy_of_another_boot_is_not_trusted(scene: Scene) -> None:
     assert scene.ran() == ["p 2"]
 
 
+def test_row_38_a_copy_that_has_got_to_failed_is_not_made_again(scene: Scene) -> None:
+    scene.plan(p_1=65)
+    scene.deliver()
+    (scene.home.inbox / "p" / "p.zip").chmod(0o666)
+    scene.crash(Kill(f"{MOVES}.rename_new", matching="/failed/p$"), words=("run", "-n", "1", "--drain"))
+    work = scene.home.work / "1-1"
+    (work / ORIGINAL).rename(work / f"original-{uuid.uuid4()}")
+    assert scene.home.jobrunner("run", "-n", "1", "--drain").returncode == 1
+    scene.restart()
+    scene.assert_failed(error="rejected")
+
+
 @pytest.mark.parametrize("alone", [False, True], ids=["tree", "worker"])
 def test_row_39_a_package_that_is_too_large_stays_in_the_inbox(scene: Scene, alone: bool) -> None:
     with (scene.home.path / "jobrunner.toml").open("a", encoding="utf-8") as toml:

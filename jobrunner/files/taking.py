@@ -59,6 +59,8 @@ class Taking:
             return Taken(workspace, stage)
         left_out: Sequence[str] = ()
         if stage is not Stage.NEW:
+            if job.condemned and self._folders.has_failed(job) and not os.path.lexists(workspace.package):
+                return Taken(workspace, stage)  # what got to failed had been flushed before
             workspace.distrust_copy()
         if stage is Stage.NEW or not workspace.has_package():
             left_out = self._fetch(job, workspace, stage, before_long)
