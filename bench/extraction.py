@@ -32,6 +32,7 @@ from report import file_system, wanted
 
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.extraction import extract
+from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_streams import PIECE, content, crc32, fast_zlib
 
@@ -132,13 +133,13 @@ def available_sides() -> dict[str, Side]:
 def inflating_sides(archive: Archive) -> dict[str, Side]:
     """Return what only inflates: the engine without its writing, and isal's own loop on the stream in memory."""
     with archive.path.open("rb") as file:
-        [entry] = read_directory(file.fileno(), archive.path.stat().st_size)
+        [entry] = read_directory(ZipBytes(file.fileno(), archive.path.stat().st_size))
         stream = os.pread(file.fileno(), entry.compressed_size, entry.data_offset)
 
     def engine(archive: Archive, _target: Path) -> None:
         checksum = 0
         with archive.path.open("rb") as file:
-            for piece in content(file.fileno(), entry):
+            for piece in content(ZipBytes(file.fileno(), archive.path.stat().st_size), entry):
                 checksum = crc32(piece, checksum)
 
     def isal(_archive: Archive, _target: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.extraction import extract
+from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_names import choose_encoding
 from jobrunner.files.zip_rules import allowed_members
@@ -132,7 +133,7 @@ def made(choices: Choices) -> bytes:
 def listed(zip_path: Path) -> dict[str, int]:
     """Return the files that a zip lists, with their sizes."""
     with zip_path.open("rb") as file:
-        directory = read_directory(file.fileno(), os.fstat(file.fileno()).st_size)
+        directory = read_directory(ZipBytes(file.fileno(), os.fstat(file.fileno()).st_size))
         members = list(allowed_members(directory, choose_encoding(directory, LIMITS.encoding), METHODS))
     return {member.path: member.entry.size for member in members if not member.is_folder}
 

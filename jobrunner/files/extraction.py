@@ -15,6 +15,7 @@ from pathlib import Path
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
+from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import choose_encoding
@@ -97,9 +98,10 @@ def _extract(
     package: Footprint | None,
 ) -> str:
     size = status.st_size
+    file = ZipBytes(descriptor, size)
     held = package or Footprint(1, status.st_blocks * _BLOCK)
     beside = Footprint(held.entries - 1, held.size - status.st_blocks * _BLOCK)
-    directory = read_directory(descriptor, size, settings.max_entries)
+    directory = read_directory(file, settings.max_entries)
     encoding = choose_encoding(directory, settings.encoding)
     members: Iterable[Member] = allowed_members(directory, encoding, METHODS)
     if directory.is_kept:
@@ -122,7 +124,7 @@ def _extract(
         if done > total:
             raise MachineError("its zip was changed while it was read: is it still being written?")
 
-    pieces = _pieces(descriptor, members)
+    pieces = _pieces(file, members)
     with ThreadPoolExecutor(1) if total > _BATCH else nullcontext() as reader:
         for member, its_pieces in groupby(_read_ahead(pieces, reader) if reader else pieces, itemgetter(0)):
             _write(member, its_pieces, f"{target}/{member.path}", advance)
@@ -131,10 +133,10 @@ def _extract(
     return encoding
 
 
-def _pieces(descriptor: int, members: Iterable[Member]) -> Iterator[_Piece]:
+def _pieces(file: ZipBytes, members: Iterable[Member]) -> Iterator[_Piece]:
     for member in members:
         if not member.is_folder:
-            for piece in content(descriptor, member.entry):
+            for piece in content(file, member.entry):
                 yield member, piece
 
 

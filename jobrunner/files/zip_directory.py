@@ -4,8 +4,6 @@ The format is PKWARE's APPNOTE.TXT 6.3.10; section numbers are of that text. An 
 understand differently is refused.
 """
 
-import io
-import os
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
@@ -14,7 +12,8 @@ from operator import le
 from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError, UnfinishedZip
-from jobrunner.files.zip_end import MAX16, MAX32, Place, find_directory, read_exactly
+from jobrunner.files.zip_bytes import ZipBytes
+from jobrunner.files.zip_end import MAX16, MAX32, Place, find_directory
 from jobrunner.files.zip_fields import from_zip64, label, unicode_path
 
 _CENTRAL = struct.Struct("<4xxB2x2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
@@ -67,8 +66,8 @@ class Directory:
     checked again in the next, as the file may have been changed in between.
     """
 
-    def __init__(self, descriptor: int, place: "Place", found: "_Found") -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: ZipBytes, place: Place, found: "_Found") -> None:
+        self._file = file
         self._place = place
         self._found = found
 
@@ -88,7 +87,7 @@ class Directory:
 
     def _each_once(self) -> Iterator[Entry]:
         found = self._found
-        records = _records(self._descriptor, self._place)
+        records = _records(self._file, self._place)
         read_anew = (
             Entry(*fields, data_offset) for (fields, _), data_offset in zip(records, found.data_offsets, strict=False)
         )
@@ -121,30 +120,30 @@ class _Found:
             self.kept.clear()
 
 
-def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Directory:
-    """Return the members of the zip of `size` bytes in an open file, held against each other and their local records.
+def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
+    """Return the members of a zip, held against each other and their local records.
 
     Raises PackageError where the file is no zip, is ambiguous or has too many members, OSError.
     """
-    place = find_directory(descriptor, size)
+    place = find_directory(file)
     if place.length > _MAX_DIRECTORY:
         raise PackageError(
             f"its zip has a directory of {place.length:,} bytes, over {_MAX_DIRECTORY:,}: deliver it in several zips"
         )
-    if place.prefix and os.pread(descriptor, 4, 0) in {b"PK\3\4", b"PK\5\6"}:
+    if place.prefix and file.read(0, 4) in {b"PK\3\4", b"PK\5\6"}:
         raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
     found = _Found()
     heads = 0
-    for fields, record in _records(descriptor, place):
-        entry = _located(descriptor, fields, record, place.start)
+    for fields, record in _records(file, place):
+        entry = _located(file, fields, record, place.start)
         found.add(entry)
         heads += entry.data_offset - entry.offset
-        if heads > 2 * size:  # each one twice at most, and none in another: else reading them could take for ever
+        if heads > 2 * file.size:  # each one twice at most, and none in another: else reading them could take for ever
             raise PackageError("its zip lists the same places again and again: it is a forgery")
         if len(found.starts) > 2 * max_entries:
             break
-    _hold_against_each_other(descriptor, place, found)
-    directory = Directory(descriptor, place, found)
+    _hold_against_each_other(file, place, found)
+    directory = Directory(file, place, found)
     if len(directory) > max_entries:
         raise PackageError(f"the zip has more members than extract.max_entries ({max_entries:,})")
     listed = len(found.starts)
@@ -153,13 +152,12 @@ def read_directory(descriptor: int, size: int, max_entries: int = MAX32) -> Dire
     return directory
 
 
-def _records(descriptor: int, place: Place) -> Iterator[tuple[_Fields, bytes]]:
+def _records(file: ZipBytes, place: Place) -> Iterator[tuple[_Fields, bytes]]:
     """Yield of each record what an entry has but its data_offset, and what its local record should begin with."""
-    file = io.BufferedReader(io.FileIO(descriptor, closefd=False), 1 << 18)
-    file.seek(place.start)
+    stream = file.stream(place.start)
     length = place.length
     while length:
-        head = file.read(_CENTRAL.size)
+        head = stream.read(_CENTRAL.size)
         if length < _CENTRAL.size or len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
             raise PackageError("its zip's directory is damaged: something in it is not a record")
         (
@@ -170,7 +168,7 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[_Fields, bytes]]:
         length -= _CENTRAL.size + rest
         if length < 0:
             raise PackageError("its zip's directory is damaged: its last record is cut")
-        name = file.read(rest)
+        name = stream.read(rest)
         extra = b""
         if rest > name_length:
             name, extra = name[:name_length], name[name_length : name_length + extra_length]
@@ -187,13 +185,13 @@ def _records(descriptor: int, place: Place) -> Iterator[tuple[_Fields, bytes]]:
         yield (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path), local
 
 
-def _located(descriptor: int, fields: _Fields, expected: bytes, directory_start: int) -> Entry:
+def _located(file: ZipBytes, fields: _Fields, expected: bytes, directory_start: int) -> Entry:
     """Return the entry with the place of its content, if its own record says what that in the directory says."""
     name, compressed_size, offset = fields[0], fields[6], fields[9]
     if offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
     head = _LOCAL.size + len(name)
-    record = read_exactly(descriptor, offset, head + _LITTLE_EXTRA)  # there is as much: the directory is behind it
+    record = file.exactly(offset, head + _LITTLE_EXTRA)  # there is as much: the directory is behind it
     is_same = record[:28] == expected and record.startswith(name, _LOCAL.size)
     if not is_same and record[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
@@ -207,7 +205,7 @@ def _located(descriptor: int, fields: _Fields, expected: bytes, directory_start:
     if extra_length or entry.unicode_path is not None or not is_same:
         extra = record[head : head + extra_length]
         if len(extra) < extra_length:
-            extra = read_exactly(descriptor, offset + head, extra_length)
+            extra = file.exactly(offset + head, extra_length)
         if not is_same:
             _weigh_differences(entry, record, extra)
         _hold_names_against_each_other(entry, extra)
@@ -240,7 +238,7 @@ def _hold_names_against_each_other(entry: Entry, local_extra: bytes) -> None:
         raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")
 
 
-def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> None:
+def _hold_against_each_other(file: ZipBytes, place: Place, found: _Found) -> None:
     """Check that no two members share bytes; a record that some tools write twice counts once."""
     if all(map(le, found.ends, islice(found.starts, 1, None))):  # each ends before the next: nothing to sort
         return
@@ -248,17 +246,17 @@ def _hold_against_each_other(descriptor: int, place: Place, found: _Found) -> No
     before = -1
     for index in sorted(range(len(found.starts)), key=found.starts.__getitem__):
         if before >= 0 and found.starts[index] < found.ends[before]:
-            digests = digests or _digests(descriptor, place, len(found.starts))
+            digests = digests or _digests(file, place, len(found.starts))
             if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
-                (name, *_), _ = next(islice(_records(descriptor, place), index, None))
+                (name, *_), _ = next(islice(_records(file, place), index, None))
                 raise PackageError(f"the zip's member {label(name)} overlaps another one: it is a forgery")
             found.repeated.add(index)
         else:
             before = index
 
 
-def _digests(descriptor: int, place: Place, count: int) -> Sequence[int]:
-    digests = array("q", (hash(fields) for fields, _ in islice(_records(descriptor, place), count)))
+def _digests(file: ZipBytes, place: Place, count: int) -> Sequence[int]:
+    digests = array("q", (hash(fields) for fields, _ in islice(_records(file, place), count)))
     if len(digests) < count:
         raise PackageError("its zip's directory is damaged: it says something else when it is read again")
     return digests

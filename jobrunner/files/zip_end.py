@@ -1,16 +1,14 @@
 """Finding a zip's central directory, from the end record at the end of the file (APPNOTE.TXT 6.3.10)."""
 
-import os
 import struct
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import PackageError, UnfinishedZip
+from jobrunner.files.zip_bytes import ZipBytes
 
 _END = struct.Struct("<4s4H2LH")  # 4.3.16
 _END64_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
 _END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
-_MAX_COMMENT = 0xFFFF
-_MAX_PADDING = 0x10000  # zeros behind the end: tapes and block devices
 #: What a field of 16 or 32 bits says where its value stands in a zip64 record.
 MAX16 = 0xFFFF
 MAX32 = 0xFFFFFFFF
@@ -27,24 +25,12 @@ class Place:
     prefix: int
 
 
-def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
-    """Return bytes of the file. Raises PackageError where it ends before."""
-    data = os.pread(descriptor, length, offset)
-    while len(data) < length:
-        more = os.pread(descriptor, length - len(data), offset + len(data))
-        if not more:
-            raise PackageError("its zip ends in the middle: it is cut short")
-        data += more
-    return data
-
-
-def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
+def _end_record(file: ZipBytes) -> tuple[int, tuple[int, ...]]:
     """Find the end record: the only one whose comment reaches to the end of the file, or to zeros.
 
     Without one the zip may still be on its way, whatever it begins with: a prefix, nothing yet, a zip within it.
     """
-    length = min(size, _END.size + _MAX_COMMENT + _MAX_PADDING)
-    tail = read_exactly(descriptor, size - length, length)
+    tail, length = file.tail, len(file.tail)
     content_end = len(tail.rstrip(b"\0"))
     fitting = []
     position = tail.rfind(b"PK\5\6")
@@ -53,32 +39,32 @@ def _end_record(descriptor: int, size: int) -> tuple[int, tuple[int, ...]]:
             _, *values = _END.unpack_from(tail, position)
             comment_end = position + _END.size + values[-1]
             if comment_end <= length and comment_end >= content_end:
-                fitting.append((size - length + position, tuple(values)))
+                fitting.append((file.size - length + position, tuple(values)))
         position = tail.rfind(b"PK\5\6", 0, position)
     if not fitting:
         if b"PK\5\6" in tail:
             raise UnfinishedZip("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
-        if size >= 4 and os.pread(descriptor, 4, 0) == b"PK\3\4":
+        if file.read(0, 4) == b"PK\3\4":
             raise UnfinishedZip("its zip has no end: it was cut short on its way, or is not complete")
-        raise UnfinishedZip(f"its zip is not a zip ({size:,} bytes without an end record)")
+        raise UnfinishedZip(f"its zip is not a zip ({file.size:,} bytes without an end record)")
     if len(fitting) > 1:
         raise PackageError("its zip has two ends that both fit: what it holds depends on who reads it")
     return fitting[0]
 
 
-def find_directory(descriptor: int, size: int) -> Place:
-    """Find the central directory of the zip of `size` bytes in an open file.
+def find_directory(file: ZipBytes) -> Place:
+    """Find the central directory of a zip.
 
     Raises UnfinishedZip where it has no end, PackageError where it is damaged or ambiguous, OSError.
     """
-    end, values = _end_record(descriptor, size)
+    end, values = _end_record(file)
     disk, directory_disk, disk_count, count, length, offset, _comment = values
-    located = os.pread(descriptor, _END64_LOCATOR.size, max(end - _END64_LOCATOR.size, 0))
+    located = file.read(max(end - _END64_LOCATOR.size, 0), _END64_LOCATOR.size)
     is_zip64 = located[:4] == b"PK\6\7"
     if is_zip64:
         _, end64_disk, end64_offset, _disks = _END64_LOCATOR.unpack(located)
         end64 = end - _END64_LOCATOR.size - _END64.size
-        record = read_exactly(descriptor, max(end64, 0), _END64.size)
+        record = file.exactly(max(end64, 0), _END64.size)
         if end64 < 0 or record[:4] != b"PK\6\6":
             raise PackageError("its zip's zip64 locator points nowhere: it is damaged")
         _, record_size, _made, _needed, disk64, directory_disk64, disk_count64, count64, length64, offset64 = (

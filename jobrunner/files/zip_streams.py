@@ -2,7 +2,6 @@
 
 import bz2
 import lzma
-import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from jobrunner.domain.errors import PackageError
+from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import Entry
 
 fast_zlib: Any
@@ -32,7 +32,7 @@ crc32: Callable[[bytes, int], int] = fast_zlib.crc32
 _RAW = -zlib.MAX_WBITS  # deflate without a header
 
 
-def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
+def content(file: ZipBytes, entry: Entry) -> Iterable[bytes]:
     """Return the member's content in pieces of at most PIECE bytes, at least one.
 
     Size and checksum are for the caller to check. Raises, now or while it is iterated, PackageError where the stream is
@@ -41,17 +41,17 @@ def content(descriptor: int, entry: Entry) -> Iterable[bytes]:
     if entry.method == DEFLATED and entry.compressed_size <= _FEED and entry.size <= PIECE:
         decoder = fast_zlib.decompressobj(_RAW)
         try:
-            piece = decoder.decompress(os.pread(descriptor, entry.compressed_size, entry.data_offset), PIECE)
+            piece = decoder.decompress(file.read(entry.data_offset, entry.compressed_size), PIECE)
         except _CORRUPT:
-            return _pieces(descriptor, entry)  # says what is wrong
+            return _pieces(file, entry)  # says what is wrong
         if decoder.eof and not decoder.unused_data and not decoder.unconsumed_tail:
             return (piece,)
-    return _pieces(descriptor, entry)
+    return _pieces(file, entry)
 
 
-def _pieces(descriptor: int, entry: Entry) -> Iterator[bytes]:
+def _pieces(file: ZipBytes, entry: Entry) -> Iterator[bytes]:
     step = PIECE if entry.method == STORED else _FEED
-    source = _read(descriptor, entry.data_offset, entry.compressed_size, step)
+    source = _read(file, entry.data_offset, entry.compressed_size, step)
     is_empty = True
     try:
         for piece in _STREAMS[entry.method](source, entry):
@@ -69,9 +69,9 @@ def _pieces(descriptor: int, entry: Entry) -> Iterator[bytes]:
         yield b""
 
 
-def _read(descriptor: int, offset: int, length: int, step: int) -> Iterator[bytes]:
+def _read(file: ZipBytes, offset: int, length: int, step: int) -> Iterator[bytes]:
     while length > 0:
-        piece = os.pread(descriptor, min(length, step), offset)
+        piece = file.read(offset, min(length, step))
         if not piece:
             raise PackageError("its zip ends in the middle: it is cut short")
         yield piece

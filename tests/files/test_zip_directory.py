@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import PackageError
+from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import Entry, read_directory
 from tests.zip_builder import CENTRAL, DAY, DEFLATED, LOCAL, NOON, STORED, TEXT, UNIX, Member, archive, deflated
 
@@ -22,7 +23,7 @@ def opened(tmp_path: Path, content: bytes) -> Iterator[int]:
 
 def entries_of(tmp_path: Path, content: bytes, max_entries: int = 100) -> list[Entry]:
     with opened(tmp_path, content) as descriptor:
-        return list(read_directory(descriptor, len(content), max_entries))
+        return list(read_directory(ZipBytes(descriptor, len(content)), max_entries))
 
 
 def test_an_entry_has_what_the_directory_says_and_where_its_content_lies(tmp_path: Path) -> None:
@@ -62,13 +63,13 @@ def test_a_directory_that_is_too_long_is_not_read(tmp_path: Path) -> None:
             file.write(archive(end={"length": hole}))
         size = os.fstat(descriptor).st_size
         with pytest.raises(PackageError, match=f"has a directory of {hole:,} bytes"):
-            read_directory(descriptor, size, 100)
+            read_directory(ZipBytes(descriptor, size), 100)
 
 
 def test_a_zip_that_has_become_shorter_is_refused(tmp_path: Path) -> None:
     content = archive(Member("a", TEXT * 20, STORED))
     with opened(tmp_path, content[:-10]) as descriptor, pytest.raises(PackageError, match="cut short"):
-        read_directory(descriptor, len(content), 100)
+        read_directory(ZipBytes(descriptor, len(content)), 100)
 
 
 @pytest.mark.parametrize("byte", range(CENTRAL.size))

@@ -7,6 +7,7 @@ import pytest
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.files import zip_streams
+from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import Entry
 from jobrunner.files.zip_streams import PIECE, content
 from tests.zip_builder import BZIP2, DEFLATED, END_MARK, LZMA, MIB, STORED, Member, lzma_without_end_mark
@@ -28,7 +29,7 @@ def pieces_of(tmp_path: Path, method: int, data: bytes, size: int, flags: int = 
     entry = Entry(b"a", 3, flags, method, 0, 0, len(data), size, 0, 0, None, len(b"before"))
     descriptor = os.open(tmp_path / "zip", os.O_RDONLY)
     try:
-        return list(content(descriptor, entry))
+        return list(content(ZipBytes(descriptor, os.fstat(descriptor).st_size), entry))
     finally:
         os.close(descriptor)
 

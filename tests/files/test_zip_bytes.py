@@ -1,0 +1,42 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from jobrunner.domain.errors import PackageError
+from jobrunner.files.zip_bytes import TAIL, ZipBytes
+
+CONTENT = Random(1).randbytes(3 * TAIL)
+
+
+@pytest.fixture(params=[100, TAIL, TAIL + 1, 3 * TAIL])
+def size(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def descriptor(tmp_path: Path, size: int) -> Iterator[int]:
+    (tmp_path / "zip").write_bytes(CONTENT[:size])
+    opened = os.open(tmp_path / "zip", os.O_RDONLY)
+    yield opened
+    os.close(opened)
+
+
+def test_it_reads_as_the_file_does_on_both_sides_of_where_its_end_is_kept(descriptor: int, size: int) -> None:
+    file = ZipBytes(descriptor, size)
+    around = {0, 1, size - TAIL - 1, size - TAIL, size - TAIL + 1, size - 1, size, size + 1}
+    for offset in sorted(offset for offset in around if offset >= 0):
+        for length in (0, 1, 50, TAIL):
+            assert file.read(offset, length) == CONTENT[:size][offset : offset + length]
+        assert file.stream(offset).read() == CONTENT[:size][offset:]
+
+
+def test_it_says_where_the_file_ends_too_early(descriptor: int, size: int) -> None:
+    file = ZipBytes(descriptor, size)
+    assert file.exactly(size - 60, 60) == CONTENT[size - 60 : size]
+    with pytest.raises(PackageError, match="cut short"):
+        file.exactly(size - 60, 61)
+    with pytest.raises(PackageError, match="cut short"):
+        ZipBytes(descriptor, size + 1)
