@@ -59,6 +59,14 @@ class MachineError(JobrunnerError):
     """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
 
 
+class StillChanging(MachineError):  # noqa: N818  (what happened, not an error)
+    """The package is not as it was a moment ago, so that it waits; `reason` says what of it changed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: is it still being written?")
+        self.reason = reason
+
+
 class ClaimLost(JobrunnerError):  # noqa: N818  (what happened, not an error)
     """Somebody else holds this job by now: touch nothing more of it."""
 

@@ -9,6 +9,9 @@ MAX_CRASHES = 3
 #: A package that was running in this many interruptions in a row lets the others go first.
 MAX_INTERRUPTIONS = 3
 
+#: A package that changes while it is read, whenever it is tried, is tried this often.
+MAX_CHANGES = 10
+
 
 class RetryPolicy(NamedTuple):
     """`max_attempts` failures of the handler fail the job; times in seconds."""

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from jobrunner.domain.errors import MachineError, PackageError
+from jobrunner.domain.errors import MachineError, PackageError, StillChanging
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
 from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, place, refuse_beyond
@@ -56,8 +56,8 @@ class Copy:
     def make(self, target: int) -> None:
         """Copy all into an open folder, which is empty and ours alone.
 
-        Raises NotTaken, PackageError for what cannot be taken, MachineError where it changes meanwhile or the disk
-        is too full, OSError.
+        Raises NotTaken, PackageError for what cannot be taken, StillChanging, MachineError where the disk is too
+        full, OSError.
         """
         here = os.dup(target)
         entered: list[os.stat_result] = []
@@ -145,7 +145,7 @@ class Copy:
         after = os.fstat(source)
         if any(getattr(status, key) != getattr(after, key) for key in ("st_size", "st_mtime_ns", "st_ctime_ns")):
             if not self._lenient:
-                raise MachineError(f"{place(self._walk, name)} changed while it was copied: is it still being written?")
+                raise StillChanging(f"{place(self._walk, name)} changed while it was copied")
             self._leave_out(name, "changed while it was copied: it is here as it was read")
 
     def _finish(self, copy: int, status: os.stat_result) -> None:

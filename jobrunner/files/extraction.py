@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
-from jobrunner.domain.errors import MachineError, PackageError
+from jobrunner.domain.errors import MachineError, PackageError, StillChanging
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
 from jobrunner.files.zip_bytes import ZipBytes
@@ -45,7 +45,7 @@ def extract(
     `package`: what that holds, the zip included, which counts in its limits. The umask takes from modes.
 
     Raises PackageError for what is wrong with the zip, before the first write where the zip's directory shows it;
-    MachineError where the disk has no room, no thread is to be had or the zip changes meanwhile; OSError.
+    StillChanging; MachineError where the disk has no room or no thread is to be had; OSError.
     """
     descriptor = _open(zip_path)
     try:
@@ -68,10 +68,10 @@ def extract(
 
 
 def _hold_against_change(zip_path: str, before: os.stat_result, error: PackageError | None) -> None:
-    """Raise MachineError where the zip at this path is not, or not as, the one that was opened."""
+    """Raise StillChanging where the zip at this path is not, or not as, the one that was opened."""
     after = os.lstat(zip_path)
     if any(getattr(before, key) != getattr(after, key) for key in _TELLING):
-        raise MachineError("its zip was changed while it was read: is it still being written?") from error
+        raise StillChanging("its zip was changed while it was read") from error
 
 
 def _open(zip_path: str) -> int:
@@ -122,7 +122,7 @@ def _extract(
             progress(done, total, file)
             space.require(target, total - done, settings.keep_free)
         if done > total:
-            raise MachineError("its zip was changed while it was read: is it still being written?")
+            raise StillChanging("its zip was changed while it was read")
 
     pieces = _pieces(file, members)
     with ThreadPoolExecutor(1) if total > _BATCH else nullcontext() as reader:

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from jobrunner.domain.errors import MachineError, NotTaken, PackageError
+from jobrunner.domain.errors import NotTaken, PackageError, StillChanging
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
@@ -96,7 +96,7 @@ def in_our_words(error: OSError, walk: Walk, settings: ExtractSettings) -> Excep
             f"another filesystem is mounted in it, at {place(walk, name)}: deliver the files themselves"
         )
     if error.errno in CHANGING:
-        return MachineError(f"{place(walk, name)} changed while it was read: is it still being written?")
+        return StillChanging(f"{place(walk, name)} changed while it was read")
     return error
 
 

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jobrunner.domain.errors import MachineError, NotTaken, PackageError, UnfinishedZip, in_words
+from jobrunner.domain.errors import MachineError, NotTaken, PackageError, StillChanging, UnfinishedZip, in_words
 from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
-from jobrunner.domain.retry import Decision, decide, put_back
+from jobrunner.domain.retry import MAX_CHANGES, Decision, decide, put_back
 from jobrunner.domain.settings import Settings
 from jobrunner.files import lending, moves
 from jobrunner.files.extraction import extract
@@ -113,6 +113,10 @@ class AttemptRunner:
                 return self._extract_and_handle(job, taken, notes)
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
+        except StillChanging as change:
+            if job.delays + 1 < MAX_CHANGES:
+                return HandlerResult(Outcome.FAULT, str(change))
+            return HandlerResult(Outcome.REJECTED, f"{change.reason}, and so at each of {MAX_CHANGES} tries")
         except (MachineError, OSError, MemoryError) as fault:
             return HandlerResult(Outcome.FAULT, _in_words(fault))
         return HandlerResult(Outcome.DONE)
