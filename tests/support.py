@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobrunner.documents.status import status_document
+from jobrunner.documents.story import story_document
 from jobrunner.wiring.home import Home, load_settings, open_home
 
 PATIENCE = 30.0
@@ -114,17 +116,22 @@ class TestHome:
         return process
 
     def status(self) -> dict[str, Any]:
-        result = self.jobrunner("status", "--json")
-        assert result.returncode == 0, result.stderr
-        document: dict[str, Any] = json.loads(result.stdout)
-        return document
+        """What `jobrunner status --json` says, asked in this process: that takes a tenth of the time."""
+        with self._open_to_read() as home:
+            return status_document(home.report.status())
 
     def counts(self) -> dict[str, int]:
         counts: dict[str, int] = self.status()["counts"]
         return counts
 
     def show(self, name: str) -> dict[str, Any]:
-        result = self.jobrunner("show", "--json", "--", name)
+        """What `jobrunner show --json NAME` says, asked in this process."""
+        with self._open_to_read() as home:
+            return story_document(home.report.story(home.report.find(name)))
+
+    def asked(self, *words: str) -> dict[str, Any]:
+        """The JSON document that a command prints."""
+        result = self.jobrunner(*words)
         assert result.returncode == 0, result.stderr
         document: dict[str, Any] = json.loads(result.stdout)
         return document
@@ -132,6 +139,9 @@ class TestHome:
     def open(self) -> Home:
         """The services of this home, in this process."""
         return open_home(load_settings(self.path), lambda event: None)
+
+    def _open_to_read(self) -> Home:
+        return open_home(load_settings(self.path), lambda event: None, to_read=True)
 
     def end_all(self) -> None:
         for process in self.started:

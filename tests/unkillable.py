@@ -67,6 +67,12 @@ class UsersHome(TestHome):
             **options,
         )
 
+    def status(self) -> dict[str, Any]:
+        return self.asked("status", "--json")
+
+    def show(self, name: str) -> dict[str, Any]:
+        return self.asked("show", "--json", name)
+
     def start(self, *words: str, group: Path | None = None) -> subprocess.Popen[str]:
         """Start a command in the background, in a control group."""
         process = subprocess.Popen(

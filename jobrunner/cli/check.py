@@ -144,7 +144,7 @@ def command(
     except LostDatabase as error:
         findings = Findings([Finding(Kind.DATABASE_LOST, str(settings.database_path), detail=error.reason)])
     if as_json:
-        from jobrunner.cli.documents import print_json
+        from jobrunner.cli.json_output import print_json
 
         print_json(_document(findings, repaired, rebuilt))
     else:

@@ -22,7 +22,10 @@ COMMANDS = ("init", "scan", "work", "run", "status", "show", "logs", "retry", "c
 
 
 #: What commands import where they need it. The program may lie where only root can read it.
-_LATER = ("cli.documents", "cli.tables", "cli.times", "wiring.cancelling", "wiring.checking")
+_LATER = (
+    *("cli.json_output", "cli.tables", "cli.times", "documents.status", "documents.story"),
+    *("wiring.cancelling", "wiring.checking"),
+)
 
 
 class _Commands(TyperGroup):

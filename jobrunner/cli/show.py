@@ -28,9 +28,10 @@ def command(
     with open_home(load_settings(context.obj), printer(), to_read=True) as home:
         story = home.report.story(home.report.find(name))
     if as_json:
-        from jobrunner.cli.documents import print_json
+        from jobrunner.cli.json_output import print_json
+        from jobrunner.documents.story import story_document
 
-        print_json(_document(story))
+        print_json(story_document(story))
         return
     job = story.job
     facts = [
@@ -67,37 +68,3 @@ def _row(attempt: Attempt, story: Story) -> list[str]:
         "yes" if attempt.number in story.log_paths else "",
         attempt.error or "",
     ]
-
-
-def _document(story: Story) -> dict[str, object]:
-    from jobrunner.cli.times import utc
-
-    job = story.job
-    return {
-        "name": job.name,
-        "state": job.state.value,
-        "error": job.error,
-        "created_at": utc(job.created_at),
-        "finished_at": utc(job.finished_at),
-        "not_before_at": utc(job.not_before_at),
-        "failures": job.failures,
-        "crashes": job.crashes,
-        "interruptions": job.interruptions,
-        "package_path": story.package_path,
-        "attempts": [
-            {
-                "number": attempt.number,
-                "worker_pid": attempt.worker_pid,
-                "started_at": utc(attempt.started_at),
-                "ended_at": utc(attempt.ended_at),
-                "outcome": attempt.outcome and attempt.outcome.value,
-                "error": attempt.error,
-                "extract_seconds": attempt.extract_seconds,
-                "handle_seconds": attempt.handle_seconds,
-                "archive_seconds": attempt.archive_seconds,
-                "encoding": attempt.encoding,
-                "log_path": story.log_paths.get(attempt.number),
-            }
-            for attempt in story.attempts
-        ],
-    }

@@ -32,9 +32,10 @@ def show_status(path: Path, *, as_json: bool) -> None:
     with open_home(load_settings(path), printer(), to_read=True) as home:
         status = home.report.status()
     if as_json:
-        from jobrunner.cli.documents import print_json
+        from jobrunner.cli.json_output import print_json
+        from jobrunner.documents.status import status_document
 
-        print_json(_document(status))
+        print_json(status_document(status))
         return
     for trouble in status.troubles:
         say(styled("trouble", fg="red", bold=True), f"  {trouble}")
@@ -122,40 +123,3 @@ def _extracted(entry: RunningJob) -> str:
         return ""
     done, total = entry.extracted
     return f"extracting, {done / total:.0%}"
-
-
-def _document(status: Status) -> dict[str, object]:
-    from jobrunner.cli.times import utc
-
-    return {
-        "counts": status.counts,
-        "troubles": list(status.troubles),
-        "throughput": {"last_minute": status.done_last_minute, "last_hour": status.done_last_hour},
-        "running": [
-            {
-                "name": entry.job.name,
-                "attempt": entry.job.attempt,
-                "worker_pid": entry.worker_pid,
-                "started_at": utc(entry.started_at),
-                "seconds": round(entry.seconds, 3),
-                "extracted": entry.extracted and {"bytes": entry.extracted[0], "of": entry.extracted[1]},
-            }
-            for entry in status.running
-        ],
-        "waiting": [
-            {"name": job.name, "not_before_at": utc(job.not_before_at), "error": job.error} for job in status.waiting
-        ],
-        "failed": [
-            {
-                "name": job.name,
-                "error": job.error,
-                "failed_at": utc(job.finished_at),
-                "folder": job.failed_name,
-            }
-            for job in status.failed
-        ],
-        "duplicates": [{"name": name} for name in status.survey.duplicates],
-        "incomplete": [{"name": delivery.name, "reason": delivery.lacking} for delivery in status.survey.incomplete],
-        "new": [{"name": name} for name in status.survey.new],
-        "left_over": [{"path": path} for path in status.left_over],
-    }

@@ -1,11 +1,6 @@
-"""Times, for programs and for people here."""
+"""Times, for people here."""
 
-from datetime import UTC, datetime
-
-
-def utc(seconds: float | None) -> str | None:
-    """Return a time as ISO 8601 in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+from datetime import datetime
 
 
 def local(seconds: float | None) -> str:

@@ -44,13 +44,11 @@ def end_all(find: Find, *, patience: float) -> list[Left]:
     while found := _signal_all(find, signal.SIGSTOP):
         while not (more := _signal_all(find, signal.SIGSTOP)).keys() <= found.keys() and time.monotonic() < deadline:
             found |= more
-        killed = {pid for pid, was_sent in _signal_all(find, signal.SIGKILL).items() if was_sent}
-        for pid, handle in find():
-            if pid in killed:
-                kernel.has_ended(handle, deadline - time.monotonic())
-        left = [Left(pid, None if was_sent else _owner(pid)) for pid, was_sent in _signal_all(find, 0).items()]
-        if all(each.owner is not None for each in left) or time.monotonic() >= deadline:
-            return left
+        stuck = [pid for pid, start in _kill_all(find).items() if not _has_ended(pid, start, deadline)]
+        left = {pid: Left(pid, None) for pid in stuck}
+        left |= {pid: Left(pid, None if ours else _owner(pid)) for pid, ours in _signal_all(find, 0).items()}
+        if all(each.owner is not None for each in left.values()) or time.monotonic() >= deadline:
+            return list(left.values())
     return []
 
 
@@ -157,6 +155,29 @@ def _why(owner: int | None) -> str:
     except KeyError:
         name = f"the user {owner}"
     return f"belongs to {name}, and only {name} or root can end it"
+
+
+def _kill_all(find: Find) -> dict[int, int]:
+    """Kill each process that is found and is ours, and return their pids with when each was started."""
+    killed = {}
+    for pid, handle in find():
+        with suppress(OSError):
+            killed[pid] = proc.stat(pid).start
+        if not is_ours(handle, signal.SIGKILL):
+            killed.pop(pid, None)
+    return killed
+
+
+def _has_ended(pid: int, start: int, deadline: float) -> bool:
+    """Wait for the end of a process that was killed.
+
+    It is not looked for again: while it gives back its memory it has no environment and no descendants any more, but
+    still its files and their locks.
+    """
+    with suppress(OSError), kernel.handle_of(pid) as handle:
+        if proc.stat(pid).start == start:
+            return kernel.has_ended(handle, deadline - time.monotonic())
+    return True
 
 
 def _signal_all(find: Find, number: int) -> dict[int, bool]:

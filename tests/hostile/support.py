@@ -161,6 +161,18 @@ class HostileHome(TestHome):
         super().end_all()
         self._held.close()
 
+    def show(self, name: str) -> dict[str, Any]:
+        if self.before:
+            return self.asked("show", "--json", name)
+        with self.service.acting():
+            return super().show(name)
+
+    def status(self) -> dict[str, Any]:
+        if self.before:
+            return self.asked("status", "--json")
+        with self.service.acting():
+            return super().status()
+
     def delivered(self) -> list[str]:
         """What lies in the inbox for everybody to see."""
         return sorted(name for name in os.listdir(self.inbox) if not name.startswith("."))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.messages import complaint, tree
-from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
+from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment, wait_until
 from tests.users import User, public_ground
 
 LAB = 23777
@@ -43,13 +43,14 @@ def ask(home: TestHome, *words: str, user: User = READER) -> subprocess.Complete
     return home.jobrunner(*words, preexec_fn=user.become)
 
 
-def start(home: TestHome, *words: str) -> subprocess.Popen[str]:
+def start(home: TestHome, *words: str, user: User = SERVICE, stdout: int | None = None) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [*JOBRUNNER, "--home", str(home.path), *words],
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),
-        preexec_fn=SERVICE.become,  # noqa: PLW1509  (there is one thread)
+        preexec_fn=user.become,  # noqa: PLW1509  (there is one thread)
         process_group=0,
     )
     home.started.append(process)
@@ -77,13 +78,21 @@ def test_a_member_of_the_group_reads_and_leaves_no_trace(home: TestHome, somebod
 
 
 def test_a_reader_sees_a_log_grow_and_the_job_end(home: TestHome) -> None:
-    (home.path / "handler.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('over')\n")
+    """The handler goes on when the reader has shown its first line."""
+    go_on = home.path / "go-on"
+    os.mkfifo(go_on)
+    os.chown(go_on, SERVICE.uid, SERVICE.uid)
+    (home.path / "handler.py").write_text(f"print('begun', flush=True)\nopen({str(go_on)!r}).read()\nprint('over')\n")
     deliver(home, "q")
     running = start(home, "run", "--drain")
     wait_until((home.logs / "q" / "1.log").exists)
-    followed = ask(home, "logs", "-f", "q")
-    assert (followed.returncode, followed.stdout) == (0, "begun\nover\n")
-    assert running.wait(30) == 0
+    with start(home, "logs", "-f", "q", user=READER, stdout=subprocess.PIPE) as following:
+        assert following.stdout
+        assert following.stdout.readline() == "begun\n"
+        go_on.write_text("")
+        assert following.communicate(timeout=PATIENCE) == ("over\n", "")
+    assert following.returncode == 0
+    assert running.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("command", [["run"], ["retry", "--all"], ["check", "--repair"]], ids=" ".join)
@@ -165,7 +174,7 @@ def test_readers_that_copy_all_the_time_hold_up_nothing(home: TestHome) -> None:
     finally:
         os.killpg(reading.pid, signal.SIGKILL)
         reading.communicate()
-    assert home.counts()["done"] == 31
+    assert home.asked("status", "--json")["counts"]["done"] == 31
 
 
 FOR_THE_OWNER = ("jobrunner.db", "jobrunner.db-next", "jobrunner.db-writer", "jobrunner.db-wal", "jobrunner.db-shm")

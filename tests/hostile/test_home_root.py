@@ -41,7 +41,7 @@ def test_nothing_is_made_as_root_by_any_command(home: TestHome) -> None:
         assert "Traceback" not in result.stderr, result.stderr
         assert result.returncode in {0, 1}, result.stderr
     assert owners(home.path) == {OWNER.uid}
-    assert home.status()["counts"]["failed"] == 1
+    assert home.asked("status", "--json")["counts"]["failed"] == 1
 
 
 @pytest.mark.parametrize("name", ["jobrunner.db-next", "jobrunner.db-writer", "work", "logs", "jobrunner.db"])

@@ -13,7 +13,7 @@ from jobrunner.linux import proc
 from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.process.remains import end_worker, kill_handlers_of
 from tests.scripts import PRELUDE, journal, lives, parent_of
-from tests.support import clean_environment, kill, wait_until
+from tests.support import PATIENCE, clean_environment, kill, wait_until
 
 TOKEN = secrets.token_hex(8)  # of this process of pytest alone: another one kills by its own
 
@@ -83,6 +83,15 @@ def test_a_program_that_a_handler_started_is_found_too(started: list[int], tmp_p
     started.append(program)
     kill_handlers_of(TOKEN, "", patience=10)
     assert not lives(program)
+    assert not lives(process.pid)
+
+
+def test_a_process_is_waited_for_while_it_gives_back_its_memory(started: list[int], tmp_path: Path) -> None:
+    """It has no environment any more by then, and still holds its files and locks."""
+    source = "memory = bytearray(b'm') * 2**29; print(1, flush=True); signal.pause()"
+    process = _start(started, tmp_path, source, {WORKER_VARIABLE: TOKEN})
+    assert _line(process) == "1\n"
+    assert kill_handlers_of(TOKEN, "", patience=PATIENCE) == []
     assert not lives(process.pid)
 
 

@@ -1,0 +1,39 @@
+"""One job."""
+
+from typing import Any
+
+from jobrunner.documents.times import utc
+from jobrunner.domain.status import Story
+
+
+def story_document(story: Story) -> dict[str, Any]:
+    """Return a job with its attempts, where its package lies and where its logs are; times are ISO 8601 in UTC."""
+    job = story.job
+    return {
+        "name": job.name,
+        "state": job.state.value,
+        "error": job.error,
+        "created_at": utc(job.created_at),
+        "finished_at": utc(job.finished_at),
+        "not_before_at": utc(job.not_before_at),
+        "failures": job.failures,
+        "crashes": job.crashes,
+        "interruptions": job.interruptions,
+        "package_path": story.package_path,
+        "attempts": [
+            {
+                "number": attempt.number,
+                "worker_pid": attempt.worker_pid,
+                "started_at": utc(attempt.started_at),
+                "ended_at": utc(attempt.ended_at),
+                "outcome": attempt.outcome and attempt.outcome.value,
+                "error": attempt.error,
+                "extract_seconds": attempt.extract_seconds,
+                "handle_seconds": attempt.handle_seconds,
+                "archive_seconds": attempt.archive_seconds,
+                "encoding": attempt.encoding,
+                "log_path": story.log_paths.get(attempt.number),
+            }
+            for attempt in story.attempts
+        ],
+    }
