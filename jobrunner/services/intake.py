@@ -40,13 +40,13 @@ class Intake:
         Raises OSError where the inbox cannot be read, StoreError.
         """
         names, known = self._look()
-        new = self._complete([name for name in names if name not in known])
+        failed = [name for name, job in known.items() if job.state is State.FAILED and not self._is_refused(name, job)]
+        new, renewed = self._complete([name for name in names if name not in known]), self._complete(failed)
         queued = 0
         for start in range(0, len(new), _BATCH):
             with self._database.write():
                 queued += self._jobs.enqueue(new[start : start + _BATCH], time.time())
-        failed = [name for name, job in known.items() if job.state is State.FAILED and not self._is_refused(name, job)]
-        replaced = sum(self._replace(known[name]) for name in self._complete(failed))
+        replaced = sum(self._replace(known[name]) for name in renewed)
         found = PackagesFound(queued, replaced)
         if queued or replaced:
             self._emit(found)

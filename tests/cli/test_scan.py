@@ -64,7 +64,7 @@ def test_watching_it_says_once_that_the_inbox_is_gone_and_goes_on_when_it_is_bac
     home.inbox.rename(home.path / "away")
     assert process.stderr is not None
     lines = [process.stderr.readline() for _ in range(2)]
-    assert "inbox" in lines[-1]
+    assert "inbox" in lines[-1], lines
     home.package("late", folder=home.path / "away")
     (home.path / "away").rename(home.inbox)
     wait_until(lambda: service.jobs.find("late"))
