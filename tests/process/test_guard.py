@@ -134,7 +134,7 @@ signal.pause()
 
 def test_one_guard_serves_one_package_after_another(tmp_path: Path, make_guard: MakeGuard) -> None:
     source = "note('start')\nif NAME == 'slow': signal.pause()\nsys.exit(int(NAME.startswith('bad')))"
-    guard = make_guard(_command(tmp_path, source), timeout=0.5)
+    guard = make_guard(_command(tmp_path, source), timeout=2)
     results = [guard.run(_call(tmp_path, name), nobody_left).outcome for name in ("good", "bad", "slow", "good2")]
     assert results == [Outcome.DONE, Outcome.FAILED, Outcome.FAILED, Outcome.DONE]
     assert [note.package for note in journal(tmp_path)] == ["good", "bad", "slow", "good2"]
