@@ -57,6 +57,7 @@ crash: $(READY)  ## kill at every step, at random, and the power: was anything l
 	$(BIN)/python -m tests.campaign.kill_points
 	$(BIN)/python -m tests.campaign.torture
 	$(BIN)/python -m tests.campaign.power_loss
+	$(BIN)/python -m pytest -n 2 -m campaign
 
 build: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m build

@@ -48,6 +48,13 @@ def places(*chosen: Place) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("home", found, indirect=True, ids=map(str, found))
 
 
+def races_in(first: Place, *others: Place) -> pytest.MarkDecorator:
+    """Run a race in the first place, and in the others (without any, in all) where `make crash` does."""
+    rest = others or tuple(place for place in (USER, USER_ACROSS, AS_ROOT, ROOT_ACROSS) if place != first)
+    found = [first, *(pytest.param(place, marks=pytest.mark.campaign) for place in rest)]
+    return pytest.mark.parametrize("home", found, indirect=True, ids=map(str, (first, *rest)))
+
+
 class HostileHome(TestHome):
     """A home of the service's user beside others' files; its command line is run as that user."""
 

@@ -3,13 +3,13 @@
 import os
 
 from tests.hostile.people import SENDER
-from tests.hostile.support import MEMBERS, ROOT_ACROSS, USER, HostileHome, places
+from tests.hostile.support import MEMBERS, USER, HostileHome, races_in
 
 LEVELS = 3_000
 LONG = "n" * 255  # bytes: as long as a name can be
 
 
-@places(USER, ROOT_ACROSS)
+@races_in(USER)
 def test_they_are_archived_or_fail_or_are_cancelled_but_never_in_the_way(home: HostileHome) -> None:
     home.let('[ "$JOBRUNNER_PACKAGE" = good ] || exit 65')
     for name in ("good", "bad", "cancelled"):

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from tests.hostile.people import SENDER, Step
 from tests.hostile.strange import STRANGE
-from tests.hostile.support import AS_ROOT, MEMBERS, ROOT_ACROSS, USER, HostileHome, places
+from tests.hostile.support import AS_ROOT, MEMBERS, ROOT_ACROSS, USER, HostileHome, places, races_in
 
 FAILING = "exit 65"
 NAMES = ("error.txt", "error~1.txt")
@@ -46,7 +46,7 @@ def test_what_is_planted_is_not_written_to(home: HostileHome) -> None:
     home.assert_all_is_well()
 
 
-@places(USER, AS_ROOT)
+@races_in(USER)
 def test_a_link_is_planted_between_the_look_and_the_writing(home: HostileHome) -> None:
     home.let(FAILING)
     handler = (home.path / "handler.sh").read_text()
@@ -57,7 +57,7 @@ def test_a_link_is_planted_between_the_look_and_the_writing(home: HostileHome) -
     home.assert_all_is_well()
 
 
-@places(USER, AS_ROOT)
+@races_in(AS_ROOT)
 def test_a_fifo_is_planted_between_the_look_and_the_writing(home: HostileHome) -> None:
     """Whoever opens it to write waits for a reader for ever."""
     home.let(FAILING)

@@ -10,7 +10,6 @@ import pytest
 
 from tests.hostile.people import SENDER
 from tests.hostile.support import (
-    AS_ROOT,
     LONG_RACE,
     MEMBERS,
     ROOT_ACROSS,
@@ -19,6 +18,7 @@ from tests.hostile.support import (
     HostileHome,
     files_below,
     places,
+    races_in,
 )
 from tests.support import wait_until
 
@@ -89,7 +89,7 @@ def test_what_is_over_a_limit_stays_in_the_inbox_until_it_or_the_limit_changes(h
     home.assert_all_is_well()
 
 
-@places(USER_ACROSS, AS_ROOT)
+@races_in(USER_ACROSS)
 def test_a_file_that_grows_while_it_is_copied_cannot_pass_the_limit(home: HostileHome) -> None:
     home.let(extract__max_size='"8 MiB"')
     package = home.deliver("p", beside={"growing": b""})
@@ -107,7 +107,7 @@ def test_a_file_that_grows_while_it_is_copied_cannot_pass_the_limit(home: Hostil
         home.assert_all_is_well()
 
 
-@places(USER)
+@races_in(USER)
 def test_a_zip_that_is_rewritten_while_it_is_read_cannot_pass_the_limit(home: HostileHome) -> None:
     """It says that a member is small, or that it is large, by turns; and never that it was changed."""
     home.let(extract__max_size='"8 MiB"')

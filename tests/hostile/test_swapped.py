@@ -9,7 +9,6 @@ import pytest
 from tests.hostile.people import SENDER, Name, deliver_and_swap, swap
 from tests.hostile.strange import FILE, STRANGE
 from tests.hostile.support import (
-    AS_ROOT,
     LONG_RACE,
     MEMBERS,
     ROOT_ACROSS,
@@ -17,6 +16,7 @@ from tests.hostile.support import (
     USER_ACROSS,
     HostileHome,
     places,
+    races_in,
 )
 
 #: Packages for a race: enough for some to be caught in mid-step.
@@ -59,7 +59,7 @@ def packages(home: HostileHome) -> list[Path]:
     return [home.deliver(name, members, {"sub/mine": b"", "sub/deeper/mine": b""}) for name in NAMES]
 
 
-@places(USER, ROOT_ACROSS)
+@races_in(USER)
 def test_packages_change_places_with_other_things(home: HostileHome, packages: list[Path]) -> None:
     kinds = [STRANGE["link-to-private"], STRANGE["fifo"], *FILE.values()]
     with SENDER.acting():
@@ -69,7 +69,7 @@ def test_packages_change_places_with_other_things(home: HostileHome, packages: l
     home.assert_all_is_well()
 
 
-@places(USER_ACROSS, AS_ROOT)
+@races_in(USER_ACROSS)
 def test_packages_change_places_with_others_and_none_is_lost(home: HostileHome, packages: list[Path]) -> None:
     """A delivery that comes while an earlier one is taken is not removed in its place."""
     for package in packages:
@@ -84,7 +84,7 @@ def test_packages_change_places_with_others_and_none_is_lost(home: HostileHome, 
     home.assert_all_is_well()
 
 
-@places(USER, ROOT_ACROSS)
+@races_in(USER)
 def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(home: HostileHome) -> None:
     stash = home.held(home.stash)
     members = MEMBERS | {"sub/member": "m", "sub/deeper/member": "m"}
@@ -100,7 +100,7 @@ def test_a_part_of_it_changes_places_with_a_link_wherever_the_package_is(home: H
     home.assert_all_is_well()
 
 
-@places(USER, ROOT_ACROSS)
+@races_in(USER)
 def test_what_is_being_removed_changes_places_with_a_link(home: HostileHome) -> None:
     """Folders that are moved up while their tree is removed may have names that can be guessed."""
     inner = [f"d{number}" for number in range(8)]
@@ -136,7 +136,7 @@ def test_a_folder_is_not_ours_because_it_is_called_so(home: HostileHome) -> None
     assert home.counts()["done"] == 2
 
 
-@places(ROOT_ACROSS)
+@races_in(ROOT_ACROSS, USER_ACROSS)
 def test_a_folder_that_is_called_like_ours_changes_places_with_a_link(home: HostileHome) -> None:
     for name in NAMES[:40]:
         home.deliver(name)
@@ -164,7 +164,7 @@ def test_a_folder_that_is_called_like_ours_changes_places_with_a_link(home: Host
     home.race(plant, *[changes] * 20, seconds=LONG_RACE)
 
 
-@places(USER, AS_ROOT)
+@races_in(USER)
 def test_a_folder_changes_places_with_a_link_while_files_are_merged_into_it(home: HostileHome) -> None:
     """The files are modules, to land beside the handler."""
     pairs = []
