@@ -132,10 +132,10 @@ CELERY = Side(
     server="redis",
 )
 
-#: Those that the queue's drain rate is held against; one also as Redis flushes by default.
+#: Those that the queue's drain rate is compared with; one also as Redis flushes by default.
 PEERS = [
     HUEY,
-    _loop("persist-queue, SQLiteAckQueue", "persist_queue", "kept, runs when opened anew"),
+    _loop("persist-queue, SQLiteAckQueue", "persist_queue", "kept, runs when opened again"),
     _loop("litequeue", "litequeue_sqlite", "kept, for the user to find"),
     PROCRASTINATE,
     RQ,

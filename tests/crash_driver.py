@@ -52,7 +52,7 @@ def main(kills: str, marks: str, *words: str) -> None:
     from jobrunner.cli.main import main as jobrunner
     from jobrunner.services import worker
 
-    worker.GATHERING_SECONDS = 60.0  # however slow this machine is, the calls come in the same order
+    worker.BATCH_SECONDS = 60.0  # however slow this machine is, the calls come in the same order
 
     jobrunner()
 

@@ -528,7 +528,7 @@ def test_row_12_the_move_to_the_archive_is_flushed_by_who_comes_next_before_it_i
     assert scene.ran() == ["p 1"]
 
 
-GATHERED = {
+BATCHES = {
     "row-09-one-of-two": Kill("os.rename", matching="/handled-", call=2),
     "row-09-all-before-the-syncfs": Kill(f"{MOVES}.Watch.flush", "before"),
     "row-10-one-of-three": Kill("os.rename", matching="/flushed$"),
@@ -540,22 +540,20 @@ GATHERED = {
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["tree", "worker"])
-@pytest.mark.parametrize("kill", [pytest.param(kill, id=name) for name, kill in GATHERED.items()])
-def test_packages_that_are_gathered_for_the_archive_go_on_where_each_came_to(
-    scene: Scene, kill: Kill, alone: bool
-) -> None:
+@pytest.mark.parametrize("kill", [pytest.param(kill, id=name) for name, kill in BATCHES.items()])
+def test_packages_of_a_batch_for_the_archive_go_on_where_each_came_to(scene: Scene, kill: Kill, alone: bool) -> None:
     scene.home.configure("")
     for name in ("p", "q", "r"):
         scene.deliver(name)
     scene.home.jobrunner("scan")
     assert (scene.crash(replace(kill, alone=alone), words=("work", "-n", "1", "--drain")) == 0) is alone
     if not alone:
-        gathered = [job for job in scene.rows("SELECT * FROM jobs") if job["state"] == "running"]
-        assert len(gathered) == (2 if kill.call == 2 and "handled" in kill.matching else 3)
+        batch = [job for job in scene.rows("SELECT * FROM jobs") if job["state"] == "running"]
+        assert len(batch) == (2 if kill.call == 2 and "handled" in kill.matching else 3)
         extracted = {
             path.stat().st_ino for path in [*scene.home.work.rglob("z.bin"), *scene.home.archive.rglob("z.bin")]
         }
-        assert len(extracted) == len(gathered)
+        assert len(extracted) == len(batch)
         scene.restart()
         archived = {path.stat().st_ino for path in scene.home.archive.rglob("z.bin")}
         assert extracted <= archived  # not extracted again
@@ -566,15 +564,15 @@ def test_packages_that_are_gathered_for_the_archive_go_on_where_each_came_to(
     scene.assert_at_rest()
 
 
-@pytest.mark.parametrize("row", [row for row in GATHERED if row != "row-09-one-of-two"])
-def test_row_33_gathered_packages_whose_claim_a_power_cut_undid_go_on_where_they_came_to(
+@pytest.mark.parametrize("row", [row for row in BATCHES if row != "row-09-one-of-two"])
+def test_row_33_packages_of_a_batch_whose_claim_a_power_cut_undid_go_on_where_they_came_to(
     scene: Scene, row: str
 ) -> None:
     scene.home.configure("")
     for name in ("p", "q", "r"):
         scene.deliver(name)
     scene.home.jobrunner("scan")
-    scene.crash(GATHERED[row], words=("work", "-n", "1", "--drain"))
+    scene.crash(BATCHES[row], words=("work", "-n", "1", "--drain"))
     scene.change("DELETE FROM attempts WHERE job_id > 1")  # the first claim was durable
     scene.change("UPDATE jobs SET state = 'queued', attempt = 0, worker_id = NULL WHERE id > 1")
     scene.home.package("q", {"another": "delivery"})

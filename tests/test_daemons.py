@@ -124,7 +124,7 @@ def test_an_empty_one_that_was_left_in_another_home_is_removed_by_who_starts_nex
     assert not abandoned.exists()
 
 
-def test_whose_group_is_swept_away_before_it_has_entered_makes_it_anew(
+def test_whose_group_is_swept_away_before_it_has_entered_makes_it_again(
     monkeypatch: pytest.MonkeyPatch, groups: Groups
 ) -> None:
     write, swept = Path.write_text, []

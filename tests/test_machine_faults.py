@@ -226,7 +226,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("where", "fault", "words"), FAULTS)
-def test_a_fault_is_said_once_and_outlasted(home: TestHome, where: str, fault: Fault, words: str) -> None:
+def test_a_fault_is_said_once_and_waited_for(home: TestHome, where: str, fault: Fault, words: str) -> None:
     home.handler(PRELUDE + "start()\nwait_for('go')\nif NAME == 'p02': sys.exit(65)\nnote('end')")
     names = deliver(home, 6)
     run = Run(home, "run", "-n", "3")
@@ -315,7 +315,7 @@ def test_status_and_show_read_what_is_read_only(home: TestHome, clean: bool) -> 
     assert "mounted read-only" in refused.stderr
 
 
-def test_a_disk_that_fails_is_outlasted(home: TestHome, faults: Path) -> None:
+def test_a_disk_that_fails_is_waited_for(home: TestHome, faults: Path) -> None:
     home.handler(HANDLER)
     names = deliver(home, 6)
     run = Run(home, "run", "-n", "3", preload=faults)

@@ -1,4 +1,4 @@
-"""`jobrunner check --rebuild`: a lost or damaged database is made anew from the folders; what was done stays done."""
+"""`jobrunner check --rebuild`: a new database is made from the folders; what was done stays done."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Holds what ARCHITECTURE.md says of the tree."""
+"""Verifies what ARCHITECTURE.md says of the tree."""
 
 import ast
 import os

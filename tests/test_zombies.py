@@ -115,7 +115,7 @@ class Scene:
         return tables, [contract.tree_of(folder) for folder in folders], work
 
     def end(self) -> str:
-        """Stop the supervisor, hold all against the contract, and return what was printed."""
+        """Stop the supervisor, verify the contract, and return what was printed."""
         self.supervisor.terminate()
         assert self.supervisor.wait(30) == 143
         shutil.rmtree(self.home.inbox / "p")

@@ -1,4 +1,4 @@
-"""`jobrunner check`: database and folders are held against each other."""
+"""`jobrunner check`: database and folders are compared."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,16 +111,16 @@ def command(
     context: typer.Context,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what is safe to mend; no package is deleted.")] = False,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make a lost or damaged database anew from the folders.")
+        bool, typer.Option("--rebuild", help="Make a new database from the folders where it is lost or damaged.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Hold the database against the folders and say every difference, with what to do about it."""
+    """Compare the database with the folders and say every difference, with what to do about it."""
     from jobrunner.wiring.checking import checking, rebuilding, repairing
     from jobrunner.wiring.home import load_settings, open_home
 
     if repair and rebuild:
-        raise ConfigurationError("say --repair or --rebuild: a database that is made anew agrees with the folders")
+        raise ConfigurationError("say --repair or --rebuild: a new database agrees with the folders")
     settings = load_settings(context.obj)
     if "{package}" in (settings.process.command or ()):
         complain(_BARE_NAME)

@@ -16,7 +16,7 @@ def command(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Failed packages.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that failed.")] = False,
 ) -> None:
-    """Queue failed packages again, with their attempts counted anew."""
+    """Queue failed packages again, their attempts counted from the start."""
     from jobrunner.wiring.home import load_settings, open_home
 
     if bool(names) == everything:

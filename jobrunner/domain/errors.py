@@ -26,7 +26,7 @@ class DamagedDatabase(StoreError):  # noqa: N818  (what it is)
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
-            f"the database {path} is damaged ({reason}): stop jobrunner, then make it anew from the folders with "
+            f"the database {path} is damaged ({reason}): stop jobrunner, then make a new one from the folders with "
             "jobrunner check --rebuild"
         )
         self.reason = reason

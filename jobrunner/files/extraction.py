@@ -19,7 +19,7 @@ from jobrunner.files.zip_bytes import ZipBytes
 from jobrunner.files.zip_directory import read_directory
 from jobrunner.files.zip_fields import named
 from jobrunner.files.zip_names import choose_encoding
-from jobrunner.files.zip_rules import Footprint, Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import Footprint, Member, allowed_members, require_within_limits
 from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
 
 #: What changes with a file, or is another one's.
@@ -27,7 +27,7 @@ _TELLING = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 _BLOCK = 512  # bytes: what st_blocks counts
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: So many bytes are decompressed ahead; with more, the memory for large pieces is got anew each time.
+#: So many bytes are decompressed ahead; with more, the memory for large pieces is asked for each time.
 _BATCH = PIECE
 _MEMBER = 1_000  # bytes of memory that a member takes beside its content
 _Piece = tuple[Member, bytes]
@@ -55,19 +55,19 @@ def extract(
         try:
             encoding = _extract(descriptor, before, target, settings, progress, package)
         except PackageError as error:
-            _hold_against_change(zip_path, before, error)
+            _verify_unchanged(zip_path, before, error)
             raise
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise PackageError("a member's path is too long below the work folder: shorten it") from error
             raise
-        _hold_against_change(zip_path, before, None)
+        _verify_unchanged(zip_path, before, None)
         return encoding
     finally:
         os.close(descriptor)
 
 
-def _hold_against_change(zip_path: str, before: os.stat_result, error: PackageError | None) -> None:
+def _verify_unchanged(zip_path: str, before: os.stat_result, error: PackageError | None) -> None:
     """Raise StillChanging where the zip at this path is not, or not as, the one that was opened."""
     after = os.lstat(zip_path)
     if any(getattr(before, key) != getattr(after, key) for key in _TELLING):
@@ -106,11 +106,11 @@ def _extract(
     members: Iterable[Member] = allowed_members(directory, encoding, METHODS)
     if directory.is_kept:
         members = list(members)
-    folders, total, taken = hold_against_limits(members, size, settings, beside)
+    folders, total, taken = require_within_limits(members, size, settings, beside)
     space.require(target, taken, settings.keep_free)
     for folder in sorted(folders):
         os.mkdir(f"{target}/{folder}")
-    if not directory.is_kept:  # read anew, so held against the rules again
+    if not directory.is_kept:  # read again, so verified again
         members = allowed_members(directory, encoding, METHODS)
     done = reported = 0
 

@@ -1,4 +1,4 @@
-"""Reading what a zip lists: its central directory, held against its local records before anything is used.
+"""Reading what a zip lists: its central directory, verified by its local records before anything is used.
 
 The format is PKWARE's APPNOTE.TXT 6.3.10; section numbers are of that text. An archive that two readers could
 understand differently is refused.
@@ -62,8 +62,8 @@ _Fields = tuple[bytes, int, int, int, int, int, int, int, int, int, bytes | None
 class Directory:
     """The members of a zip, each one once, in the directory's order.
 
-    Many are not held in memory but read anew at each iteration: what was checked of a member in one iteration has to be
-    checked again in the next, as the file may have been changed in between.
+    Many are not kept in memory but read again at each iteration: what was checked of a member in one iteration has to
+    be checked again in the next, as the file may have been changed in between.
     """
 
     def __init__(self, file: ZipBytes, place: Place, found: "_Found") -> None:
@@ -88,10 +88,10 @@ class Directory:
     def _each_once(self) -> Iterator[Entry]:
         found = self._found
         records = _records(self._file, self._place)
-        read_anew = (
+        read_again = (
             Entry(*fields, data_offset) for (fields, _), data_offset in zip(records, found.data_offsets, strict=False)
         )
-        for index, entry in enumerate(found.kept if self.is_kept else read_anew):
+        for index, entry in enumerate(found.kept if self.is_kept else read_again):
             if index not in found.repeated:
                 yield entry
 
@@ -121,7 +121,7 @@ class _Found:
 
 
 def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
-    """Return the members of a zip, held against each other and their local records.
+    """Return the members of a zip, when they fit each other and their local records.
 
     Raises PackageError where the file is no zip, is ambiguous or has too many members, OSError.
     """
@@ -142,7 +142,7 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
             raise PackageError("its zip lists the same places again and again: it is a forgery")
         if len(found.starts) > 2 * max_entries:
             break
-    _hold_against_each_other(file, place, found)
+    _verify_that_none_overlap(file, place, found)
     directory = Directory(file, place, found)
     if len(directory) > max_entries:
         raise PackageError(f"the zip has more members than extract.max_entries ({max_entries:,})")
@@ -207,12 +207,12 @@ def _located(file: ZipBytes, fields: _Fields, expected: bytes, directory_start: 
         if len(extra) < extra_length:
             extra = file.exactly(offset + head, extra_length)
         if not is_same:
-            _weigh_differences(entry, record, extra)
-        _hold_names_against_each_other(entry, extra)
+            _verify_differences(entry, record, extra)
+        _verify_names(entry, extra)
     return entry
 
 
-def _weigh_differences(entry: Entry, record: bytes, extra: bytes) -> None:
+def _verify_differences(entry: Entry, record: bytes, extra: bytes) -> None:
     """Raise PackageError unless a local record says the same as the directory, in other words."""
     _, _, flags, method, _, _, crc, compressed, size, _, _ = _LOCAL.unpack_from(record)
     if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
@@ -226,7 +226,7 @@ def _weigh_differences(entry: Entry, record: bytes, extra: bytes) -> None:
         raise PackageError(f"the zip's member {entry.label} is described in two ways (sizes or checksum)")
 
 
-def _hold_names_against_each_other(entry: Entry, local_extra: bytes) -> None:
+def _verify_names(entry: Entry, local_extra: bytes) -> None:
     """Raise PackageError where the name, if it counts beside such fields, and the two Unicode Path fields differ."""
     local_path = unicode_path(entry.raw_name, local_extra)
     if local_path is None and entry.unicode_path is None:
@@ -238,7 +238,7 @@ def _hold_names_against_each_other(entry: Entry, local_extra: bytes) -> None:
         raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")
 
 
-def _hold_against_each_other(file: ZipBytes, place: Place, found: _Found) -> None:
+def _verify_that_none_overlap(file: ZipBytes, place: Place, found: _Found) -> None:
     """Check that no two members share bytes; a record that some tools write twice counts once."""
     if all(map(le, found.ends, islice(found.starts, 1, None))):  # each ends before the next: nothing to sort
         return

@@ -81,7 +81,7 @@ class Footprint(NamedTuple):
 NOTHING = Footprint(0, 0)
 
 
-def hold_against_limits(
+def require_within_limits(
     members: Iterable[Member], zip_size: int, settings: ExtractSettings, beside: Footprint = NOTHING
 ) -> tuple[set[str], int, int]:
     """Return the folders that the members are or lie in, how many bytes these hold, and how many all takes on a disk.

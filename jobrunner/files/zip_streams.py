@@ -23,7 +23,7 @@ except ImportError:
     zstd = None
 
 PIECE = 1 << 18
-_FEED = 1 << 16  # compressed bytes at once; with more, no input fits one piece, and the memory is got anew each time
+_FEED = 1 << 16  # compressed bytes at once; with more, no input fits one piece, and the memory is asked for each time
 STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
 _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
 _LZMA_END_MARKED = 1 << 1

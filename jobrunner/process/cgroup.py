@@ -105,7 +105,7 @@ def _enter(before: Path, parent: Path, worker: str, needed: str) -> Group:
     """Make a group and enter it. Raises OSError, also where the file `needed` is not in it."""
     group = parent / _name(worker)
     for left in parent.glob(_name("*")):
-        remove(left)  # somebody is in it; else it is nobody's, or is made anew by who was about to enter
+        remove(left)  # somebody is in it; else it is nobody's, or whoever was about to enter makes it again
     while not _has_entered(group, needed):
         pass
     return Group(group, before)

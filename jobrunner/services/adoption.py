@@ -8,7 +8,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import WorkFolder
 
 _MOST_WORDS = 10_000
-_NO_WORDS = "it had failed before its job was recorded anew"
+_NO_WORDS = "it had failed before its job was recorded again"
 
 
 def from_archive(folders: Folders, name: str) -> Adopted:

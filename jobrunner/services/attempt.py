@@ -202,7 +202,7 @@ class AttemptRunner:
         """Put a job off for the machine's fault: with a growing wait where only this package meets it."""
         self._discard(job)
         trouble = self._machine.probe()
-        job_now = self._machine.outlast(lambda: self._jobs.get(job.id)) or job  # it may be condemned since
+        job_now = self._machine.until_it_works(lambda: self._jobs.get(job.id)) or job  # it may be condemned since
         if trouble:
             decision = put_back(job_now, fault)
         else:
@@ -252,7 +252,7 @@ def _in_words(fault: MachineError | OSError | MemoryError) -> str:
 
 
 def _checked(workspace: Workspace) -> HandlerResult:
-    """Hold what the handler left against what can be archived."""
+    """Say whether what the handler left can be archived."""
     if os.path.islink(workspace.data) or not os.path.isdir(workspace.data):
         return HandlerResult(Outcome.FAILED, "the handler removed its data folder")
     conflict = moves.first_conflict(workspace.data, workspace.package)

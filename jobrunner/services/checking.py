@@ -1,4 +1,4 @@
-"""Holds the database and the folders against each other."""
+"""Compares the database and the folders."""
 
 import os
 from collections.abc import Iterator

@@ -61,13 +61,13 @@ class Failing:
 
     def confirm(self, job: Job) -> None:
         """Raise ClaimLost where the job is somebody else's by now, Stopped."""
-        self._machine.outlast(partial(self._jobs.confirm, job))
+        self._machine.until_it_works(partial(self._jobs.confirm, job))
 
     def _move(self, job: Job, workspace: Workspace, decision: Decision, left_out: Sequence[str]) -> tuple[str, str]:
         while True:
             failed_name = moves.free_name(self._folders.failed, job.name)
             error_name = moves.free_name(workspace.package, "error", ".txt")
-            self._machine.outlast(partial(self._condemn, job, decision, failed_name, error_name))
+            self._machine.until_it_works(partial(self._condemn, job, decision, failed_name, error_name))
             _write(os.path.join(workspace.package, error_name), decision.reason or "", left_out)
             moves.flush_filesystem(workspace.path)
             try:

@@ -1,4 +1,4 @@
-"""The machine's faults: found by a probe, told once, and outlasted, so that no package suffers for them."""
+"""The machine's faults: found by a probe, told once, and waited for, so that no package suffers for them."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,7 +57,7 @@ class Machine:
         return probe.look(self._folders, self._keep_free)
 
     def probe(self) -> str | None:
-        """Return what is wrong with the folders or the database, connecting anew where need be; None if nothing is.
+        """Return what is wrong with the folders or the database, connecting again where need be; None if nothing is.
 
         It is recorded with the worker, for others to see: that proves, too, that the database can be written to.
         """
@@ -71,7 +71,7 @@ class Machine:
             return trouble or str(error)
         return trouble
 
-    def outlast(self, action: Callable[[], T]) -> T:
+    def until_it_works(self, action: Callable[[], T]) -> T:
         """Return what `action` returns, once nothing of the machine's is in its way. Raises Stopped."""
         pause, again = _SHORTEST_PAUSE, False
         while True:

@@ -20,11 +20,11 @@ from jobrunner.store.workers import Workers
 #: How long an idle worker sleeps before it looks again, in seconds: doubled from the first to the last.
 _SHORTEST_SLEEP = 0.01
 _LONGEST_SLEEP = 0.3
-#: A worker gathers so many packages at most, of so many bytes of zips, for so many seconds, before it puts them in
-#: the archive together.
-MOST_GATHERED = 128
-GATHERED_SIZE = 8 * 2**20
-GATHERING_SECONDS = 0.4
+#: What a worker puts in the archive together, at most: so many packages, of so many bytes of zips, within so many
+#: seconds.
+BATCH_PACKAGES = 128
+BATCH_BYTES = 8 * 2**20
+BATCH_SECONDS = 0.4
 
 
 class Worker:
@@ -58,24 +58,24 @@ class Worker:
 
         Raises Stopped where an end could not be recorded.
         """
-        self._machine.outlast(partial(self._register, token, supervisor))
+        self._machine.until_it_works(partial(self._register, token, supervisor))
         sleep = _SHORTEST_SLEEP
         job, probed = None, False
         while job or not (self._asked_to_stop() or self._machine.is_replaced):
             if job:
                 job = self._attempt(job)
                 sleep = _SHORTEST_SLEEP
-            elif self._machine.outlast(self._any_ready):
+            elif self._machine.until_it_works(self._any_ready):
                 if not probed:
                     self._machine.wait_until_well(self._machine.probe())
                     probed = True
-                job = self._machine.outlast(self._claim)
-            elif drain and not self._machine.outlast(self._jobs.any_pending):
+                job = self._machine.until_it_works(self._claim)
+            elif drain and not self._machine.until_it_works(self._jobs.any_pending):
                 break
             else:
                 self._asked_to_stop(sleep)
                 sleep = min(sleep * 2, _LONGEST_SLEEP)
-        self._machine.outlast(self._end)
+        self._machine.until_it_works(self._end)
 
     def cancel(self, token: str, job: Job) -> None:
         """Put one queued job in the failed folder, as cancelled. Raises StoreError, Stopped."""
@@ -85,7 +85,7 @@ class Worker:
             claimed = self._jobs.claim_cancelled(job, self._id, now)
         if claimed:
             self._attempt(claimed)
-        self._machine.outlast(self._end)
+        self._machine.until_it_works(self._end)
 
     def _register(self, token: str, supervisor: str) -> None:
         with self._database.write():
@@ -117,8 +117,10 @@ class Worker:
             return self._end_attempts([result])
         self._ready.append(result)
         self._ready_size += result.size or 0
-        if result.size is not None and self._may_gather():
-            following = self._machine.outlast(partial(self._claim, durable=False))  # until the next ending's commit
+        if result.size is not None and self._may_wait_for_others():
+            following = self._machine.until_it_works(
+                partial(self._claim, durable=False)
+            )  # until the next ending's commit
             if following:
                 return following
         return self._end_attempts()
@@ -127,17 +129,17 @@ class Worker:
         if self._ready:
             self._end_attempts(claim=False)
 
-    def _may_gather(self) -> bool:
+    def _may_wait_for_others(self) -> bool:
         """Say whether what is ready can wait for one more."""
-        is_little = len(self._ready) < MOST_GATHERED and self._ready_size < GATHERED_SIZE
+        is_little = len(self._ready) < BATCH_PACKAGES and self._ready_size < BATCH_BYTES
         seconds = time.monotonic() - self._ready[0].since
-        return is_little and seconds < GATHERING_SECONDS and not self._asked_to_stop()
+        return is_little and seconds < BATCH_SECONDS and not self._asked_to_stop()
 
     def _end_attempts(self, endings: Sequence[Ending] = (), *, claim: bool = True) -> Job | None:
         """Archive what is ready, record all endings and, in the same transaction, claim the next job."""
         endings = [*self._attempts.archive(self._ready), *endings]
         self._ready, self._ready_size = [], 0
-        following, lost = self._machine.outlast(partial(self._record_and_claim, endings, claim=claim))
+        following, lost = self._machine.until_it_works(partial(self._record_and_claim, endings, claim=claim))
         for ending in endings:
             if ending in lost:
                 self._emit(ClaimGone(ending.job.name))

@@ -100,7 +100,7 @@ class Jobs:
         self._end_attempt(job, outcome, decision.reason, details, now.wall)
 
     def retry(self, job: Job) -> bool:
-        """Queue a failed job again with its budgets anew; False where it is not failed any more."""
+        """Queue a failed job again with new budgets; False where it is not failed any more."""
         return bool(self._database.execute(self._jobs["retry"], {"id": job.id}))
 
     def replace(self, job: Job) -> bool:

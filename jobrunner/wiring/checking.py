@@ -1,4 +1,4 @@
-"""What compares the database with the folders, mends what is safe, and makes a lost database anew."""
+"""What compares the database with the folders, mends what is safe, and makes a new one where it is lost."""
 
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings

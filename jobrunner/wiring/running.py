@@ -48,7 +48,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
         machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
         database.waiting.tell, database.waiting.give_up = machine.say, stop
         with suppress(Stopped), ExitStack() as ending:
-            present = machine.outlast(home.presence.appear)
+            present = machine.until_it_works(home.presence.appear)
             ending.callback(present.leave)
             machine.token = present.token
             configured = handler.handler_for(settings.process, settings.home, present.token)
@@ -66,7 +66,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
                 ending.callback(guard.close)
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(database.close)
-            machine.outlast(partial(open_in_turn, home))
+            machine.until_it_works(partial(open_in_turn, home))
             attempts = AttemptRunner(settings, folders, home.taking, database, jobs, guard, machine)
             worker = Worker(database, jobs, workers, attempts, machine, stop, emit, home.clock)
             worker.run(present.token, supervisor, drain=drain)

@@ -67,7 +67,7 @@ UPDATE jobs SET
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: retry
--- Budgets anew, behind all others. The package stays in failed/ until a worker takes it from there.
+-- New budgets, behind all others. The package stays in failed/ until a worker takes it from there.
 UPDATE jobs SET
     state = 'queued', finished_at = NULL, left_in_inbox = NULL, position = (SELECT max(id) + 1 FROM jobs),
     failures = 0, delays = 0, crashes = 0, interruptions = 0

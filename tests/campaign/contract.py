@@ -1,4 +1,4 @@
-"""What the contract promises, held against a home: the campaigns ask here what they have found broken.
+"""What the contract promises, verified on a home: the campaigns ask here what they have found broken.
 
 Each check returns the violations in words; none is good.
 """

@@ -6,7 +6,7 @@ is one on a file outside of the home, or on SQLite's shared memory (-shm). A poi
 its paths (tokens replaced) and how many of that name came before.
 
 Then for each point: the home as it was, the program killed there (the whole tree of processes, or only the one that
-makes the call), started again, and the home held against the contract.
+makes the call), started again, and the home verified by the contract.
 
     python -m tests.campaign.kill_points [--scenario NAME] [--point TEXT] [--sample N] [--jobs N]
 """

@@ -1,4 +1,4 @@
-"""One home for the campaign of kill points: restored before each kill, and held against the contract after it."""
+"""One home for the campaign of kill points: restored before each kill, and verified by the contract after it."""
 
 import os
 import re
@@ -171,6 +171,6 @@ class Place:
 
 def _program(home: Path, words: tuple[str, ...]) -> None:
     """Be `jobrunner`: the real command line, without the start of an interpreter."""
-    worker.GATHERING_SECONDS = 60.0  # however slow this machine is, the points come in the same order
+    worker.BATCH_SECONDS = 60.0  # however slow this machine is, the points come in the same order
     sys.argv = ["jobrunner", "--home", str(home), *words]
     main()

@@ -99,8 +99,8 @@ SCENARIOS = {
     "failed, retried and cancelled": Scenario(
         ("rejects",), (TO_THE_END, (("retry", "p0"), "\0"), (("cancel", "p0"), "\0"))
     ),
-    "gathered without a handler": Scenario(("no handler",) * 3, (TO_THE_END,)),
-    "gathered, and killed when one was archived": Scenario(("no handler",) * 3, ((DRAIN, "/archive/p1"), TO_THE_END)),
+    "a batch without a handler": Scenario(("no handler",) * 3, (TO_THE_END,)),
+    "a batch, and killed when one was archived": Scenario(("no handler",) * 3, ((DRAIN, "/archive/p1"), TO_THE_END)),
     "others may change them": Scenario(("is quick", "rejects"), (TO_THE_END,), mode=0o666),
     "an inbox on another disk": Scenario(("is quick", "rejects"), (TO_THE_END,), is_across=True),
 }
@@ -134,7 +134,7 @@ def prepare(home: TestHome, evidence: Path, plans: Iterable[str]) -> None:
 
 @dataclass(slots=True)
 class Campaign:
-    """Holds the disks that cuts of one recorded run may leave against the contract."""
+    """Verifies by the contract the disks that cuts of one recorded run may leave."""
 
     run: Run
     root: Path
@@ -219,7 +219,7 @@ def _is_of_no_account(path: str) -> bool:
 
 
 def lay_out(tree: Tree, roots: Mapping[Path, Path]) -> None:
-    """Make the folders and files of a tree below other roots. The machine has been started anew since."""
+    """Make the folders and files of a tree below other roots. The machine has been started again since."""
     for path, content in tree.items():
         root = next(root for root in roots if Path(path).is_relative_to(root))
         target = roots[root] / os.path.relpath(path, root).replace(f"-{BOOT_ID}", f"-{OTHER_BOOT}")
@@ -248,7 +248,7 @@ def _jobrunner(home: Path, *words: str) -> None:
     from jobrunner.cli.main import main
     from jobrunner.services import worker
 
-    worker.GATHERING_SECONDS = 60.0  # a traced run is a slow one
+    worker.BATCH_SECONDS = 60.0  # a traced run is a slow one
     sys.argv = ["jobrunner", "--home", str(home), *words]
     main()
 

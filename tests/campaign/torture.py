@@ -302,7 +302,7 @@ class Torture:
         self._kill(victims, lambda: set(filter(lives, doomed)), deaths=[worker])
         return True
 
-    # Killing, and holding it against the contract.
+    # Killing, and verifying the contract.
 
     def _kill(self, victims: Iterable[int], left: Callable[[], set[int]], deaths: Iterable[int] = ()) -> None:
         self._note_deaths(set(deaths) or left())

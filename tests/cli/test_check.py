@@ -76,7 +76,7 @@ def test_of_many_some_are_shown(home: TestHome) -> None:
     assert len(lines) == 25
 
 
-def test_a_database_is_mended_or_made_anew_but_not_both(home: TestHome) -> None:
+def test_a_database_is_mended_or_rebuilt_but_not_both(home: TestHome) -> None:
     assert "--repair or --rebuild" in complaint(home.jobrunner("check", "--repair", "--rebuild"))
 
 

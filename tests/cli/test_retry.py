@@ -70,7 +70,7 @@ def test_all_where_nothing_failed_says_so(home: TestHome) -> None:
     assert (result.returncode, result.stdout) == (0, "Nothing to retry.\n")
 
 
-def test_the_attempts_are_counted_anew_and_numbered_on(home: TestHome) -> None:
+def test_the_attempts_are_counted_from_the_start_and_numbered_on(home: TestHome) -> None:
     home.handler("raise SystemExit(1)", retry='max_attempts = 2\nbackoff = "1s"\nmax_backoff = "1s"')
     home.package("p")
     home.jobrunner("run", "--drain")

@@ -168,7 +168,7 @@ def test_a_change_in_the_future_holds_a_package_no_longer_than_others(tmp_path: 
     assert watch.sees_it_complete_after(0.2)
 
 
-def test_a_change_while_it_is_watched_starts_anew(tmp_path: Path) -> None:
+def test_a_change_while_it_is_watched_starts_the_wait_again(tmp_path: Path) -> None:
     watch = Watch(tmp_path)
     assert not watch.sees_it_complete_after(5)
     before = (tmp_path / "p" / "p.zip").stat().st_ctime

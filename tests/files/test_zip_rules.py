@@ -6,7 +6,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files.zip_directory import Entry
-from jobrunner.files.zip_rules import Footprint, Member, allowed_members, hold_against_limits
+from jobrunner.files.zip_rules import Footprint, Member, allowed_members, require_within_limits
 
 SETTINGS = ExtractSettings(keep_free=0)
 GIB = 2**30
@@ -41,10 +41,10 @@ def test_a_path_is_what_the_name_means(names: list[str], paths: list[tuple[str, 
 def test_limits_hold_to_the_last_entry_and_byte(names: list[str], limits: dict[str, Any], words: str) -> None:
     made = members(*names, size=0 if "max_entries" in limits else 10)
     with pytest.raises(PackageError) as caught:
-        hold_against_limits(made, 100, replace(SETTINGS, **limits))
+        require_within_limits(made, 100, replace(SETTINGS, **limits))
     assert words in str(caught.value)
     enough = {name: limit + 1 for name, limit in limits.items()}
-    assert hold_against_limits(made, 100, replace(SETTINGS, **enough))[1] == sum(member.entry.size for member in made)
+    assert require_within_limits(made, 100, replace(SETTINGS, **enough))[1] == sum(member.entry.size for member in made)
 
 
 @pytest.mark.parametrize(
@@ -53,24 +53,24 @@ def test_limits_hold_to_the_last_entry_and_byte(names: list[str], limits: dict[s
 )
 def test_a_ratio_counts_only_in_what_is_large(size: int, zip_size: int, is_refused: bool) -> None:
     if not is_refused:
-        assert hold_against_limits(members("a", size=size), zip_size, SETTINGS)[1] == size
+        assert require_within_limits(members("a", size=size), zip_size, SETTINGS)[1] == size
         return
     with pytest.raises(PackageError, match=r"over extract\.max_ratio \(200\)"):
-        hold_against_limits(members("a", size=size), zip_size, SETTINGS)
+        require_within_limits(members("a", size=size), zip_size, SETTINGS)
 
 
 def test_what_lies_beside_the_zip_counts_in_the_limits() -> None:
-    hold_against_limits(
+    require_within_limits(
         members("a", "b/c", size=1), 100, replace(SETTINGS, max_entries=5, max_size=20_000), Footprint(2, 7_000)
     )
     with pytest.raises(PackageError, match=r"than extract\.max_entries"):
-        hold_against_limits(members("a", "b/c"), 100, replace(SETTINGS, max_entries=5), Footprint(3, 0))
+        require_within_limits(members("a", "b/c"), 100, replace(SETTINGS, max_entries=5), Footprint(3, 0))
     with pytest.raises(PackageError, match=r"would take 20,288 bytes of the disk, over extract.max_size \(20,000\)"):
-        hold_against_limits(members("a", "b/c", size=1), 100, replace(SETTINGS, max_size=20_000), Footprint(0, 8_000))
+        require_within_limits(members("a", "b/c", size=1), 100, replace(SETTINGS, max_size=20_000), Footprint(0, 8_000))
 
 
 def test_few_deep_members_cannot_fill_the_memory_with_folders() -> None:
     deep = [f"{number}/" + "/".join(["directory-name"] * 250) for number in range(200)]
     with pytest.raises(PackageError, match="too many deep folders"):
-        hold_against_limits(members(*deep), 10**6, SETTINGS)
-    assert hold_against_limits(members(*deep[:20]), 10**6, SETTINGS)[1] == 0
+        require_within_limits(members(*deep), 10**6, SETTINGS)
+    assert require_within_limits(members(*deep[:20]), 10**6, SETTINGS)[1] == 0

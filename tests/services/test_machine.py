@@ -48,7 +48,7 @@ def scene(home: TestHome) -> Iterator[Scene]:
 
 
 def test_what_succeeds_is_not_probed(scene: Scene) -> None:
-    assert scene.machine.outlast(lambda: 42) == 42
+    assert scene.machine.until_it_works(lambda: 42) == 42
     assert scene.told == []
 
 
@@ -62,7 +62,7 @@ def test_a_trouble_is_told_and_recorded_until_it_is_mended(scene: Scene) -> None
         tries.append(scene.recorded())
         return len(os.listdir(scene.home.archive))
 
-    assert scene.machine.outlast(action) == 0
+    assert scene.machine.until_it_works(action) == 0
     trouble = f"the archive {scene.home.archive} is not there: put it back, or mount its disk"
     assert scene.told == [trouble, None]
     assert len(tries) == 2
@@ -77,7 +77,7 @@ def test_what_a_probe_does_not_find_is_tried_again_all_the_same(scene: Scene) ->
             raise failures.pop()
         return "done"
 
-    assert scene.machine.outlast(action) == "done"
+    assert scene.machine.until_it_works(action) == "done"
     assert scene.told == ["Input/output error: /x", "no such luck", None]
 
 
@@ -91,16 +91,16 @@ def test_what_was_mended_before_it_could_be_looked_for_is_not_told(scene: Scene)
             scene.home.archive.mkdir()
             raise
 
-    assert scene.machine.outlast(action) == []
+    assert scene.machine.until_it_works(action) == []
     assert scene.told == []
 
 
-def test_a_lost_connection_is_made_anew(scene: Scene) -> None:
+def test_a_lost_connection_is_made_again(scene: Scene) -> None:
     def action() -> str | None:
         return scene.recorded()
 
     scene.database.close()
-    assert scene.machine.outlast(action) is None
+    assert scene.machine.until_it_works(action) is None
 
 
 def test_a_signal_ends_the_waiting(scene: Scene, tmp_path: Path) -> None:

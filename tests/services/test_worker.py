@@ -1,4 +1,4 @@
-"""A worker that gathers small packages, and what befalls one of them meanwhile."""
+"""A worker that puts small packages in the archive in batches, and what befalls one of them meanwhile."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ class Scene:
                 self.meanwhile.pop()()
             flush(disk)
 
-        patch.setattr(worker, "GATHERING_SECONDS", 60.0)
+        patch.setattr(worker, "BATCH_SECONDS", 60.0)
         patch.setattr(moves.Watch, "flush", flush_and_note)
         home.configure('[retry]\nbackoff = "0.01s"\n')
 
@@ -81,7 +81,7 @@ def test_small_packages_without_a_handler_are_flushed_together(scene: Scene) -> 
 
 @pytest.mark.parametrize(
     ("limit", "value", "flushes"),
-    [("MOST_GATHERED", 3, [3, 1]), ("GATHERED_SIZE", 6_000_000, [2, 2]), ("GATHERING_SECONDS", 0, [1] * 4)],
+    [("BATCH_PACKAGES", 3, [3, 1]), ("BATCH_BYTES", 6_000_000, [2, 2]), ("BATCH_SECONDS", 0, [1] * 4)],
 )
 def test_no_package_waits_for_many_others_nor_for_much_nor_for_long(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, flushes: list[int]

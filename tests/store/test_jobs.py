@@ -323,7 +323,7 @@ def test_a_crash_can_condemn_a_job_that_has_no_place_yet(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("verb", "error", "failed_name"), [("retry", "bad", "p"), ("replace", None, None)])
-def test_a_failed_job_is_queued_again_behind_all_others_with_budgets_anew(
+def test_a_failed_job_is_queued_again_behind_all_others_with_new_budgets(
     store: Store, verb: str, error: str | None, failed_name: str | None
 ) -> None:
     store.requeue(store.claimed(), Decision(1, 1, 1, 1, reason="why"))
