@@ -40,7 +40,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
     for trouble in status.troubles:
         say(styled("trouble", fg="red", bold=True), f"  {trouble}")
     if status.troubles:
-        say(styled("Workers wait until it is mended, and then go on by themselves.", dim=True))
+        say(styled("What waits for this goes on by itself once it is mended.", dim=True))
         say()
     say(*_counts(status))
     say(styled(_pace(status), dim=True))
