@@ -12,7 +12,7 @@ from jobrunner.domain.events import Event, RightsSet, Trouble
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown
 
-EXAMPLES = "Example:  jobrunner cancel scan-0017 scan-0018"
+EXAMPLES = ("jobrunner cancel scan-0017 scan-0018",)
 
 
 def command(

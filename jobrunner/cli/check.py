@@ -12,7 +12,7 @@ from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDat
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
 
-EXAMPLES = "Examples:  jobrunner check    |    jobrunner check --repair"
+EXAMPLES = ("jobrunner check", "jobrunner check --repair")
 
 _MOST_PATHS = 20
 
@@ -30,6 +30,10 @@ _WORDS = {
     Kind.DATABASE_LOST: (
         "The database is not there, but what it knew is",
         "put it back from a backup, or: jobrunner check --rebuild",
+    ),
+    Kind.NOT_TO_START: (
+        "jobrunner run and work do not start",
+        "mend what it says; nothing is lost meanwhile: packages wait in the inbox",
     ),
     Kind.UNKNOWN_ARCHIVED: (
         "In the archive, but not in the database: delivered again, it would be processed again",
@@ -93,7 +97,8 @@ _WORDS = {
     ),
 }
 
-_OF_THE_DATABASE = {Kind.DATABASE_DAMAGED, Kind.DATABASE_LOST}
+#: What lies in no folder of packages: `detail` says what is wrong.
+_WITHOUT_A_PLACE = {Kind.DATABASE_DAMAGED, Kind.DATABASE_LOST, Kind.NOT_TO_START}
 
 _REPAIRED = {
     Kind.UNKNOWN_ARCHIVED: "recorded as done",
@@ -158,10 +163,10 @@ def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
         say(f"The database is new: {counts}. The history of attempts is lost.")
         if rebuilt.kept_as:
             say(f"The old one is kept as {shown(rebuilt.kept_as)}.")
-    kinds = {finding.kind: finding.kind not in _OF_THE_DATABASE for finding in findings.differences}
-    if any(kinds.values()):
-        differences = _count(len(findings.differences), "difference")
-        say(styled(f"{differences} between the database and the folders.", bold=True))
+    kinds = dict.fromkeys(finding.kind for finding in findings.differences)
+    between = sum(finding.kind not in _WITHOUT_A_PLACE for finding in findings.differences)
+    if between:
+        say(styled(f"{_count(between, 'difference')} between the database and the folders.", bold=True))
     elif not kinds:
         say(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
     if findings.gone:
@@ -185,7 +190,7 @@ def _count(number: int, noun: str) -> str:
 def _place(finding: Finding, home: Path) -> str:
     path = Path(finding.path)
     place = shown(str(path.relative_to(home) if path.is_relative_to(home) else path))
-    if finding.kind in _OF_THE_DATABASE:
+    if finding.kind in _WITHOUT_A_PLACE:
         return f"{place}  {finding.detail}"
     return place if finding.name in {None, path.name} else f"{place}  {shown(finding.name or '')}"
 

@@ -13,7 +13,7 @@ from jobrunner.cli.status import show_status
 from jobrunner.cli.work import supervise
 from jobrunner.domain.errors import ConfigurationError
 
-EXAMPLES = "Example:  jobrunner demo"
+EXAMPLES = ("jobrunner demo",)
 
 
 def command(

@@ -11,7 +11,7 @@ from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.rights import PRIVATE
 
-EXAMPLES = "Example:  jobrunner init /data/scans"
+EXAMPLES = ("jobrunner init /data/scans",)
 
 
 def command(

@@ -18,7 +18,7 @@ from jobrunner.cli.show import Name
 from jobrunner.domain.job import State
 from jobrunner.domain.package import printable, shown
 
-EXAMPLES = "Examples:  jobrunner logs scan-0017    |    jobrunner logs -f scan-0017"
+EXAMPLES = ("jobrunner logs scan-0017", "jobrunner logs -f scan-0017")
 
 _FOLLOW_SECONDS = 0.2
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")

@@ -40,7 +40,7 @@ class _Commands(TyperGroup):
             if name not in self.commands:
                 module = import_module(f"jobrunner.cli.{name}")
                 alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-                alone.command(name, epilog=module.EXAMPLES)(module.command)
+                alone.command(name, epilog="\n".join(("Examples:", *module.EXAMPLES)))(module.command)
                 self.commands[name] = typer.main.get_command(alone)
         return super().get_command(ctx, cmd_name)
 

@@ -8,7 +8,7 @@ from jobrunner.cli.events import packages, printer
 from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError
 
-EXAMPLES = "Examples:  jobrunner retry scan-0017 scan-0018    |    jobrunner retry --all"
+EXAMPLES = ("jobrunner retry scan-0017 scan-0018", "jobrunner retry --all")
 
 
 def command(

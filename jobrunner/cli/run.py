@@ -4,7 +4,7 @@ import typer
 
 from jobrunner.cli.work import Drain, Workers, supervise
 
-EXAMPLES = "Examples:  jobrunner run -n 3    |    jobrunner run -n 3 --drain"
+EXAMPLES = ("jobrunner run -n 3", "jobrunner run -n 3 --drain")
 
 
 def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:

@@ -8,7 +8,7 @@ import typer
 from jobrunner.cli.events import printer, tell
 from jobrunner.cli.output import say
 
-EXAMPLES = "Example:  jobrunner scan --watch"
+EXAMPLES = ("jobrunner scan --watch",)
 
 
 def command(

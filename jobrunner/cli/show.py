@@ -11,7 +11,7 @@ from jobrunner.domain.job import Attempt
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
 
-EXAMPLES = "Examples:  jobrunner show scan-0017    |    jobrunner show --json -- -a-name-with-a-dash"
+EXAMPLES = ("jobrunner show scan-0017", "jobrunner show --json -- -a-name-with-a-dash")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is or as status shows it.")]
 

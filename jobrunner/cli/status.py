@@ -11,7 +11,7 @@ from jobrunner.cli.output import Styled, say, styled
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
 
-EXAMPLES = "Examples:  jobrunner status    |    jobrunner status --json"
+EXAMPLES = ("jobrunner status", "jobrunner status --json")
 
 _MOST_ROWS = 20
 _TINTS = {"queued": "cyan", "waiting": "yellow", "running": "blue", "done": "green", "failed": "red"}

@@ -1,24 +1,33 @@
 """`jobrunner work`: processes what is queued."""
 
 import gc
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jobrunner.cli.events import printer
+from jobrunner.cli.output import complain
 
-EXAMPLES = "Examples:  jobrunner work -n 3    |    jobrunner work -n 3 --drain"
+EXAMPLES = ("jobrunner work -n 3", "jobrunner work -n 3 --drain")
 
 
-def _at_least_one(workers: int) -> int:
-    if workers < 1:
-        raise typer.BadParameter("there must be one worker at least")
+_MOST_WORKERS = 1000
+_WORKERS_PER_PROCESSOR = 8  # with more, they wait for each other, unless their handlers mostly wait for something else
+
+
+def _some(workers: int) -> int:
+    if not 1 <= workers <= _MOST_WORKERS:
+        raise typer.BadParameter(f"there can be 1 to {_MOST_WORKERS:,} workers")
+    processors = len(os.sched_getaffinity(0))
+    if workers > _WORKERS_PER_PROCESSOR * processors:
+        complain(f"{workers:,} workers share {processors} processor{'s' * (processors > 1)}: fewer may be faster")
     return workers
 
 
 Workers = Annotated[
-    int, typer.Option("-n", "--workers", callback=_at_least_one, metavar="N", help="How many packages at a time.")
+    int, typer.Option("-n", "--workers", callback=_some, metavar="N", help="How many packages at a time.")
 ]
 Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
 

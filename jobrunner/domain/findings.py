@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """The kinds of differences. None of them comes about by a crash alone: those are recovered without a check."""
+    """The kinds of findings. None of them comes about by a crash alone: those are recovered without a check."""
 
     DATABASE_DAMAGED = "database damaged"  #: and nothing else was looked at
     DATABASE_LOST = "database lost"  #: there is none, but there are packages that it knew; likewise
+    NOT_TO_START = "cannot start"  #: `run` and `work` refuse to start, for what the settings say of the handler
     UNKNOWN_ARCHIVED = "unknown in archive"  #: a package without a job
     UNKNOWN_FAILED = "unknown in failed"  #: a package without a job
     UNKNOWN_WORK = "unknown in work"  #: a package without a job, in an attempt's work folder
@@ -43,7 +44,7 @@ REPAIRABLE = frozenset(
 
 
 class Finding(NamedTuple):
-    """One difference: where it is, and the package and job that it concerns, where they are known."""
+    """One finding: where it is, and the package and job that it concerns, where they are known."""
 
     kind: Kind
     path: str

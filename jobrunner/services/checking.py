@@ -1,7 +1,7 @@
 """Compares the database and the folders."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jobrunner.domain.findings import Finding, Findings, Kind
 from jobrunner.domain.job import Job, State
@@ -24,12 +24,22 @@ class Checking:
     of folders may have changed between the two: it is looked at again, before and after the same reading of the row.
     """
 
-    def __init__(self, database: Database, jobs: Jobs, workers: Workers, folders: Folders, presence: Presence) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        workers: Workers,
+        folders: Folders,
+        presence: Presence,
+        keeps_from_starting: Callable[[], Finding | None],
+    ) -> None:
+        """`keeps_from_starting` says what of the settings keeps `run` and `work` from starting."""
         self._database = database
         self._jobs = jobs
         self._workers = workers
         self._folders = folders
         self._presence = presence
+        self._keeps_from_starting = keeps_from_starting
 
     def check(self) -> Findings:
         """Return all differences. Raises StoreError, OSError."""
@@ -48,6 +58,8 @@ class Checking:
             *(found for job in jobs.values() if (found := self._of_job(job, lying))),
             *self._locks(tokens),
         ]
+        if found := self._keeps_from_starting():
+            differences.insert(0, found)
         return Findings(differences, jobs=len(jobs) + len(done), gone=len(done - lying.archive))
 
     def _in_archive(self, lying: Inventory, jobs: dict[str, Job], done: set[str]) -> Iterator[Finding]:

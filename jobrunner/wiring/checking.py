@@ -1,6 +1,8 @@
 """What compares the database with the folders, mends what is safe, and makes a new one where it is lost."""
 
+from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.events import Emit
+from jobrunner.domain.findings import Finding, Kind
 from jobrunner.domain.settings import Settings
 from jobrunner.services.checking import Checking
 from jobrunner.services.rebuilding import Rebuilding
@@ -8,11 +10,21 @@ from jobrunner.services.repairing import Repairing
 from jobrunner.wiring import safety
 from jobrunner.wiring.home import Home, prepare_folders, presence_in, waiting
 from jobrunner.wiring.recovering import recovery
+from jobrunner.wiring.running import require_handler
 
 
 def checking(home: Home) -> Checking:
     """Return what finds the differences of a home."""
-    return Checking(home.database, home.jobs, home.workers, home.folders, home.presence)
+
+    def keeps_from_starting() -> Finding | None:
+        try:
+            require_handler(home)
+        except ConfigurationError as error:
+            path = home.settings.home / safety.SETTINGS_FILE
+            return Finding(Kind.NOT_TO_START, str(path), detail=str(error))
+        return None
+
+    return Checking(home.database, home.jobs, home.workers, home.folders, home.presence, keeps_from_starting)
 
 
 def repairing(home: Home) -> Repairing:

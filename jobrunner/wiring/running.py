@@ -22,12 +22,18 @@ from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, open_i
 from jobrunner.wiring.recovering import recovery
 
 
+def require_handler(home: Home) -> None:
+    """Raise ConfigurationError where the handler is certain not to start."""
+    process = home.settings.process
+    handler.check(process, home.settings.home)
+    if account := Account.of(process.user):
+        account.check_reach(home.folders.work)
+    cgroup.check(process.max_processes)
+
+
 def supervisor(home: Home) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
-    handler.check(home.settings.process, home.settings.home)
-    if account := Account.of(home.settings.process.user):
-        account.check_reach(home.folders.work)
-    cgroup.check(home.settings.process.max_processes)
+    require_handler(home)
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
     try:

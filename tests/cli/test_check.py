@@ -47,6 +47,24 @@ def test_a_repair_is_said_and_what_it_leaves_is_too(differing: TestHome) -> None
     assert (result.returncode, result.stdout) == (0, "All is well: the database and the folders agree on 1 job.\n")
 
 
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        ('command = ["nonesuch"]', "the program nonesuch is not found, or not executable"),
+        ('callable = "nonesuch:process"', "there is no module nonesuch in"),
+        ("max_open_files = 1_000_000_000_000", "process.max_open_files"),
+    ],
+)
+def test_whatever_would_stop_a_run_at_its_start_is_said(home: TestHome, handler: str, reason: str) -> None:
+    home.configure(f"[process]\n{handler}\n")
+    assert reason in complaint(home.jobrunner("run", "--drain"))
+    result = home.jobrunner("check", "--repair")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.splitlines()[1] == "jobrunner run and work do not start"
+    assert reason in result.stdout
+    assert "All is well" not in result.stdout
+
+
 def test_json_says_the_same(differing: TestHome) -> None:
     result = differing.jobrunner("check", "--repair", "--json")
     document = json.loads(result.stdout)

@@ -78,3 +78,11 @@ def test_stopped_it_lets_the_running_job_finish(home: TestHome, number: signal.S
     assert process.returncode == code
     counts = home.counts()
     assert (counts["done"], counts["queued"], counts["failed"]) == (1, 1, 0)
+
+
+def test_many_workers_on_few_processors_are_warned_of_and_work(home: TestHome) -> None:
+    processors = len(os.sched_getaffinity(0))
+    result = home.jobrunner("work", "-n", str(8 * processors + 1), "--drain")
+    assert result.returncode == 0
+    assert "fewer may be faster" in result.stderr
+    assert "fewer may be faster" not in home.jobrunner("work", "-n", "2", "--drain").stderr
