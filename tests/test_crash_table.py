@@ -482,7 +482,7 @@ def test_row_07_a_handler_that_runs_dies_with_its_worker_and_runs_again(scene: S
     assert scene.outcomes() == ["crashed", "done"]
 
 
-def test_row_07_what_a_handler_started_is_killed_before_the_next_one_runs_if_its_guard_is_dead_too(
+def test_row_07_with_a_dead_guard_too_what_a_handler_started_is_killed_first(
     scene: Scene,
 ) -> None:
     scene.plan(p_1="wait")
@@ -504,7 +504,7 @@ def test_row_07_what_a_handler_started_is_killed_before_the_next_one_runs_if_its
     assert scene.ran() == ["p 1", "p 2"]
 
 
-def test_row_06_a_large_extraction_that_was_cut_short_after_it_told_its_progress_is_made_again(scene: Scene) -> None:
+def test_row_06_a_large_extraction_cut_short_after_its_progress_is_made_again(scene: Scene) -> None:
     large = MEMBERS | {f"large/{number}": bytes(5 << 20) for number in range(8)}
     scene.delivered["p"] = tree_of(scene.home.package("p", large))
     scene.crash(Kill("jobrunner.files.workspace.Workspace.report_progress"), words=("run", "-n", "1", "--drain"))
@@ -518,7 +518,7 @@ def test_row_06_a_large_extraction_that_was_cut_short_after_it_told_its_progress
     scene.assert_at_rest()
 
 
-def test_row_12_the_move_to_the_archive_is_flushed_by_who_comes_next_before_it_is_recorded(scene: Scene) -> None:
+def test_row_12_the_move_to_the_archive_is_flushed_by_the_next_before_its_record(scene: Scene) -> None:
     scene.deliver()
     scene.crash(STEPS["row-12-rename-to-archive"].kill, words=("run", "-n", "1", "--drain"))
     scene.crash(Kill(f"{MOVES}.flush_directory", matching="/archive$"))
@@ -565,9 +565,7 @@ def test_packages_of_a_batch_for_the_archive_go_on_where_each_came_to(scene: Sce
 
 
 @pytest.mark.parametrize("row", [row for row in BATCHES if row != "row-09-one-of-two"])
-def test_row_33_packages_of_a_batch_whose_claim_a_power_cut_undid_go_on_where_they_came_to(
-    scene: Scene, row: str
-) -> None:
+def test_row_33_packages_of_a_batch_go_on_where_a_power_cut_undid_their_claim(scene: Scene, row: str) -> None:
     scene.home.configure("")
     for name in ("p", "q", "r"):
         scene.deliver(name)
@@ -656,7 +654,7 @@ def test_killed_alone_a_worker_leaves_a_failing_package_to_another(scene: Scene,
     assert scene.ran() == ["p 1"]
 
 
-def test_row_17_the_move_to_failed_is_flushed_by_who_comes_next_before_it_is_recorded(scene: Scene) -> None:
+def test_row_17_the_move_to_failed_is_flushed_by_the_next_before_its_record(scene: Scene) -> None:
     scene.plan(p_1=65)
     scene.deliver()
     scene.crash(FAILING["row-17-rename-to-failed"].kill, words=("run", "-n", "1", "--drain"))
@@ -756,7 +754,7 @@ def test_row_22_a_retry_instead_of_the_next_scan_leaves_the_new_delivery_as_it_c
     assert failed.job()["error_name"] == "error~1.txt"
 
 
-def test_row_11_an_error_txt_that_the_handler_wrote_for_a_retried_package_survives_a_crash(failed: Scene) -> None:
+def test_row_11_a_handlers_error_txt_of_a_retried_package_survives_a_crash(failed: Scene) -> None:
     failed.restart("retry", "p")
     merged = Kill(f"{MOVES}.rename_new", "before", matching="/archive/p$")
     failed.crash(merged)
@@ -915,7 +913,7 @@ def test_a_recovery_that_was_killed_is_taken_up_by_the_next(scene: Scene, step: 
     assert scene.job()["interruptions"] == 1
 
 
-def test_a_retried_package_that_is_condemned_before_it_is_taken_from_failed_says_why_in_its_error_txt(
+def test_a_retried_package_condemned_before_it_left_failed_says_why_in_error_txt(
     failed: Scene,
 ) -> None:
     failed.restart("retry", "p")
@@ -976,7 +974,7 @@ def test_four_crashes_after_the_handler_succeeded_do_not_fail_a_package(scene: S
     assert os.listdir(scene.home.failed) == []
 
 
-def test_row_30_a_cancelled_job_whose_worker_has_been_killed_fails_though_nobody_waits_for_it(scene: Scene) -> None:
+def test_row_30_a_cancelled_job_of_a_killed_worker_fails_though_nobody_waits(scene: Scene) -> None:
     scene.plan(p_1="wait")
     scene.deliver()
     supervisor = scene.start_waiting(1, "run", "-n", "1")
@@ -1006,7 +1004,7 @@ def test_row_30_a_cancel_that_is_not_committed_is_a_death_of_the_worker(scene: S
     assert scene.outcomes() == ["crashed", "done"]
 
 
-def test_row_30_packages_that_were_ready_when_their_worker_was_ended_for_another_go_on_uncounted(scene: Scene) -> None:
+def test_row_30_packages_ready_when_their_worker_is_ended_go_on_uncounted(scene: Scene) -> None:
     scene.home.configure("")
     for name in ("p", "q"):
         scene.deliver(name)

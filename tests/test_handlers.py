@@ -206,7 +206,7 @@ def test_without_a_handler_a_package_is_extracted_and_archived(home: TestHome) -
     assert not (home.logs / "p").exists()
 
 
-def test_what_a_handler_changes_in_its_data_folder_is_archived_and_the_zip_is_untouched(home: TestHome) -> None:
+def test_what_a_handler_changes_in_its_data_is_archived_and_the_zip_untouched(home: TestHome) -> None:
     home.handler(PRELUDE + "(DATA / 'data.txt').unlink(); (DATA / 'new').mkdir(); (DATA / 'new/x').write_text('x')")
     package = home.package("p")
     zip_bytes = (package / "p.zip").read_bytes()

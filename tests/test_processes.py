@@ -103,7 +103,7 @@ def _overlaps(home: TestHome) -> list[Note]:
         *(("worker guard", "1"), ("guard worker", "3"), ("worker guard handler", "1")),
     ],
 )
-def test_who_kills_a_worker_or_its_guard_sees_the_job_run_again_at_once_and_never_twice_at_a_time(
+def test_after_a_kill_of_worker_or_guard_the_job_runs_again_and_never_twice_at_once(
     home: TestHome, victims: str, workers: str
 ) -> None:
     _hold(home, HOLD_ONCE)
@@ -153,7 +153,7 @@ def test_a_package_whose_worker_dies_three_times_is_failed_with_that_reason(home
     assert _overlaps(home) == []
 
 
-def test_when_the_supervisor_is_killed_everything_is_gone_and_a_restart_goes_on_at_once(home: TestHome) -> None:
+def test_when_the_supervisor_is_killed_all_is_gone_and_a_restart_goes_on_at_once(home: TestHome) -> None:
     _hold(home, HOLD_ONCE, 2)
     process = home.start("run", "-n", "2")
     _started(home, 2)
@@ -200,7 +200,7 @@ def test_when_everything_is_killed_at_once_a_restart_ends_what_is_left_and_goes_
     assert _budgets(_job(home)) == (0, 0, 1)
 
 
-def test_a_worker_without_a_job_whose_guard_is_killed_is_replaced_before_a_package_pays_for_it(home: TestHome) -> None:
+def test_an_idle_worker_whose_guard_is_killed_is_replaced_at_no_packages_cost(home: TestHome) -> None:
     _hold(home, PRELUDE + "start()", 0)
     process = home.start("run", "-n", "1")
     [guard] = wait_until(
@@ -348,7 +348,7 @@ def test_two_runners_share_one_home(home: TestHome) -> None:
     assert len({story(home, name).attempts[0].worker_pid for name in names}) > 1
 
 
-def test_an_idle_runner_goes_on_with_the_job_of_a_worker_whose_own_supervisor_is_stopped(home: TestHome) -> None:
+def test_an_idle_runner_takes_over_from_a_worker_whose_supervisor_is_stopped(home: TestHome) -> None:
     _hold(home, HOLD_ONCE)
     stopped = home.start("run")
     _started(home)

@@ -208,9 +208,7 @@ def told(home: TestHome, name: str = "p") -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["command", "callable"])
-def test_what_is_meant_for_jobrunner_alone_is_not_handed_on_and_the_settings_add_and_clear(
-    home: TestHome, kind: str
-) -> None:
+def test_what_is_jobrunners_own_is_not_handed_on_and_settings_add_and_clear(home: TestHome, kind: str) -> None:
     environment = '{ OMP_NUM_THREADS = "1", EMPTY = "", DISPLAY = false, NEVER_SET = false }'
     if kind == "command":
         home.handler(TELL, environment=environment)

@@ -13,7 +13,7 @@ from tests.scripts import journal
 from tests.support import TestHome
 
 
-def test_killed_at_random_nothing_is_lost_nothing_done_twice_and_nothing_left_running(tmp_path: Path) -> None:
+def test_killed_at_random_nothing_is_lost_done_twice_or_left_running(tmp_path: Path) -> None:
     figures = Torture(tmp_path, seed=4).run(4)
     assert figures.violations == []
     assert figures.packages["done"] > 0

@@ -159,7 +159,7 @@ def test_whose_lock_was_removed_is_dead_before_its_job_is_tried_again(scene: Sce
     assert f"worker {worker} died while it ran; queued again" in scene.end()
 
 
-def test_who_is_stopped_with_its_guard_while_its_handler_runs_is_dead_before_the_next_handler(scene: Scene) -> None:
+def test_a_worker_stopped_with_its_guard_is_dead_before_the_next_handler(scene: Scene) -> None:
     scene.deliver("escapes")
     worker, guard = scene.stop_in_handler()
     scene.remove_lock(worker)

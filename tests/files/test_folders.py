@@ -159,7 +159,7 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
     assert os.path.samefile(f"/proc/self/fd/{flushed[0]}", home.folders.work)
 
 
-def test_progress_is_there_until_all_is_extracted_and_meanwhile_the_disk_gets_what_there_is(
+def test_progress_is_told_until_all_is_extracted_and_the_disk_gets_it_meanwhile(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, begin_flush = [], moves.begin_flush
@@ -196,7 +196,7 @@ def test_a_sweep_removes_what_is_left_of_a_job_but_never_a_package(home: Home, k
     assert sorted(os.listdir(home.folders.work)) == ["7-3", "8-1"]
 
 
-def test_the_work_folder_of_a_job_that_has_ended_goes_unless_its_sender_has_written_into_it(home: Home) -> None:
+def test_an_ended_jobs_work_folder_goes_unless_its_sender_wrote_into_it(home: Home) -> None:
     grow(home.path / "work", "7-1/emptied/", "7-2/data/half", "7-3/emptied/late")
     for attempt in (1, 2, 3, 4):
         home.workspace(attempt).remove()

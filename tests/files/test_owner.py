@@ -58,9 +58,7 @@ def test_a_copy_of_a_home_does_not_get_it(work: Folders, tmp_path: Path) -> None
         owner.take(work, "1", copy, WAITING)
 
 
-def test_a_new_database_in_the_place_of_one_that_was_lost_gets_it_if_no_package_is_in_it(
-    work: Folders, tmp_path: Path
-) -> None:
+def test_a_new_database_in_place_of_a_lost_one_is_taken_if_no_package_is_in_it(work: Folders, tmp_path: Path) -> None:
     one = database(tmp_path, "one")
     owner.take(work, "1", one, WAITING)
     owner.take(work, "2", one, WAITING)

@@ -163,7 +163,7 @@ def test_a_folder_that_is_not_the_one_that_was_copied_is_a_new_delivery_and_stay
     assert listing(across.inbox / "p") == {"p.zip": "new"}
 
 
-def test_after_the_senders_folder_was_put_out_of_sight_a_folder_of_its_name_is_a_new_delivery(across: Across) -> None:
+def test_once_the_senders_folder_is_out_of_sight_its_name_is_a_new_delivery(across: Across) -> None:
     grow(across.inbox / "p", *OURS)
     source = record_source(across, "p")
     (across.inbox / "p").rename(across.inbox / source.hidden_name)

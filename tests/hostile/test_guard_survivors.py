@@ -66,7 +66,7 @@ def worker_of(home: UsersHome) -> int:
     return int(home.status()["running"][0]["worker_pid"])
 
 
-def test_a_handler_that_may_not_be_killed_at_its_timeout_holds_up_its_package_and_no_other(home: UsersHome) -> None:
+def test_a_handler_that_may_not_be_killed_at_its_timeout_holds_up_its_package_only(home: UsersHome) -> None:
     pid = start(home, "waits", 'timeout = "1s"\n')
     said = f"process {pid} of the handler of waits belongs to root, and only root can end it: waits waits for that"
     wait_until(lambda: said in home.said())

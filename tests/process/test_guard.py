@@ -309,7 +309,7 @@ WRITE = (
     "garbage",
     ["b'garbage'", "b'[' * 100_000", "pickle.dumps(Path)", "'[\"done\"]'.encode()", "b'{}'", "b'x' * 190_000"],
 )
-def test_garbage_that_a_callable_writes_to_the_guard_is_its_failure_and_the_guard_goes_on(
+def test_garbage_from_a_callable_is_its_failure_and_the_guard_goes_on(
     tmp_path: Path, make_guard: MakeGuard, garbage: str
 ) -> None:
     guard = make_guard(_callable(tmp_path, f"package.name == 'bad' and {WRITE.format(garbage)}"))
@@ -320,7 +320,7 @@ def test_garbage_that_a_callable_writes_to_the_guard_is_its_failure_and_the_guar
     assert guard.run(_call(tmp_path, "p"), nobody_left).outcome is Outcome.DONE
 
 
-def test_a_callable_that_closes_its_connection_has_failed_and_does_not_hold_up_the_next(
+def test_a_callable_that_closes_its_connection_fails_and_holds_up_no_other(
     tmp_path: Path, make_guard: MakeGuard
 ) -> None:
     guard = make_guard(_callable(tmp_path, "if package.name == 'bad': os.closerange(3, 99); signal.pause()"))

@@ -33,7 +33,7 @@ PACKAGE = Package("scan-1", Path("/w/1-2/data"), Path("/w/1-2/package/scan-1.zip
         (("prog", "{{data}}"), ("prog", "{/w/1-2/data}")),
     ],
 )
-def test_placeholders_are_replaced_and_the_data_folder_is_appended_where_there_are_none(
+def test_placeholders_are_replaced_or_the_data_folder_is_appended(
     words: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
     assert command_line(words, PACKAGE) == expected

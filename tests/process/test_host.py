@@ -115,9 +115,7 @@ def test_what_the_function_does_is_the_result_and_the_host_stays(
         "sys.stdout = object()",
     ],
 )
-def test_output_that_cannot_be_flushed_is_no_failure_and_the_next_package_has_its_own(
-    host: StartHost, body: str
-) -> None:
+def test_output_that_cannot_be_flushed_is_no_failure_and_the_next_has_its_own(host: StartHost, body: str) -> None:
     one = host(
         _function(f"if package.name == 'q': print('of q', flush=True); os.system('echo program')\n    else: {body}")
     )

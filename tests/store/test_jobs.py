@@ -170,7 +170,7 @@ def test_a_waiting_job_is_not_claimed_before_its_time(store: Store) -> None:
     assert again.not_before_at is None
 
 
-def test_others_that_can_be_claimed_keep_no_wait_that_is_over_from_being_seen_for_long(store: Store) -> None:
+def test_a_wait_that_is_over_is_seen_soon_though_others_can_be_claimed(store: Store) -> None:
     waiting = store.requeue(store.claimed("p"), AGAIN._replace(delay=10.0))
     store.enqueue("q", "r", "s")
     claimed = [store.claim(now) for now in (NOW, NOW + 9.9, NOW + 10.1)]

@@ -212,7 +212,7 @@ def test_another_programs_database_is_refused_and_not_one_byte_changed(
     assert tree(tmp_path) == before
 
 
-def test_another_programs_database_is_refused_while_that_one_has_all_of_it_in_its_wal(tmp_path: Path) -> None:
+def test_another_programs_database_is_refused_though_all_of_it_is_in_its_wal(tmp_path: Path) -> None:
     path = tmp_path / "theirs.db"
     other = apsw.Connection(str(path))
     other.execute("PRAGMA journal_mode = wal").fetchall()
