@@ -157,10 +157,24 @@ def _why(owner: int | None) -> str:
     return f"belongs to {name}, and only {name} or root can end it"
 
 
+def _look(find: Find) -> Iterator[tuple[int, int]]:
+    """Find; where that gives nothing, look again.
+
+    A process may have ended after it was found to be a child and before its own children were asked for: these have
+    been handed on to another parent since.
+    """
+    is_empty = True
+    for found in find():
+        is_empty = False
+        yield found
+    if is_empty:
+        yield from find()
+
+
 def _kill_all(find: Find) -> dict[int, int]:
     """Kill each process that is found and is ours, and return their pids with when each was started."""
     killed = {}
-    for pid, handle in find():
+    for pid, handle in _look(find):
         with suppress(OSError):
             killed[pid] = proc.stat(pid).start
         if not is_ours(handle, signal.SIGKILL):
@@ -182,4 +196,4 @@ def _has_ended(pid: int, start: int, deadline: float) -> bool:
 
 def _signal_all(find: Find, number: int) -> dict[int, bool]:
     """Send a signal to each process that is found; return their pids, and of each whether it is ours to signal."""
-    return {pid: is_ours(handle, number) for pid, handle in find()}
+    return {pid: is_ours(handle, number) for pid, handle in _look(find)}

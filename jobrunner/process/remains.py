@@ -30,7 +30,7 @@ def kill_handlers_of(worker: str, noted: str, *, patience: float) -> list[Left]:
     groups = cgroup.groups_of(worker)
     for group in groups:
         cgroup.kill(group)
-    left = end_all(partial(_twice, worker, noted, groups), patience=patience)
+    left = end_all(partial(_of_handlers, worker, noted, groups), patience=patience)
     if not left:
         for group in groups:
             cgroup.remove(group)
@@ -110,17 +110,6 @@ def _of_handlers(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[
 
     ours = os.getpid()
     return with_descendants([pid for pid in proc.pids() if pid != ours and is_meant(pid)], is_meant)
-
-
-def _twice(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[int, int]]:
-    """Look again where nothing is found: a process may have forked just before it ended."""
-    for _ in range(2):
-        is_empty = True
-        for found in _of_handlers(worker, noted, groups):
-            is_empty = False
-            yield found
-        if not is_empty:
-            return
 
 
 def _has(pid: int, marker: bytes) -> bool:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,18 @@ def test_why_a_process_is_left_is_said_in_one_line_for_each_reason() -> None:
         "process 8 of p was killed, but does not end (does it wait for a disk that does not answer?); "
         "process 10 of p belongs to the user 3000000000, and only the user 3000000000 or root can end it"
     )
+
+
+@pytest.mark.usefixtures("below")
+def test_what_no_look_finds_while_its_parent_ends_is_ended_all_the_same() -> None:
+    """Its parent has ended by the time that its children are asked for, and it has been handed on since."""
+    child = start("sh", "-c", "echo; exec sleep 600")
+    looks = count()
+
+    def find() -> Iterator[tuple[int, int]]:
+        if next(looks) % 2:
+            yield from descendants(os.getpid())
+
+    assert end_all(find, patience=20) == []
+    reap(spare=None)
+    assert not lives(child)
