@@ -216,7 +216,7 @@ def test_a_dead_workers_job_is_recovered_where_nobody_else_is_there(settled: Tes
     assert found(settled) == []
     kill(runner.pid)
     runner.wait()
-    wait_until(lambda: not processes_of(settled), patience=5)
+    wait_until(lambda: not processes_of(settled))
     settled.start("scan", "--watch")  # which recovers nothing
     wait_until(lambda: len(os.listdir(settled.work / ".workers")) == 3)
     assert found(settled) == [(Kind.WORKER_DEAD, "work/3-1")]

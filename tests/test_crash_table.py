@@ -114,7 +114,7 @@ class Scene:
         )
         expected = sorted(f"{number}-{time}" for number, each in enumerate(kills) for time in range(each.times))
         assert sorted(os.listdir(marks)) == expected, f"not killed where it should be: {ended.stderr}"
-        wait_until(lambda: not processes_of(self.home), patience=5)
+        wait_until(lambda: not processes_of(self.home))
         self.assert_nothing_is_lost()
         if not any(each.alone for each in kills):
             assert ended.returncode == -signal.SIGKILL, ended.stderr
@@ -154,7 +154,7 @@ class Scene:
     def kill_tree(self, supervisor: subprocess.Popen[str]) -> None:
         kill(supervisor.pid)
         supervisor.wait()
-        wait_until(lambda: not processes_of(self.home), patience=5)
+        wait_until(lambda: not processes_of(self.home))
         self.assert_nothing_is_lost()
 
     def rows(self, sql: str) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def test_it_is_gone_when_the_handler_has_ended(home: TestHome, goes_on: str) -> 
 
 
 def test_it_is_gone_at_the_timeout(home: TestHome) -> None:
-    _, daemon = start(home, WAIT, timeout='"1s"', retry="max_attempts = 1")
+    _, daemon = start(home, WAIT, timeout='"2s"', retry="max_attempts = 1")
     wait_until(lambda: outcomes(home) == ["failed"])
     assert not lives(daemon)
 
@@ -79,7 +79,7 @@ def test_it_is_gone_at_the_timeout(home: TestHome) -> None:
 def test_it_is_gone_when_who_stands_above_it_is_killed(home: TestHome, end: Callable[[Process], object]) -> None:
     process, daemon = start(home, WAIT)
     end(process)
-    wait_until(lambda: not lives(daemon), patience=2)
+    wait_until(lambda: not lives(daemon))
 
 
 @pytest.fixture

@@ -102,14 +102,14 @@ def test_a_failure_that_is_followed_by_a_success_leaves_no_trace_in_the_archive(
 
 def test_at_the_timeout_the_whole_process_group_is_ended(home: TestHome) -> None:
     source = "note('start'); note('start', escape())\nif os.fork() == 0: note('start')\nsignal.pause()"
-    home.handler(PRELUDE + source, timeout='"0.5s"', retry='max_attempts = 1\nbackoff = "0.01s"')
+    home.handler(PRELUDE + source, timeout='"2s"', retry='max_attempts = 1\nbackoff = "0.01s"')
     home.package("p")
     process = home.start("run", "--drain")
     wait_until(lambda: len(journal(home.path)) == 3)
     pids = [note.pid for note in journal(home.path)]
     wait_until(lambda: not any(lives(pid) for pid in pids))
     assert process.wait(30) == 1
-    assert story(home).job.error == "the handler was ended after its timeout of 0.5 s"
+    assert story(home).job.error == "the handler was ended after its timeout of 2 s"
 
 
 def test_a_program_that_is_not_found_is_said_at_the_start_and_nothing_is_claimed(home: TestHome) -> None:
@@ -259,7 +259,7 @@ def process(package):
         ("os._exit(3)", "failed", "the handler ended its own process with exit status 3", ""),
         ("os._exit(0)", "failed", "the handler ended its own process with exit status 0", ""),
         ("os.kill(os.getpid(), 11)", "failed", "the handler was killed by signal 11 (Segmentation fault)", ""),
-        ("threading.Event().wait()", "failed", "the handler was ended after its timeout of 0.6 s", ""),
+        ("threading.Event().wait()", "failed", "the handler was ended after its timeout of 2 s", ""),
         (
             "subprocess.Popen(['sleep', '600'], start_new_session=True); os._exit(4)",
             "failed",
@@ -286,7 +286,7 @@ def test_when_a_callable_does_not_succeed_the_next_package_works(
     home: TestHome, body: str, outcome: str, reason: str, in_log: str
 ) -> None:
     source = f"def process(package):\n    if package.name == 'bad':\n        {body}\n    print('fine')"
-    _callable(home, source, 'timeout = "0.6s"')
+    _callable(home, source, 'timeout = "2s"')
     for name in ("bad", "later-one"):
         home.package(name)
     _drain(home, 1)

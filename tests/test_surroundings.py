@@ -70,11 +70,11 @@ def run(home: TestHome, code: int = 0, **environment: str) -> None:
 def test_what_was_printed_is_in_the_log_when_the_handler_is_ended_at_its_timeout(home: TestHome, kind: str) -> None:
     body = "print('begun')\nprint('not a whole line', end='')\nimport signal\nwhile True: signal.pause()\n"
     if kind == "command":
-        home.handler(body, timeout='"1s"', retry=ONCE)
+        home.handler(body, timeout='"2s"', retry=ONCE)
     else:
         source = "def process(package):\n" + "".join(f"    {line}\n" for line in body.splitlines())
         (home.path / "analysis.py").write_text(source)
-        home.configure(f'[process]\ncallable = "analysis:process"\ntimeout = "1s"\n[retry]\n{ONCE}\n')
+        home.configure(f'[process]\ncallable = "analysis:process"\ntimeout = "2s"\n[retry]\n{ONCE}\n')
     home.package("p")
     run(home, 1)
     assert log_of(home) == "begun\nnot a whole line"

@@ -67,7 +67,7 @@ def worker_of(home: UsersHome) -> int:
 
 
 def test_a_handler_that_may_not_be_killed_at_its_timeout_holds_up_its_package_only(home: UsersHome) -> None:
-    pid = start(home, "waits", 'timeout = "1s"\n')
+    pid = start(home, "waits", 'timeout = "2s"\n')
     said = f"process {pid} of the handler of waits belongs to root, and only root can end it: waits waits for that"
     wait_until(lambda: said in home.said())
     assert troubles(home) == [said]
@@ -79,7 +79,7 @@ def test_a_handler_that_may_not_be_killed_at_its_timeout_holds_up_its_package_on
     assert outcomes(home, "waits") == ["running"]
     end(home, "waits")
     wait_until(lambda: outcomes(home, "waits") == ["failed"])
-    assert home.show("waits")["error"] == "the handler was ended after its timeout of 1 s"
+    assert home.show("waits")["error"] == "the handler was ended after its timeout of 2 s"
     wait_until(lambda: troubles(home) == [])
     assert "Traceback" not in home.said()
     assert " died" not in home.said()

@@ -20,7 +20,7 @@ from jobrunner.process.handler import Call, CallableHandler, CommandHandler, Han
 from jobrunner.process.killing import Left, descendants
 from jobrunner.process.presence import Presence
 from tests.scripts import BOMB, PRELUDE, journal, lives, parent_of
-from tests.support import children_of, clean_environment, kill, wait_until
+from tests.support import PATIENCE, children_of, clean_environment, kill, wait_until
 from tests.unkillable import dead_disk
 
 DEAF = "for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)\n"
@@ -81,9 +81,9 @@ def test_whatever_the_handlers_end_what_it_left_running_is_gone(
 
 
 def test_at_the_timeout_the_handler_and_what_escaped_from_it_are_gone(tmp_path: Path, make_guard: MakeGuard) -> None:
-    guard = make_guard(_command(tmp_path, "note('start'); note('escaped', escape()); signal.pause()"), timeout=0.5)
+    guard = make_guard(_command(tmp_path, "note('start'); note('escaped', escape()); signal.pause()"), timeout=2)
     assert guard.run(_call(tmp_path), nobody_left) == HandlerResult(
-        Outcome.FAILED, "the handler was ended after its timeout of 0.5 s"
+        Outcome.FAILED, "the handler was ended after its timeout of 2 s"
     )
     assert not lives(_pid(tmp_path, "start"))
     assert not lives(_pid(tmp_path, "escaped"))
@@ -94,12 +94,12 @@ def test_a_handler_has_time_to_clean_up_after_sigterm(
 ) -> None:
     monkeypatch.setattr(guarding, "TERM_SECONDS", 30.0)
     source = "signal.signal(signal.SIGTERM, lambda *_: (note('cleaned'), sys.exit(0)))\nnote('start')\nsignal.pause()"
-    guard = make_guard(_command(tmp_path, source), timeout=0.5)
+    guard = make_guard(_command(tmp_path, source), timeout=2)
     start = time.monotonic()
     result = guard.run(_call(tmp_path), nobody_left)
-    assert (result.outcome, result.error) == (Outcome.FAILED, "the handler was ended after its timeout of 0.5 s")
+    assert (result.outcome, result.error) == (Outcome.FAILED, "the handler was ended after its timeout of 2 s")
     assert [note.word for note in journal(tmp_path)] == ["start", "cleaned"]
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 def test_a_handler_that_ignores_sigterm_is_killed(
@@ -107,10 +107,10 @@ def test_a_handler_that_ignores_sigterm_is_killed(
 ) -> None:
     monkeypatch.setattr(guarding, "TERM_SECONDS", 0.3)
     source = DEAF + "note('start')\nif os.fork() == 0: note('child')\nwhile True: signal.pause()"
-    guard = make_guard(_command(tmp_path, source), timeout=0.4)
+    guard = make_guard(_command(tmp_path, source), timeout=2)
     start = time.monotonic()
-    assert "timeout of 0.4 s" in guard.run(_call(tmp_path), nobody_left).error
-    assert 0.7 <= time.monotonic() - start < 5
+    assert "timeout of 2 s" in guard.run(_call(tmp_path), nobody_left).error
+    assert 2.3 <= time.monotonic() - start < PATIENCE
     assert not lives(_pid(tmp_path, "start"))
     assert not lives(_pid(tmp_path, "child"))
 
@@ -127,7 +127,7 @@ signal.signal(signal.SIGTERM, end)
 note("ready")
 signal.pause()
 """
-    guard = make_guard(_command(tmp_path, source), timeout=0.6)
+    guard = make_guard(_command(tmp_path, source), timeout=2)
     guard.run(_call(tmp_path), nobody_left)
     assert [note.word for note in journal(tmp_path)] == ["ready", "ready", "child", "parent"]
 
@@ -259,14 +259,14 @@ def test_when_the_worker_dies_in_mid_handler_everything_is_ended(
     assert Path(f"/proc/{guard}/comm").read_text() == "jobrunner-guard\n"
     assert parent_of(handler) == parent_of(escaped) == guard
     process.send_signal(number)
-    wait_until(lambda: not any(lives(pid) for pid in (process.pid, guard, handler, escaped)), patience=2)
+    wait_until(lambda: not any(lives(pid) for pid in (process.pid, guard, handler, escaped)))
 
 
 def test_when_an_idle_worker_dies_its_guard_ends(worker: Callable[..., subprocess.Popen[str]]) -> None:
     process = worker(does="idle")
     (guard,) = children_of(process.pid)
     process.kill()
-    wait_until(lambda: not lives(guard), patience=2)
+    wait_until(lambda: not lives(guard))
 
 
 def test_when_guard_and_worker_die_together_the_handler_dies_too(
@@ -281,14 +281,14 @@ def test_when_guard_and_worker_die_together_the_handler_dies_too(
         os.kill(pid, signal.SIGSTOP)
     for pid in (guard, process.pid):
         kill(pid)
-    wait_until(lambda: not lives(handler), patience=2)
+    wait_until(lambda: not lives(handler))
 
 
 def test_what_a_stopped_handler_leaves_is_ended_at_the_timeout(
     tmp_path: Path, make_guard: MakeGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guarding, "TERM_SECONDS", 0.2)
-    guard = make_guard(_command(tmp_path, "note('start'); os.kill(os.getpid(), signal.SIGSTOP)"), timeout=0.4)
+    guard = make_guard(_command(tmp_path, "note('start'); os.kill(os.getpid(), signal.SIGSTOP)"), timeout=2)
     assert "timeout" in guard.run(_call(tmp_path), nobody_left).error
     assert not lives(_pid(tmp_path, "start"))
 
