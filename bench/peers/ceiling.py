@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 import marks
 
+from jobrunner.linux.processes import Process
 from jobrunner.store.statements import statements
 from peers import jobrunner_store
 
@@ -32,7 +33,7 @@ def main(folder: Path, workers: int) -> None:
     with connection:
         [[worker_id]] = execute(
             statements("workers")["register"],
-            {"token": token, "supervisor": "bench", "pid": os.getpid(), "now": time.time()},
+            {"token": token, "supervisor": "bench", "now": time.time(), **Process.own()._asdict()},
         ).fetchall()
     marks.start_together(folder, workers)
     job: tuple[apsw.SQLiteValue, ...] | None = None
@@ -52,15 +53,16 @@ def main(folder: Path, workers: int) -> None:
                 | {"outcome": "done", "error": None, "is_final": False},
             )  # fmt: skip
         claimed = execute(jobs["claim"], {"worker_id": worker_id}).fetchall()
-        if claimed:
-            [job] = claimed
+        job = claimed[0] if claimed else None
+        if job is not None:
             start = {"job_id": job[0], "number": job[4], "worker_id": worker_id, "now": now, "steady": now}
             execute(attempts["start"], start)
         execute("COMMIT")
         flock(writer, unlock)
-        if not claimed:
+        if job is None:
             break
         longest = max(longest, time.perf_counter() - ended_at)
+        assert job[1] is not None
         marks.run(int(job[1]))
         ended_at = time.perf_counter()
     (folder / f"wait-{token}").write_text(str(longest))

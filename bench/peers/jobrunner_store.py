@@ -6,6 +6,7 @@ Run as a program, it is one worker; it writes the longest time from a job's end 
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import marks
@@ -16,7 +17,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.linux.processes import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import Ready
+from jobrunner.services.attempt import AttemptRunner, Ready
 from jobrunner.services.ending import Done, Ending
 from jobrunner.services.machine import Machine
 from jobrunner.services.worker import Worker
@@ -43,21 +44,20 @@ def open_store(folder: Path) -> tuple[Database, Jobs]:
     return database, Jobs(database, max_wait=3600)
 
 
-class NoOp:
-    """An attempt that does nothing. It stands for AttemptRunner."""
+class NoOp(AttemptRunner):
+    """An attempt that does nothing, in the place of one with a handler."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # it has nothing of the other's
         self.longest_wait = 0.0
         self._ended_at = time.perf_counter()
 
-    def quick_size(self, _job: Job) -> None:
-        """Each is recorded by itself, as after a handler."""
-
-    def archive(self, _ready: list[Ready]) -> list[Ending]:
+    def archive(self, ready: Sequence[Ready]) -> list[Ending]:
         """Nothing is ever ready."""
         return []
 
-    def run(self, job: Job) -> Done:
+    def run(self, job: Job, before_long: Callable[[], None] = lambda: None) -> Done:
+        """Each is recorded by itself, as after a handler."""
+        before_long()
         self.longest_wait = max(self.longest_wait, time.perf_counter() - self._ended_at)
         marks.run(int(job.name))
         self._ended_at = time.perf_counter()
@@ -79,8 +79,9 @@ def main(folder: Path, count: int) -> None:
     clock, stop = Clock(database, BOOT_ID), StopRequest({signal.SIGTERM})
     clock.start()
     workers = Workers(database)
-    machine = Machine(Folders(FolderSettings(*[folder] * 5)), 0, database, workers, lambda _trouble: None, stop)
-    worker = Worker(database, jobs, workers, attempt, machine, stop, lambda _event: None, clock)  # type: ignore[arg-type]
+    folders = Folders(FolderSettings(folder, folder, folder, folder, folder))
+    machine = Machine(folders, 0, database, workers, lambda _trouble: None, stop)
+    worker = Worker(database, jobs, workers, attempt, machine, stop, lambda _event: None, clock)
     worker.run(token, "bench", drain=True)
     (folder / f"wait-{token}").write_text(str(attempt.longest_wait))
 
