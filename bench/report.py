@@ -26,5 +26,5 @@ def wanted(what: str, figure: str, limit: str, *, reached: bool) -> None:
 
 def file_system(path: Path) -> str:
     """Return the kind of filesystem that a path lies on."""
-    command = ["findmnt", "--noheadings", "--first-only", "--output", "FSTYPE", "--target", path]
+    command = ["findmnt", "--noheadings", "--first-only", "--output", "FSTYPE", "--target", str(path)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -10,10 +10,11 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
+from jobrunner.domain.settings import FolderSettings, build
 from jobrunner.wiring.home import Home, load_settings, open_home
 
 PATIENCE = 30.0
@@ -22,7 +23,7 @@ JOBRUNNER = [sys.executable, "-m", "jobrunner"]
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
+def wait_until(condition: Callable[[], T | Literal[False] | None], patience: float = PATIENCE) -> T:
     """Return the condition's first true value; fail when patience (seconds) is over."""
     deadline = time.monotonic() + patience
     pause = threading.Event()
@@ -40,11 +41,16 @@ def clean_environment() -> dict[str, str]:
     return kept | {"NO_COLOR": "1", "COLUMNS": "100"}
 
 
+def folder_settings(home: Path, **others: Path) -> FolderSettings:
+    """The folders of a home, each at its usual place unless it is among the `others`."""
+    given = {name: str(path) for name, path in others.items()}
+    return build(home, {"folders": given}, {}, source="a test").folders
+
+
 class TestHome:
     """A home in a temporary folder, driven through the real command line."""
 
     __test__ = False
-    program = JOBRUNNER  #: the words that start it
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,6 +62,11 @@ class TestHome:
         self.started: list[subprocess.Popen[str]] = []
         path.mkdir(exist_ok=True)
         self.inbox.mkdir(exist_ok=True)
+
+    @property
+    def program(self) -> list[str]:
+        """The words that start jobrunner."""
+        return JOBRUNNER
 
     def configure(self, text: str) -> None:
         (self.path / "jobrunner.toml").write_text(text, "utf-8")

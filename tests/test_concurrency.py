@@ -83,13 +83,13 @@ def _run(path: Path, workers: int, *, put_off: bool = False) -> list[list[Claim]
         answers.append(ours)
         processes.append(process)
     try:
-        claims = [answer.recv() if answer.poll(90) else "no answer" for answer in answers]
+        claims: list[list[Claim] | str] = [answer.recv() if answer.poll(90) else "no answer" for answer in answers]
     finally:
         for process in processes:
             process.kill()
             process.join()
     assert [claim for claim in claims if isinstance(claim, str)] == []
-    return claims
+    return [claim for claim in claims if not isinstance(claim, str)]
 
 
 def _attempts(path: Path) -> list[tuple[int, int, str]]:

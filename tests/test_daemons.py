@@ -41,6 +41,11 @@ def start(home: TestHome, goes_on: str, **process: str) -> tuple[Process, int]:
     return started, daemon
 
 
+def kill_the_asked_worker(process: Process) -> None:
+    os.kill(worker_of(process), signal.SIGTERM)
+    kill(worker_of(process))
+
+
 def two_signals(process: Process) -> None:
     process.terminate()
     assert process.stderr is not None
@@ -69,7 +74,7 @@ def test_it_is_gone_at_the_timeout(home: TestHome) -> None:
     "end",
     [
         lambda process: kill(worker_of(process)),
-        lambda process: os.kill(worker_of(process), signal.SIGTERM) or kill(worker_of(process)),
+        kill_the_asked_worker,
         lambda process: kill(process.pid),
         lambda process: os.killpg(process.pid, signal.SIGKILL),
         two_signals,
@@ -127,7 +132,8 @@ def test_an_empty_one_that_was_left_in_another_home_is_removed_by_who_starts_nex
 def test_whose_group_is_swept_away_before_it_has_entered_makes_it_again(
     monkeypatch: pytest.MonkeyPatch, groups: Groups
 ) -> None:
-    write, swept = Path.write_text, []
+    write = Path.write_text
+    swept: list[Path] = []
 
     def sweep_and_write(path: Path, text: str) -> int:
         if not swept:

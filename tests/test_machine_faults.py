@@ -36,9 +36,13 @@ class Run:
             environment |= {"LD_PRELOAD": str(preload), "FAULTS": str(preload.parent)}
         with self._said.open("w") as stderr:
             self.process = subprocess.Popen(
-                [*JOBRUNNER, "--home", str(home.path), *words], stderr=stderr, env=environment, process_group=0
+                [*JOBRUNNER, "--home", str(home.path), *words],
+                stderr=stderr,
+                text=True,
+                env=environment,
+                process_group=0,
             )
-        home.started.append(self.process)  # type: ignore[arg-type]
+        home.started.append(self.process)
 
     def said(self, label: str) -> list[str]:
         """Return what lines with a label said."""
@@ -249,7 +253,7 @@ def test_packages_of_an_inbox_that_is_not_mounted_any_more_are_waited_for(home: 
     share = home.path / "share"
     share.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "none", share], check=True)
-    mount = ["mount", "--bind", share, home.inbox]
+    mount = ["mount", "--bind", str(share), str(home.inbox)]
     subprocess.run(mount, check=True)
     try:
         names = deliver(home, 3)
@@ -310,7 +314,8 @@ def test_status_and_show_read_what_is_read_only(home: TestHome, clean: bool) -> 
         assert "cannot be written to" in database
         assert home.show("p")["state"] == "done"
         refused = home.jobrunner("scan")
-    assert reader is None or reader.database.close() is None
+    if reader:
+        reader.database.close()
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "mounted read-only" in refused.stderr
 

@@ -109,16 +109,19 @@ def test_killed_again_and_again_nothing_is_lost_or_doubled(across: TestHome, see
         digests[f"p{number}"] = [
             hashlib.sha256((package / name).read_bytes()).digest() for name in ("large", f"p{number}.zip")
         ]
-    for turn in range(4):
+
+    def run_and_kill(reached: int) -> None:
         process = across.start("run", "-n", "3")
-        reached = 6 * turn + chance.randrange(6)
-        wait_until(lambda reached=reached: across.archive.is_dir() and len(os.listdir(across.archive)) >= reached)
-        workers = wait_until(lambda process=process: children_of(process.pid))
+        wait_until(lambda: across.archive.is_dir() and len(os.listdir(across.archive)) >= reached)
+        workers = wait_until(lambda: children_of(process.pid))
         kill(chance.choice(workers))
         if chance.random() < 0.5:
-            wait_until(lambda reached=reached: len(os.listdir(across.archive)) > reached)
+            wait_until(lambda: len(os.listdir(across.archive)) > reached)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)  # its workers have ended, too: they share its stderr
+
+    for turn in range(4):
+        run_and_kill(6 * turn + chance.randrange(6))
     result = across.jobrunner("run", "-n", "3", "--drain")
     assert result.returncode == 0, result.stderr
     assert across.counts() == {"queued": 0, "waiting": 0, "running": 0, "done": 40, "failed": 0}

@@ -325,8 +325,7 @@ def test_a_worker_that_keeps_dying_is_started_ever_more_slowly_and_that_is_said(
     process = home.start("work")
     seen: list[tuple[int, float]] = []
     for _ in range(3):
-        known = {pid for pid, _ in seen}
-        (pid,) = wait_until(lambda known=known: set(children_of(process.pid)) - known)
+        (pid,) = wait_until(lambda: set(children_of(process.pid)) - {known for known, _ in seen})
         seen.append((pid, time.monotonic()))
         kill(pid)
     gaps = [later[1] - earlier[1] for earlier, later in pairwise(seen)]
@@ -412,7 +411,7 @@ def test_run_picks_up_what_arrives_later(home: TestHome) -> None:
     wait_until(lambda: len(children_of(process.pid)) == 3)
     for name in ("first", "second"):
         home.package(name)
-        wait_until(lambda name=name: (home.archive / name / "data.txt").exists())
+        wait_until((home.archive / name / "data.txt").exists)
     _stop(process)
 
 

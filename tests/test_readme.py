@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ README = ROOT / "README.md"
 #: What a session shows but a test does not do: it fetches from the network or builds the project itself.
 NOT_RUN = ("make", "git", "pipx", "pip", "uv", "uvx", "sudo")
 SESSION_SECONDS = 60
-KEYS = [f"{section}.{key}" for section, kind in settings.SECTIONS.items() for key in kind.__dataclass_fields__]
+KEYS = [f"{section}.{spec.name}" for section, kind in settings.SECTIONS.items() for spec in fields(kind)]
 
 
 @dataclass(frozen=True)

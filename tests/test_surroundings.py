@@ -58,7 +58,7 @@ def shell(home: TestHome, script: str, **process: str) -> None:
     home.configure(f'[process]\ncommand = ["/bin/sh", "handler.sh"]\n{keys}[retry]\n{ONCE}\n')
 
 
-def run(home: TestHome, code: int = 0, **environment: str) -> None:
+def run(home: TestHome, code: int = 0, /, **environment: str) -> None:
     result = home.jobrunner("run", "--drain", environment=environment)
     assert result.returncode == code, result.stderr
 
@@ -352,7 +352,9 @@ def test_a_callable_of_another_user_runs_as_that_user_in_a_process_for_each_pack
                 Call(Package("p", public_path, public_path, number, public_path), str(log)), lambda left: None
             )
             assert result.outcome is Outcome.DONE, result
-            uid, groups, pid = re.fullmatch(r"(\d+) (\[.*\]) (\d+)\n", log.read_text()).groups()  # type: ignore[union-attr]
+            found = re.fullmatch(r"(\d+) (\[.*\]) (\d+)\n", log.read_text())
+            assert found
+            uid, groups, pid = found.groups()
             assert (int(uid), set(json.loads(groups))) == (account.uid, set(account.groups))
             assert not lives(int(pid))
             pids.add(pid)

@@ -114,8 +114,9 @@ def test_a_worker_whose_program_is_older_by_now_does_not_start(home: TestHome) -
     ask(home, f"PRAGMA user_version = {NEWEST + 1}")
     ((pid,),) = ask(home, "SELECT pid FROM workers")
     os.kill(int(str(pid)), signal.SIGKILL)
-    assert running.stderr is not None
-    wait_until(lambda: "made by a newer jobrunner" in running.stderr.readline())
+    said = running.stderr
+    assert said is not None
+    wait_until(lambda: "made by a newer jobrunner" in said.readline())
     assert ask(home, "SELECT count(*) FROM workers") == [(1,)]
 
 

@@ -140,7 +140,7 @@ class Member:
         values |= {"mark": b"PK\3\4", "needed": 20, **self.both, **self.local}
         values = {"name_length": len(values["name"]), "extra_length": len(values["extra"])} | values
         names = "mark needed flags method time date crc compressed size name_length extra_length"
-        return _packed(LOCAL, names, values) + values["name"] + values["extra"] + self.data + behind
+        return b"".join([_packed(LOCAL, names, values), values["name"], values["extra"], self.data, behind])
 
     def central_bytes(self, offset: int) -> bytes:
         values = self.true_values | {"offset": offset}
@@ -155,7 +155,7 @@ class Member:
             "mark version system needed flags method time date crc compressed size name_length extra_length "
             "comment_length disk internal attributes offset"
         )
-        return _packed(CENTRAL, names, values) + values["name"] + values["extra"] + values["comment"]
+        return b"".join([_packed(CENTRAL, names, values), values["name"], values["extra"], values["comment"]])
 
 
 def _packed(form: struct.Struct, names: str, values: Mapping[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ EDGES = [value.to_bytes(width, "little") for width in (1, 2, 4, 8) for value in 
 FIELDS = {"crc": 4, "compressed": 4, "size": 4, "offset": 4, "attributes": 4, "method": 2, "flags": 2, "disk": 2}
 FIELDS |= {"name_length": 2, "extra_length": 2, "comment_length": 2, "time": 2, "date": 2, "system": 1}
 ENDS = {"count": 2, "disk_count": 2, "disk": 2, "directory_disk": 2, "length": 4, "offset": 4, "comment_length": 2}
-NAMES = [
+NAMES: list[str | bytes] = [
     "a",
     "a/",
     "a/b",
@@ -62,7 +62,7 @@ PATIENCE = 20.0
 class Choices(Protocol):
     """What a mutation is drawn from: a random.Random, or hypothesis' choices in its place."""
 
-    def randrange(self, stop: int) -> int: ...
+    def randrange(self, stop: int, /) -> int: ...
 
 
 @cache
@@ -126,8 +126,8 @@ def made(choices: Choices) -> bytes:
 
     members = [member() for _ in range(1 + choices.randrange(3))]
     prefix = (b"", b"#!/bin/sh")[choices.randrange(2)]
-    ends = {"zip64": choices.randrange(4) == 0, "shifted": choices.randrange(2) == 0, "end": overrides(ENDS, 8)}
-    return archive(*members, prefix=prefix, **ends)  # type: ignore[arg-type]
+    zip64, shifted = choices.randrange(4) == 0, choices.randrange(2) == 0
+    return archive(*members, prefix=prefix, zip64=zip64, shifted=shifted, end=overrides(ENDS, 8))
 
 
 def listed(zip_path: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -128,14 +128,17 @@ ALL = frozenset({"zipfile", "unzip", "bsdtar"})
 ONE = Member("fine")
 
 
-def accepted(row: str, name: str, data: bytes | Callable[[], bytes], files: Mapping[str, bytes], **more: Any) -> Case:
-    return Case(
-        row,
-        name,
-        data,
-        files,
-        **{key: frozenset(value) if key in {"folders", "unlike"} else value for key, value in more.items()},
-    )
+def accepted(
+    row: str,
+    name: str,
+    data: bytes | Callable[[], bytes],
+    files: Mapping[str, bytes],
+    *,
+    folders: Iterable[str] = (),
+    unlike: Iterable[str] = (),
+    **more: Any,
+) -> Case:
+    return Case(row, name, data, files, folders=frozenset(folders), unlike=frozenset(unlike), **more)
 
 
 def refused(row: str, name: str, data: bytes | Callable[[], bytes], words: str, **more: Any) -> Case:
@@ -156,12 +159,16 @@ def _of_names() -> Iterator[Case]:
         for name, words in dos.items():
             data = archive(ONE, Member(name, system=system))
             yield refused("DOS names", f"{name} from {system}", data, f"{name.replace(chr(92), '/')} {words}")
-        names = [Member("a\\b\\c", system=system), Member("a\\d\\", b"", STORED, system), Member("e/f", system=system)]
+        members = [
+            Member("a\\b\\c", system=system),
+            Member("a\\d\\", b"", STORED, system),
+            Member("e/f", system=system),
+        ]
         files = {"a/b/c": TEXT, "e/f": TEXT}
         yield accepted(
             "DOS names",
             f"folders from {system}",
-            archive(*names),
+            archive(*members),
             files,
             folders={"a/d"},
             unlike={"zipfile", "unzip", "bsdtar"},
@@ -310,13 +317,13 @@ def _of_conflicts() -> Iterator[Case]:
 
 def _of_records() -> Iterator[Case]:
     other = "has another name in its own record"
-    for name, local in [
+    for name, raw in [
         ("shorter", b"f"),
         ("longer", b"fine2"),
         ("same length", b"evil"),
         ("of another case", b"Fine"),
     ]:
-        yield refused("other local name", name, archive(Member("fine", local={"name": local})), other)
+        yield refused("other local name", name, archive(Member("fine", local={"name": raw})), other)
     yield refused("other local name", "unflagged", archive(Member("é", local={"name": b"e"})), other)
     good, evil = unicode_path(b"fine", "fïne".encode()), unicode_path(b"fine", b"evil")
     two = "member fine has two names: it is a forgery"
@@ -328,8 +335,8 @@ def _of_records() -> Iterator[Case]:
         yield refused("other local name", name, archive(ONE, member), two)
     same = Member("fine", local={"extra": unicode_path(b"fine", b"fine")})
     yield accepted("other local name", "0x7075 that says the same", archive(same), {"fine": TEXT})
-    central = Member("fine", central={"extra": good})
-    yield accepted("other local name", "0x7075 in the directory only", archive(central), {"fïne": TEXT}, unlike=ALL)
+    behind = Member("fine", central={"extra": good})
+    yield accepted("other local name", "0x7075 in the directory only", archive(behind), {"fïne": TEXT}, unlike=ALL)
     for key, value in {
         "flags": ENCRYPTED, "method": STORED, "size": 9, "compressed": 3, "crc": 1,
     }.items():  # fmt: skip
@@ -624,12 +631,14 @@ def _of_ends() -> Iterator[Case]:
     yield accepted(
         "after the end", "zeros, 64 KiB", archive(ONE, comment=b"c", suffix=bytes(65_536)), {"fine": TEXT}, unlike=ALL
     )
-    for name, changes in {
-        "a byte": {"suffix": b"x"}, "a line": {"suffix": b"\r\n"}, "zeros and a byte": {"suffix": bytes(9) + b"x"},
-        "a comment that is cut": {"end": {"comment_length": 9}},
-        "a comment that is longer": {"comment": b"four", "end": {"comment_length": 2}},
-    }.items():  # fmt: skip
-        yield refused("after the end", name, archive(ONE, **changes), "followed by other bytes, or its comment is cut")
+    for name, data in {
+        "a byte": archive(ONE, suffix=b"x"),
+        "a line": archive(ONE, suffix=b"\r\n"),
+        "zeros and a byte": archive(ONE, suffix=bytes(9) + b"x"),
+        "a comment that is cut": archive(ONE, end={"comment_length": 9}),
+        "a comment that is longer": archive(ONE, comment=b"four", end={"comment_length": 2}),
+    }.items():
+        yield refused("after the end", name, data, "followed by other bytes, or its comment is cut")
 
 
 def _of_several_ends() -> Iterator[Case]:
@@ -681,9 +690,9 @@ def _of_several_ends() -> Iterator[Case]:
         "offset": {"offset": 2**64 - 1},
     }.items():
         yield refused("zip64 locator", f"its {name}", archive(ONE, zip64=True, end64=end64), "its zip")
-    locator = LOCATOR.pack(b"PK\6\7", 0, 0, 1)
-    yield refused("zip64 locator", "without a record", archive(ONE, between=locator), "its zip")
-    yield refused("zip64 locator", "alone", locator + archive(), "its zip")
+    bare = LOCATOR.pack(b"PK\6\7", 0, 0, 1)
+    yield refused("zip64 locator", "without a record", archive(ONE, between=bare), "its zip")
+    yield refused("zip64 locator", "alone", bare + archive(), "its zip")
     for name, end in {
         "this disk": {"disk": 1}, "directory's disk": {"directory_disk": 1}, "count on this disk": {"disk_count": 0},
     }.items():  # fmt: skip
@@ -831,7 +840,7 @@ def _of_encodings() -> Iterator[Case]:
         encoding="cp437",
         unlike=ALL - {"zipfile"},
     )
-    for codec, name in (
+    for codec, raw_name in (
         ("gbk", b"\xff\xff"),
         ("ascii", b"\xe9"),
         ("utf-8", b"a\xff"),
@@ -840,7 +849,7 @@ def _of_encodings() -> Iterator[Case]:
     ):
         settings = ExtractSettings(keep_free=0, encoding=codec)
         words = f"is not {codec}: set extract.encoding to what its sender uses"
-        yield refused("local encodings", f"not {codec}", archive(ONE, Member(name)), words, settings=settings)
+        yield refused("local encodings", f"not {codec}", archive(ONE, Member(raw_name)), words, settings=settings)
     settings = ExtractSettings(keep_free=0, encoding="utf-16")
     wide = archive(Member("../x".encode("utf-16")))
     yield refused("local encodings", "traversal after decoding", wide, "would leave", settings=settings)
@@ -863,14 +872,14 @@ def _of_encodings() -> Iterator[Case]:
     yield refused("0x7075", "two", archive(Member("x", extra=one + other)), "member x has two extra fields of one kind")
     padded = archive(Member("x", extra=bytes(4_000) + one))
     yield accepted("0x7075", "behind padding", padded, {"one": TEXT}, unlike={"zipfile"})
-    for name, words in {
+    for hidden, words in {
         b"../x": "would leave",
         b"/x": "would leave",
         b"a\0b": "NUL",
         b"": "without a name",
         b"\xff": "UTF-8",
     }.items():
-        yield refused("0x7075", f"hides {name!r}", archive(ONE, Member("x", extra=unicode_path(b"x", name))), words)
+        yield refused("0x7075", f"hides {hidden!r}", archive(ONE, Member("x", extra=unicode_path(b"x", hidden))), words)
 
 
 def _of_zstd() -> Iterator[Case]:

@@ -107,10 +107,10 @@ class Record:
         disk, folder, name = place
         node = self._now[folder].get(name) if name else folder
         match call.name:
-            case "open" | "openat" | "creat" if node is None:
-                self._make(place, is_folder=False)
             case "open" | "openat" | "creat":
-                if self._sizes[node] and _truncates(call):
+                if node is None:
+                    self._make(place, is_folder=False)
+                elif self._sizes[node] and _truncates(call):
                     self._write(disk, node, 0, None)
             case "mkdir" | "mkdirat":
                 self._make(place, is_folder=True)

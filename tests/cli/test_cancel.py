@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,10 @@ def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: Te
     assert "recovered" not in said
 
 
+def has_escaped(home: TestHome, times: int) -> bool:
+    return len(journal(home.path, "escaped")) == times
+
+
 def test_a_worker_that_was_ended_for_a_cancel_is_replaced_at_once(waiting: TestHome) -> None:
     names = ("p", "q", "r", "s", "t")
     for name in names:
@@ -86,7 +91,7 @@ def test_a_worker_that_was_ended_for_a_cancel_is_replaced_at_once(waiting: TestH
     runner = waiting.start("run", "-n", "1")
     services = wait_until(lambda: (waiting.path / "jobrunner.db").exists() and waiting.open())
     for number, name in enumerate(names, start=1):
-        wait_until(lambda number=number: len(journal(waiting.path, "escaped")) == number)  # type: ignore[misc]
+        wait_until(partial(has_escaped, waiting, number))
         cancelling(services).cancel(services.report.find(name))
     notes = journal(waiting.path, "start")
     assert [note.package for note in notes] == list(names)

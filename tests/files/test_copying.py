@@ -88,8 +88,8 @@ def test_only_attributes_of_users_are_kept(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.setxattr(source / "a", "trusted.x", b"y")
     copied(source, tmp_path / "copy")
-    for path in (".", "b", "a"):
-        assert os.listxattr(tmp_path / "copy" / path) == ["user.instrument"]
+    for name in (".", "b", "a"):
+        assert os.listxattr(tmp_path / "copy" / name) == ["user.instrument"]
     assert os.listxattr(tmp_path / "copy/b/c") == []
 
 

@@ -10,18 +10,16 @@ import pytest
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.job import Job, State
-from jobrunner.domain.settings import ExtractSettings, FolderSettings
+from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import moves
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import Taking
-from jobrunner.files.workspace import BOOT_ID, Stage, Workspace
+from jobrunner.files.workspace import Stage, Workspace
+from jobrunner.linux.processes import BOOT_ID
 from tests.files.test_moves import grow, listing
+from tests.support import folder_settings
 
 NAMES = ("inbox", "work", "archive", "failed", "logs")
-
-
-def settings(home: Path, **others: Path) -> FolderSettings:
-    return FolderSettings(**{name: home / name for name in NAMES} | others)
 
 
 def job(attempt: int = 1, **fields: Any) -> Job:
@@ -41,7 +39,7 @@ class Home:
     def __init__(self, path: Path, **others: Path) -> None:
         self.path = path
         (others.get("inbox") or path / "inbox").mkdir(parents=True, exist_ok=True)
-        self.folders = Folders(settings(path, **others))
+        self.folders = Folders(folder_settings(path, **others))
         self.folders.prepare(path)
         self.taking = Taking(self.folders, ExtractSettings())
 
@@ -74,7 +72,7 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
 
 def test_folders_in_the_home_are_made_and_making_them_twice_is_harmless(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
-    folders = Folders(settings(tmp_path, logs=tmp_path / "deep/er/logs"))
+    folders = Folders(folder_settings(tmp_path, logs=tmp_path / "deep/er/logs"))
     for _ in range(2):
         folders.prepare(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "deep", "failed", "inbox", "work"]
@@ -83,7 +81,7 @@ def test_folders_in_the_home_are_made_and_making_them_twice_is_harmless(tmp_path
 
 def test_an_inbox_is_never_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"the inbox .*/inbox does not exist: create it, or set folders.inbox"):
-        Folders(settings(tmp_path)).prepare(tmp_path)
+        Folders(folder_settings(tmp_path)).prepare(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,7 +90,7 @@ def test_a_folder_outside_of_the_home_is_never_made(tmp_path: Path, name: str) -
     home = grow(tmp_path / "home", "inbox/")
     outside = tmp_path / "mnt"
     with pytest.raises(ConfigurationError, match=rf"the {name} folder .*/mnt does not exist: .* set folders.{name}"):
-        Folders(settings(home, **{name: outside})).prepare(home)
+        Folders(folder_settings(home, **{name: outside})).prepare(home)
     assert not outside.exists()
 
 
@@ -100,14 +98,14 @@ def test_a_folder_outside_of_the_home_is_never_made(tmp_path: Path, name: str) -
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, name: str) -> None:
     home = grow(tmp_path, "inbox/", name)
     with pytest.raises(ConfigurationError, match=f"folders.{name} is .*, which is not a folder"):
-        Folders(settings(home)).prepare(home)
+        Folders(folder_settings(home)).prepare(home)
 
 
 @pytest.mark.parametrize("name", ["archive", "failed"])
 def test_folders_that_no_rename_can_reach_are_refused(tmp_path: Path, elsewhere: Path, name: str) -> None:
     home = grow(tmp_path, "inbox/")
     with pytest.raises(ConfigurationError, match=rf"and {name} \(.*\) are on different filesystems"):
-        Folders(settings(home, **{name: elsewhere})).prepare(home)
+        Folders(folder_settings(home, **{name: elsewhere})).prepare(home)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +145,12 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[int] = []
-    monkeypatch.setattr(moves, "libc", SimpleNamespace(syncfs=lambda descriptor: flushed.append(descriptor) or 0))
+
+    def flush(descriptor: int) -> int:
+        flushed.append(descriptor)
+        return 0
+
+    monkeypatch.setattr(moves, "libc", SimpleNamespace(syncfs=flush))
     home.deliver()
     workspace, _ = home.take(job(), ours)
     open_then = {int(number) for number in os.listdir("/proc/self/fd")}
@@ -162,8 +165,14 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
 def test_progress_is_told_until_all_is_extracted_and_the_disk_gets_it_meanwhile(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, begin_flush = [], moves.begin_flush
-    monkeypatch.setattr(moves, "begin_flush", lambda file: begun.append(file) or begin_flush(file))
+    begun: list[int] = []
+    begin_flush = moves.begin_flush
+
+    def begin_and_note(file: int) -> None:
+        begun.append(file)
+        begin_flush(file)
+
+    monkeypatch.setattr(moves, "begin_flush", begin_and_note)
     grow(home.path / "work/7-1")
     workspace = home.workspace()
     assert workspace.read_progress() is None

@@ -172,7 +172,12 @@ def test_a_change_while_it_is_watched_starts_the_wait_again(tmp_path: Path) -> N
     watch = Watch(tmp_path)
     assert not watch.sees_it_complete_after(5)
     before = (tmp_path / "p" / "p.zip").stat().st_ctime
-    wait_until(lambda: (tmp_path / "p").touch() or (tmp_path / "p").stat().st_ctime > before)
+
+    def change() -> bool:
+        (tmp_path / "p").touch()
+        return (tmp_path / "p").stat().st_ctime > before
+
+    wait_until(change)
     assert not watch.sees_it_complete_after(5.5, jump=86400)  # it changed at some time in these 5.5 s
     assert not watch.sees_it_complete_after(4.4)
     assert watch.sees_it_complete_after(5.7)

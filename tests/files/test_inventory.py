@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.domain.settings import FolderSettings
 from jobrunner.files import inventory
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
 from jobrunner.files.workspace import holds_package
+from tests.support import folder_settings
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
-    names = ("inbox", "work", "archive", "failed", "logs")
-    for name in names:
+    for name in ("inbox", "work", "archive", "failed", "logs"):
         (tmp_path / name).mkdir()
-    return Folders(FolderSettings(*(tmp_path / name for name in names)))
+    return Folders(folder_settings(tmp_path))
 
 
 def put(*parts: str) -> None:

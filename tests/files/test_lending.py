@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (few, few))
 sys.setrecursionlimit(150)
 (lend if sys.argv[1] == "lend" else take_back)(sys.argv[2], *map(int, sys.argv[3:]))
 """
-    for words, owner in ((["lend", data, "12345", "12346"], UID), (["take_back", data], 0)):
+    for words, owner in ((["lend", str(data), "12345", "12346"], UID), (["take_back", str(data)], 0)):
         subprocess.run([sys.executable, "-c", script, *words], check=True)
         assert os.stat("file", dir_fd=folder).st_uid == os.fstat(folder).st_uid == owner
     os.close(folder)
@@ -191,7 +192,7 @@ sys.setrecursionlimit(150)
 def test_a_folder_whose_place_a_link_has_taken_is_not_followed(data: Path) -> None:
     data.rename(data.parent / "elsewhere")
     os.symlink("elsewhere", data)
-    for step in (lambda: lend(str(data), UID, GID), lambda: take_back(str(data))):
+    for step in (partial(lend, str(data), UID, GID), partial(take_back, str(data))):
         with pytest.raises(OSError, match="Not a directory"):
             step()
     assert owned(data.parent / "elsewhere")[:2] == (0, 0)

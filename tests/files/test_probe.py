@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.domain.settings import FolderSettings
 from jobrunner.files.folders import Folders
 from jobrunner.files.probe import look, probe
 from tests.files.test_moves import NOBODY, without_privileges
+from tests.support import folder_settings
 
 Check = Callable[[Folders, int], str | None]
 
@@ -20,7 +20,7 @@ MORE_THAN_ANY_DISK = 2**60
 def folders(tmp_path: Path) -> Iterator[Folders]:
     for name in NAMES:
         (tmp_path / name).mkdir()
-    yield Folders(FolderSettings(**{name: tmp_path / name for name in NAMES}))
+    yield Folders(folder_settings(tmp_path))
     for name in NAMES:
         if (tmp_path / name).is_dir():
             (tmp_path / name).chmod(0o755)
@@ -51,7 +51,7 @@ def test_a_folder_that_may_not_be_used_is_named(public_path: Path, name: str, mo
             os.chown(folder, NOBODY, -1)
     paths[name].chmod(mode)
     with without_privileges():
-        found = look(Folders(FolderSettings(**paths)), 0) or ""
+        found = look(Folders(folder_settings(public_path)), 0) or ""
     assert f" {paths[name]} cannot be " in found
     assert found.endswith("(Permission denied): let jobrunner's user read and write it")
 

@@ -44,14 +44,14 @@ print(most() - before)
 """
 
 
-def use_zstd() -> None:
-    """Give the engine what it has from Python 3.14 on."""
+def use_zstd(put: Callable[[object, str, object], None] = setattr) -> None:
+    """Give the engine what it has from Python 3.14 on; `put` sets an attribute."""
     from backports import zstd
 
-    zip_streams.zstd = zstd
-    zip_streams._STREAMS[ZSTD] = zip_streams._zstd
-    zip_streams._CORRUPT = (*zip_streams._CORRUPT, zstd.ZstdError)
-    extraction.METHODS = frozenset(zip_streams._STREAMS)
+    put(zip_streams, "zstd", zstd)
+    put(zip_streams, "_STREAMS", zip_streams._STREAMS | {ZSTD: zip_streams._zstd})
+    put(zip_streams, "_CORRUPT", (*zip_streams._CORRUPT, zstd.ZstdError))
+    put(extraction, "METHODS", frozenset(zip_streams._STREAMS))
 
 
 @pytest.fixture(params=["isal", "zlib"])
@@ -69,11 +69,7 @@ def _decoder(
 @pytest.fixture
 def _zstd(monkeypatch: pytest.MonkeyPatch) -> None:
     if zip_streams.zstd is None:
-        monkeypatch.setattr(zip_streams, "zstd", None)
-        monkeypatch.setattr(zip_streams, "_STREAMS", dict(zip_streams._STREAMS))
-        monkeypatch.setattr(zip_streams, "_CORRUPT", zip_streams._CORRUPT)
-        monkeypatch.setattr(extraction, "METHODS", extraction.METHODS)
-        use_zstd()
+        use_zstd(monkeypatch.setattr)
 
 
 def named(case: Case) -> str:

@@ -8,10 +8,10 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
-import jobrunner.sql
 from packaging.requirements import Requirement
 
 import jobrunner
@@ -44,7 +44,7 @@ def lay_out(folder: Path) -> list[str]:
     for top in {top for needed in _needed("jobrunner", set()) for top in _tops(needed)}:
         (_lay_tree if top.is_dir() else _lay)(top, packages / top.name)
     _lay_tree(Path(jobrunner.__file__).parent, packages / "jobrunner")
-    _lay_tree(Path(jobrunner.sql.__file__).parent, packages / "jobrunner" / "sql")
+    _lay_tree(Path(import_module("jobrunner.sql").__path__[0]), packages / "jobrunner" / "sql")
     compileall.compile_dir(packages / "jobrunner", quiet=2)
     subprocess.run(["find", folder, "-type", "d", "-exec", "chmod", "755", "{}", "+"], check=True)
     return ["env", f"LD_LIBRARY_PATH={folder / 'lib'}", f"PYTHONPATH={packages}", str(python)]

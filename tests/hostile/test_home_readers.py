@@ -177,8 +177,17 @@ def test_readers_that_copy_all_the_time_hold_up_nothing(home: TestHome) -> None:
     assert home.asked("status", "--json")["counts"]["done"] == 31
 
 
-FOR_THE_OWNER = ("jobrunner.db", "jobrunner.db-next", "jobrunner.db-writer", "jobrunner.db-wal", "jobrunner.db-shm")
-FOR_THE_OWNER += ("jobrunner.toml", "work/.home", "work/.workers", "logs")
+FOR_THE_OWNER = (
+    "jobrunner.db",
+    "jobrunner.db-next",
+    "jobrunner.db-writer",
+    "jobrunner.db-wal",
+    "jobrunner.db-shm",
+    "jobrunner.toml",
+    "work/.home",
+    "work/.workers",
+    "logs",
+)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)

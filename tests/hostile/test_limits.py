@@ -147,7 +147,7 @@ def disk(home: HostileHome) -> Iterator[Path]:
     aside = home.path.with_name("aside")
     home.path.rename(aside)
     home.path.mkdir()
-    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "sh", home.path, aside]
+    words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount, "sh", str(home.path), str(aside)]
     holder = subprocess.Popen(words, stdout=subprocess.PIPE)
     assert holder.stdout
     assert holder.stdout.readline() == b"done\n"

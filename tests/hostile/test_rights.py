@@ -96,8 +96,8 @@ def test_they_are_set_whatever_they_were(home: HostileHome, umask: str) -> None:
         for name, mode in MODES.items():
             assert (package / name).read_bytes() == name.encode()
             assert bool((package / name).stat().st_mode & 0o111) == bool(mode & 0o111), name
-        for path in (*MODES, f"{package.name}.zip", "folder/open/file"):
-            assert (package / path).stat().st_mtime_ns == OLD, path
+        for name in (*MODES, f"{package.name}.zip", "folder/open/file"):
+            assert (package / name).stat().st_mtime_ns == OLD, name
 
 
 @places(USER, AS_ROOT)
@@ -135,19 +135,32 @@ def test_a_read_only_folder_of_the_services_own_is_archived(home: HostileHome) -
 
 Touch = Callable[[HostileHome, Path], object]
 
+
+def let_the_private_group_write(_home: HostileHome, package: Path) -> None:
+    package.chmod(0o775)
+    (package / "mine").chmod(0o664)
+
+
+def share_a_folder(_home: HostileHome, package: Path) -> None:
+    os.chown(package / "folder", -1, 23010)
+    (package / "folder").chmod(0o775)
+
+
+def give_a_folder_to_the_sender(_home: HostileHome, package: Path) -> None:
+    os.chown(package / "folder", SENDER.uid, -1)
+    (package / "folder").chmod(0o777)
+
+
 OURS: dict[str, Touch] = {
     "for nobody else": lambda home, package: None,
-    "for its private group": lambda home, package: (package.chmod(0o775), (package / "mine").chmod(0o664)),
+    "for its private group": let_the_private_group_write,
 }
 OTHERS: dict[str, Touch] = {
     "world-writable file": lambda home, package: (package / "mine").chmod(0o666),
     "world-writable folder": lambda home, package: (package / "folder").chmod(0o777),
-    "shared group": lambda home, package: (os.chown(package / "folder", -1, 23010), (package / "folder").chmod(0o775)),
+    "shared group": share_a_folder,
     "a file of the sender's": lambda home, package: os.chown(package / "folder" / "mine", SENDER.uid, -1),
-    "a folder of the sender's": lambda home, package: (
-        os.chown(package / "folder", SENDER.uid, -1),
-        (package / "folder").chmod(0o777),
-    ),
+    "a folder of the sender's": give_a_folder_to_the_sender,
     "access list": lambda home, package: os.setxattr(
         package / "mine", "system.posix_acl_access", access_list(SENDER.uid)
     ),

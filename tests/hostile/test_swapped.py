@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.people import SENDER, Name, deliver_and_swap, swap
+from tests.hostile.people import SENDER, Name, Pair, deliver_and_swap, swap
 from tests.hostile.strange import FILE, STRANGE
 from tests.hostile.support import (
     LONG_RACE,
@@ -105,7 +105,7 @@ def test_what_is_being_removed_changes_places_with_a_link(home: HostileHome) -> 
     """Folders that are moved up while their tree is removed may have names that can be guessed."""
     inner = [f"d{number}" for number in range(8)]
     stash = home.held(home.stash)
-    packages = {}
+    packages: dict[Path, list[Pair]] = {}
     for number in range(150):
         package = home.deliver(f"p{number}", beside={f"{path}/e/f": b"" for path in inner}, to=home.stash)
         folder = home.held(package)

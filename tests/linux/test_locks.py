@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.linux import locks
+from jobrunner.linux import locks, users
 from jobrunner.linux.locks import Waiting, holders
 from tests.support import wait_until
 
@@ -57,7 +57,7 @@ def test_whoever_holds_it_is_told_once_and_the_lock_is_had_when_that_one_ends(fi
     with held(tmp_path / "lock", ends=4.6) as pid:
         Waiting(told.append).lock(file)
     assert [line.split(",")[0] for line in told] == [
-        f"{tmp_path}/lock is locked by process {pid} (holder) of {locks.user_name(os.geteuid())}"
+        f"{tmp_path}/lock is locked by process {pid} (holder) of {users.user_name(os.geteuid())}"
     ]
     assert holders(file) == [os.getpid()]
     assert (signal.getitimer(signal.ITIMER_REAL)[0] == 0) is (before == 0)  # somebody else's alarm goes on

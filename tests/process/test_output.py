@@ -93,7 +93,9 @@ def write_until_killed(path: Path, printed: bytes, killed_at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(file, piece, place)
 
-    os.pwrite, output._STEP = pwrite, 4096
+    patch = pytest.MonkeyPatch()
+    patch.setattr(os, "pwrite", pwrite)
+    patch.setattr(output, "_STEP", 4096)
     log = Log(str(path), Room(LIMIT))
     for start in range(0, len(printed), 4000):
         log.write(printed[start : start + 4000])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -44,6 +45,10 @@ def _waiter(seconds: str, source: str = WAITER) -> subprocess.Popen[str]:
     return process
 
 
+def _sleeps(process: subprocess.Popen[str]) -> bool:
+    return state_of(process.pid) == "S"
+
+
 def _rest(process: subprocess.Popen[str]) -> str:
     """What it prints until its end. (communicate would lose what readline has buffered.)"""
     assert process.stdout is not None
@@ -82,7 +87,7 @@ def test_a_process_that_was_stopped_beyond_its_time_wakes_up_with_nothing() -> N
     """Ctrl-Z and fg: the wait is over and no signal came. (Python's sigtimedwait makes one up after an EINTR.)"""
     processes = [_waiter("2") for _ in range(3)]
     for process in processes:
-        wait_until(lambda pid=process.pid: state_of(pid) == "S")  # it is in its wait
+        wait_until(partial(_sleeps, process))  # it is in its wait
         process.send_signal(signal.SIGSTOP)
     deadline = time.monotonic() + 2.1
     wait_until(lambda: time.monotonic() > deadline)

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from typing import TextIO
 
 import pytest
 
@@ -16,6 +17,8 @@ from jobrunner.wiring.running import worker_main
 from tests.support import TestHome
 
 NAMES = ("p", "q", "r", "s")
+
+OfAPackage = JobDone | JobFailed | JobPutOff | ClaimGone
 
 
 class Scene:
@@ -62,7 +65,7 @@ class Scene:
             assert sorted(os.listdir(self.home.archive / name)) == ["a", f"{name}.zip"]
         assert sorted(os.listdir(self.home.work)) == [".home", ".workers"]
 
-    def heard(self, kind: type[Event]) -> list[str]:
+    def heard(self, kind: type[OfAPackage]) -> list[str]:
         return [event.name for event in self.events if isinstance(event, kind)]
 
 
@@ -135,7 +138,7 @@ def test_a_package_that_fails_ends_after_those_that_are_ready(scene: Scene) -> N
 
 
 def test_what_could_not_be_flushed_is_extracted_again(scene: Scene) -> None:
-    lost = []
+    lost: list[TextIO] = []
 
     def fail() -> None:
         lost.extend(path.open() for path in scene.home.work.glob("*/handled-*/a"))  # open: no other gets its number
