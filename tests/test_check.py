@@ -281,3 +281,9 @@ def test_a_hundred_thousand_jobs_are_checked_in_seconds(home: TestHome) -> None:
     start = time.process_time()
     assert check(home) == Findings([], jobs=100_000, gone=100_000)
     assert time.process_time() - start < 5
+
+
+def test_a_handler_that_is_certain_not_to_start_is_found_and_nothing_mends_it(home: TestHome) -> None:
+    home.configure('[process]\ncommand = ["nonesuch"]\n')
+    assert found(home) == [(Kind.NOT_TO_START, "jobrunner.toml")]
+    assert repair(home) == []

@@ -23,6 +23,7 @@ from jobrunner.files.delivery import Source
 from jobrunner.linux.processes import BOOT_ID
 from tests.crash_driver import Kill, encoded
 from tests.scripts import outcomes, parent_of
+from tests.scripts import lives
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until
 from tests.unkillable import held_up, users_home
 
@@ -983,7 +984,7 @@ def test_row_30_a_cancelled_job_of_a_killed_worker_fails_though_nobody_waits(sce
     job = scene.job()
     assert (job["state"], job["attempt"], job["condemned"], job["error"]) == ("running", 1, 1, "cancelled")
     handler, *_ = (scene.home.path / "started.txt").read_text("ascii").split()
-    wait_until(lambda: not Path(f"/proc/{handler}").exists())
+    wait_until(lambda: not lives(int(handler)))  # who reaps it is another matter
     supervisor.send_signal(signal.SIGCONT)
     wait_until(lambda: scene.job()["state"] == "failed")
     supervisor.terminate()
