@@ -22,8 +22,7 @@ import pytest
 from jobrunner.files.delivery import Source
 from jobrunner.linux.processes import BOOT_ID
 from tests.crash_driver import Kill, encoded
-from tests.scripts import outcomes, parent_of
-from tests.scripts import lives
+from tests.scripts import lives, outcomes, parent_of
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until
 from tests.unkillable import held_up, users_home
 

@@ -15,8 +15,8 @@ from tests.support import wait_until
 
 
 @contextmanager
-def held(path: Path, *, ends: float | None = None, called: str = "holder") -> Iterator[int]:
-    """Have another process lock a file, until the end of the block or for so many seconds; yield its pid."""
+def held(path: Path, *, called: str = "holder") -> Iterator[int]:
+    """Have another process lock a file until the end of the block, or until it is killed; yield its pid."""
     said, saying = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -24,7 +24,7 @@ def held(path: Path, *, ends: float | None = None, called: str = "holder") -> It
             fcntl.flock(file, fcntl.LOCK_EX)
             Path("/proc/self/comm").write_text(called)
             os.write(saying, b".")
-            threading.Event().wait(ends)
+            threading.Event().wait()
         os._exit(0)
     try:
         assert os.read(said, 1) == b"."
@@ -54,8 +54,14 @@ def test_a_free_lock_is_taken_without_a_word_or_an_alarm(file: int, tmp_path: Pa
 def test_whoever_holds_it_is_told_once_and_the_lock_is_had_when_that_one_ends(file: int, tmp_path: Path) -> None:
     told: list[str] = []
     before = signal.getitimer(signal.ITIMER_REAL)[0]
-    with held(tmp_path / "lock", ends=4.6) as pid:
-        Waiting(told.append).lock(file)
+    with held(tmp_path / "lock") as pid:
+        ending = threading.Timer(1.5, os.kill, (pid, signal.SIGKILL))  # when it has been looked at again
+
+        def tell(line: str) -> None:
+            told.append(line)
+            ending.start()
+
+        Waiting(tell).lock(file)
     assert [line.split(",")[0] for line in told] == [
         f"{tmp_path}/lock is locked by process {pid} (holder) of {users.user_name(os.geteuid())}"
     ]
