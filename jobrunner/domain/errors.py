@@ -62,8 +62,10 @@ class MachineError(JobrunnerError):
 class StillChanging(MachineError):  # noqa: N818  (what happened, not an error)
     """The package is not as it was a moment ago, so that it waits; `reason` says what of it changed."""
 
+    QUESTION = ": is it still being written?"  #: ends what is said of it, and nothing else that is said of a package
+
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}: is it still being written?")
+        super().__init__(f"{reason}{self.QUESTION}")
         self.reason = reason
 
 

@@ -1,8 +1,11 @@
 """What an attempt's end means for its job: pure functions over the budgets."""
 
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
-from jobrunner.domain.job import Job, Outcome
+from jobrunner.domain.errors import StillChanging
+from jobrunner.domain.job import Attempt, Job, Outcome
 
 #: A package that was there when this many workers died is taken to be the cause.
 MAX_CRASHES = 3
@@ -69,6 +72,12 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
             return now._replace(interruptions=interruptions)
         case Outcome.DONE:
             raise ValueError("a job that is done needs no decision")
+
+
+def changes_in_a_row(attempts: Sequence[Attempt]) -> int:
+    """Return how many of these attempts, the last ones and without a break, ended because the package changed."""
+    told = [(attempt.error or "").endswith(StillChanging.QUESTION) for attempt in attempts]
+    return len(list(takewhile(bool, reversed(told))))
 
 
 def put_back(job: Job, reason: str) -> Decision:

@@ -13,7 +13,7 @@ from jobrunner.domain.errors import MachineError, NotTaken, PackageError, StillC
 from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
-from jobrunner.domain.retry import MAX_CHANGES, Decision, decide, put_back
+from jobrunner.domain.retry import MAX_CHANGES, Decision, changes_in_a_row, decide, put_back
 from jobrunner.domain.settings import Settings
 from jobrunner.files import lending, moves
 from jobrunner.files.extraction import extract
@@ -114,7 +114,8 @@ class AttemptRunner:
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
         except StillChanging as change:
-            if job.delays + 1 < MAX_CHANGES:
+            attempts = self._machine.until_it_works(partial(self._jobs.attempts, job))
+            if changes_in_a_row(attempts[:-1]) + 1 < MAX_CHANGES:  # the last one is this one
                 return HandlerResult(Outcome.FAULT, str(change))
             return HandlerResult(Outcome.REJECTED, f"{change.reason}, and so at each of {MAX_CHANGES} tries")
         except (MachineError, OSError, MemoryError) as fault:

@@ -118,9 +118,8 @@ class Worker:
         self._ready.append(result)
         self._ready_size += result.size or 0
         if result.size is not None and self._may_wait_for_others():
-            following = self._machine.until_it_works(
-                partial(self._claim, durable=False)
-            )  # until the next ending's commit
+            # not durable until the next ending's commit
+            following = self._machine.until_it_works(partial(self._claim, durable=False))
             if following:
                 return following
         return self._end_attempts()

@@ -2,8 +2,16 @@ from typing import Any
 
 import pytest
 
-from jobrunner.domain.job import Job, Outcome, State
-from jobrunner.domain.retry import MAX_CRASHES, MAX_INTERRUPTIONS, Decision, RetryPolicy, decide
+from jobrunner.domain.errors import StillChanging
+from jobrunner.domain.job import Attempt, Job, Outcome, State
+from jobrunner.domain.retry import (
+    MAX_CRASHES,
+    MAX_INTERRUPTIONS,
+    Decision,
+    RetryPolicy,
+    changes_in_a_row,
+    decide,
+)
 
 POLICY = RetryPolicy(max_attempts=3, backoff=10.0, max_backoff=100.0)
 
@@ -121,3 +129,25 @@ def test_a_backoff_over_the_longest_delay_is_cut() -> None:
 
 def test_no_backoff_stays_none() -> None:
     assert decided(Outcome.LATER, RetryPolicy(3, 0.0, 100.0), jitter=1.0, delays=100).delay == 0.0
+
+
+CHANGED = str(StillChanging("a file changed while it was copied"))
+
+
+@pytest.mark.parametrize(
+    ("errors", "changes"),
+    [
+        ([], 0),
+        ([CHANGED, CHANGED], 2),
+        (["not now", "not now", CHANGED], 1),
+        ([CHANGED, CHANGED, "the disk is full"], 0),
+        ([CHANGED, f"{StillChanging('a file changed').reason}, and so at each of 10 tries", CHANGED], 1),
+        ([CHANGED, None, CHANGED], 1),
+    ],
+)
+def test_only_changes_without_a_break_count_and_no_other_wait(errors: list[str | None], changes: int) -> None:
+    attempts = [
+        Attempt(number, 1, 0.0, 1.0, Outcome.FAULT, error, None, None, None, None)
+        for number, error in enumerate(errors, start=1)
+    ]
+    assert changes_in_a_row(attempts) == changes
