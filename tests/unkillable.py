@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from jobrunner.wiring.home import Home
-from tests.scripts import parent_of
+from tests.scripts import parent_of, state_of
 from tests.support import PATIENCE, TestHome, clean_environment, wait_until
 
 #: An ordinary user: that no account has this number is no matter.
@@ -185,6 +185,10 @@ class DeadDisk:
         with suppress(OSError):
             while True:
                 os.read(self._device, 1 << 17)  # what was taken can be neither answered by others nor called back
+
+    def is_read_by(self, pid: int) -> bool:
+        """Say whether a process waits for it."""
+        return b"fuse" in Path(f"/proc/{pid}/wchan").read_bytes() or state_of(pid) == "S"
 
     def take_away(self) -> None:
         """Let all go on that wait for it, with an error; once is enough."""

@@ -5,12 +5,14 @@ Elsewhere only a process that has left its session and emptied its environment c
 """
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError, in_words
+from jobrunner.linux import kernel
 
 #: Where a supervisor goes if its own group may have no processes, because it limits the groups below it.
 _SUPERVISORS = "jobrunner.supervisor"
@@ -22,11 +24,11 @@ class Group(NamedTuple):
     path: Path
     before: Path
 
-    def kill_others(self) -> None:
-        """Kill all in the group but this process: another user's, too."""
+    def kill_others(self, patience: float) -> None:
+        """Kill all in the group but this process, as `kill` does."""
         with suppress(OSError):
             _move_to(self.before)
-            kill(self.path)
+            kill(self.path, patience)
             _move_to(self.path)
 
     def leave(self) -> None:
@@ -82,10 +84,22 @@ def groups_of(worker: str) -> list[Path]:
     return found
 
 
-def kill(group: Path) -> None:
-    """Kill all in a group at once, whosever they are, if the group is ours to kill."""
-    with suppress(OSError):
-        (group / "cgroup.kill").write_text("1")
+def kill(group: Path, patience: float) -> None:
+    """Kill all in a group at once, whosever they are, if the group is ours to kill.
+
+    Wait until they have ended, up to `patience` seconds: they would be taken for processes that nobody may kill.
+    """
+    with ExitStack() as handles, suppress(OSError):
+        file = handles.enter_context((group / "cgroup.kill").open("w"))
+        killed = []
+        for pid in members(group):
+            with suppress(OSError):  # it has ended, or these are too many to hold all
+                killed.append(handles.enter_context(kernel.handle_of(pid)))
+        file.write("1")
+        file.flush()
+        deadline = time.monotonic() + patience
+        for handle in killed:
+            kernel.has_ended(handle, deadline - time.monotonic())
 
 
 def members(group: Path) -> list[int]:

@@ -177,7 +177,7 @@ class Server:
         left = end_all(find, patience=PATIENCE)
         spares_nobody = spare is None or self._handler.keeps is None  # a command has ended: that is its pid
         if left and self._groups and spares_nobody:
-            self._groups[0].kill_others()  # another user's, too
+            self._groups[0].kill_others(PATIENCE)  # another user's, too
             left = end_all(find, patience=PATIENCE)
         reap(spare=self._handler.process.pid if self._handler.process else None)
         return left

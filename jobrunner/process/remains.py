@@ -29,7 +29,7 @@ def kill_handlers_of(worker: str, noted: str, *, patience: float) -> list[Left]:
     """
     groups = cgroup.groups_of(worker)
     for group in groups:
-        cgroup.kill(group)
+        cgroup.kill(group, patience)
     left = end_all(partial(_of_handlers, worker, noted, groups), patience=patience)
     if not left:
         for group in groups:

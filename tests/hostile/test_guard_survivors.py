@@ -185,7 +185,7 @@ def group() -> Iterator[Path]:
     made.rmdir()
 
 
-def test_the_kernel_ends_it_where_a_control_group_can_be_made(home: UsersHome, group: Path) -> None:
+def test_the_kernel_ends_it_where_a_control_group_can_be_made(group: Path, home: UsersHome) -> None:
     pid = start(home, "ends", group=group)
     wait_until(lambda: outcomes(home, "ends") == ["done"])
     assert not lives(pid)

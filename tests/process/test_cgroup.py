@@ -1,0 +1,63 @@
+"""A control group is ended whole, and nobody is said to be left who is only about to end."""
+
+import secrets
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobrunner.linux import kernel
+from jobrunner.process import cgroup
+from tests.support import PATIENCE, wait_until
+from tests.unkillable import dead_disk
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    try:
+        made = cgroup._our_own() / f"test-{secrets.token_hex(8)}"
+        made.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    yield made
+    made.rmdir()
+
+
+def test_killing_a_group_takes_until_those_in_it_have_ended(group: Path, tmp_path: Path) -> None:
+    had_ended: list[bool] = []
+    with dead_disk(tmp_path / "disk") as disk:
+        process = subprocess.Popen(["cat", disk.folder / "file"], stderr=subprocess.DEVNULL)
+        (group / "cgroup.procs").write_text(str(process.pid))
+        wait_until(lambda: disk.is_read_by(process.pid))
+        with kernel.handle_of(process.pid) as handle:
+
+            def kill() -> None:
+                cgroup.kill(group, PATIENCE)
+                had_ended.append(kernel.has_ended(handle))
+
+            killing = threading.Thread(target=kill)
+            killing.start()
+            wait_until(lambda: _is_killed(process.pid))
+            disk.take_away()
+            killing.join()
+    assert process.wait() == -9
+    assert had_ended == [True]
+
+
+def test_it_is_not_waited_for_longer_than_is_said(group: Path, tmp_path: Path) -> None:
+    with dead_disk(tmp_path / "disk") as disk:
+        process = subprocess.Popen(["cat", disk.folder / "file"], stderr=subprocess.DEVNULL)
+        (group / "cgroup.procs").write_text(str(process.pid))
+        wait_until(lambda: disk.is_read_by(process.pid))
+        cgroup.kill(group, patience=0)
+        assert process.poll() is None
+        assert cgroup.members(group) == [process.pid]
+    assert process.wait() == -9
+
+
+def _is_killed(pid: int) -> bool:
+    """Say whether a process was sent SIGKILL that it has not taken yet (proc(5): SigPnd, ShdPnd)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return any(int(line.split()[1], 16) & 1 << 8 for line in lines if line.startswith(("SigPnd:", "ShdPnd:")))
