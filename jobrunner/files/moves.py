@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 
@@ -103,12 +104,12 @@ def free_name(folder: str, stem: str, suffix: str = "") -> str:
     return next(name for name in numbered if not os.path.lexists(os.path.join(folder, name)))
 
 
-def first_conflict(source: str, target: str) -> str | None:
+def first_conflict(source: str, target: str, names: Iterable[str] | None = None) -> str | None:
     """Return the first path that two folders have, other than as a folder in each: they cannot be merged. Or None.
 
-    The paths of `target` are gone through: it should be the smaller one.
+    The paths of `target` are gone through: it should be the smaller one. `names`: what it holds, where that is known.
     """
-    if not any(os.path.lexists(f"{source}/{name}") for name in os.listdir(target)):
+    if not any(os.path.lexists(f"{source}/{name}") for name in names or os.listdir(target)):
         return None
     with _open_folder(source) as ours, _open_folder(target) as theirs:
         return trees.first_conflict(ours, theirs)

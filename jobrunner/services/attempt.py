@@ -139,7 +139,8 @@ class AttemptRunner:
         finally:
             notes.add(extract=time.monotonic() - start)
         notes.add(encoding=encoding)
-        conflict = moves.first_conflict(workspace.data, workspace.package)
+        only_the_zip = [f"{job.name}.zip"] if taken.found.entries == 1 else None
+        conflict = moves.first_conflict(workspace.data, workspace.package, only_the_zip)
         if conflict is not None:
             raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
         if self._guard is None:
