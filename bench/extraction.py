@@ -31,10 +31,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from report import file_system, wanted
 
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files.extraction import extract
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_directory import read_directory
-from jobrunner.files.zip_streams import PIECE, content, crc32, fast_zlib
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.directory import read_directory
+from jobrunner.unzip.extraction import extract
+from jobrunner.unzip.streams import PIECE, content, crc32, fast_zlib
 
 MB = 10**6
 FASTEST = 1 << 15  # the input at once with which isal's own loop was fastest, from 16 KiB to 1 MiB

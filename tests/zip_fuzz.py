@@ -20,12 +20,12 @@ from typing import Any, Protocol
 
 from jobrunner.domain.errors import MachineError, PackageError
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files.extraction import extract
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_directory import read_directory
-from jobrunner.files.zip_names import choose_encoding
-from jobrunner.files.zip_rules import allowed_members
-from jobrunner.files.zip_streams import METHODS
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.directory import read_directory
+from jobrunner.unzip.extraction import extract
+from jobrunner.unzip.names import choose_encoding
+from jobrunner.unzip.rules import allowed_members
+from jobrunner.unzip.streams import METHODS
 from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive, unicode_path
 from tests.zips import CASES
 

@@ -1,4 +1,4 @@
-"""A package: what a callable handler is given, and the rules for its name."""
+"""A package: what a callable handler is given, what it takes on a disk, and the rules for its name."""
 
 import os
 import re
@@ -24,6 +24,16 @@ class Package(NamedTuple):
     zip: Path
     attempt: int
     home: Path
+
+
+class Footprint(NamedTuple):
+    """Files and folders, and the bytes that they take on a disk."""
+
+    entries: int
+    size: int
+
+
+NOTHING = Footprint(0, 0)
 
 
 def shown(name: str) -> str:

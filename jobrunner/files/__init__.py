@@ -1,1 +1,1 @@
-"""The edge to the filesystem: folders, moves, extraction."""
+"""The edge to the filesystem: folders, and how packages go from one to the next."""

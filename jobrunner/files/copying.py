@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterator
 
 from jobrunner.domain.errors import MachineError, PackageError, StillChanging
+from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
 from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, place, refuse_beyond
 from jobrunner.files.rights import Rights
 from jobrunner.files.trees import Kind, Walk, keep_user_attributes
-from jobrunner.files.zip_rules import Footprint
 from jobrunner.linux import at
 
 _PIECE = 1 << 20

@@ -4,12 +4,11 @@ import errno
 import os
 
 from jobrunner.domain.errors import NotTaken, PackageError, StillChanging
-from jobrunner.domain.package import shown
+from jobrunner.domain.package import NOTHING, Footprint, shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
 from jobrunner.files.rights import Rights, is_made_ours
 from jobrunner.files.trees import Descent, Walk
-from jobrunner.files.zip_rules import NOTHING, Footprint
 from jobrunner.linux import at
 
 BLOCK = 512  # bytes: what st_blocks counts, whatever the filesystem

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from jobrunner.domain.errors import ClaimLost, NotTaken, PackageError
 from jobrunner.domain.job import Job
+from jobrunner.domain.package import NOTHING, Footprint
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import delivery, moves
 from jobrunner.files.copying import Copy
@@ -16,7 +17,6 @@ from jobrunner.files.delivery import Source
 from jobrunner.files.folders import Folders
 from jobrunner.files.looking import look_through
 from jobrunner.files.workspace import Stage, Workspace, remove_unless_needed, source_of
-from jobrunner.files.zip_rules import NOTHING, Footprint
 from jobrunner.linux import at
 
 #: A package of at most so many bytes is taken and extracted in milliseconds.

@@ -16,7 +16,6 @@ from jobrunner.domain.package import Package, shown
 from jobrunner.domain.retry import MAX_CHANGES, Decision, changes_in_a_row, decide, put_back
 from jobrunner.domain.settings import Settings
 from jobrunner.files import lending, moves
-from jobrunner.files.extraction import extract
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import SMALL, Taken, Taking
 from jobrunner.files.workspace import Stage, Workspace
@@ -30,6 +29,7 @@ from jobrunner.services.failing import Failing
 from jobrunner.services.machine import Machine
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
+from jobrunner.unzip.extraction import extract
 
 
 class AttemptRunner:

@@ -13,14 +13,15 @@ from operator import itemgetter
 from pathlib import Path
 
 from jobrunner.domain.errors import MachineError, PackageError, StillChanging
+from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_directory import read_directory
-from jobrunner.files.zip_fields import named
-from jobrunner.files.zip_names import choose_encoding
-from jobrunner.files.zip_rules import Footprint, Member, allowed_members, require_within_limits
-from jobrunner.files.zip_streams import METHODS, PIECE, content, crc32
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.directory import read_directory
+from jobrunner.unzip.fields import named
+from jobrunner.unzip.names import choose_encoding
+from jobrunner.unzip.rules import Member, allowed_members, require_within_limits
+from jobrunner.unzip.streams import METHODS, PIECE, content, crc32
 
 #: What changes with a file, or is another one's.
 _TELLING = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_directory import Entry, read_directory
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.directory import Entry, read_directory
 from tests.zip_builder import CENTRAL, DAY, DEFLATED, LOCAL, NOON, STORED, TEXT, UNIX, Member, archive, deflated
 
 

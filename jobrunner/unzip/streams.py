@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_directory import Entry
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.directory import Entry
 
 fast_zlib: Any
 try:

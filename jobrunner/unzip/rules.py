@@ -6,18 +6,18 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError
+from jobrunner.domain.package import NOTHING, Footprint
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files import zip_directory
-from jobrunner.files.zip_directory import Entry
-from jobrunner.files.zip_fields import named
-from jobrunner.files.zip_names import decoded_name
+from jobrunner.unzip import directory
+from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.fields import named
+from jobrunner.unzip.names import decoded_name
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
 _AES = 99
-_ENCRYPTED = zip_directory.ENCRYPTED | zip_directory.STRONG_ENCRYPTION
+_ENCRYPTED = directory.ENCRYPTED | directory.STRONG_ENCRYPTION
 _DOS_SYSTEMS = {0, 10, 11, 14}  # FAT, NTFS (11 is Info-ZIP's), VFAT: their tools may separate folders by a backslash
 #: Info-ZIP marks as a FIFO what it zipped from a pipe; it is a file like others.
 _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}
@@ -69,16 +69,6 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
             yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
         elif not is_folder:
             raise PackageError("the zip has a member without a name")
-
-
-class Footprint(NamedTuple):
-    """Files and folders, and the bytes that they take on a disk."""
-
-    entries: int
-    size: int
-
-
-NOTHING = Footprint(0, 0)
 
 
 def require_within_limits(

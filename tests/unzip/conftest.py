@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.files import extraction
+from jobrunner.unzip import extraction
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files.extraction import extract
-from jobrunner.files.zip_streams import PIECE
+from jobrunner.unzip.extraction import extract
+from jobrunner.unzip.streams import PIECE
 from tests.files.test_moves import without_privileges
 from tests.support import TestHome, wait_until
 from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive

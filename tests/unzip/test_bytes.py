@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files.zip_bytes import TAIL, ZipBytes
+from jobrunner.unzip.bytes import TAIL, ZipBytes
 
 CONTENT = Random(1).randbytes(3 * TAIL)
 

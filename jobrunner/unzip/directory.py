@@ -12,9 +12,9 @@ from operator import le
 from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError, UnfinishedZip
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_end import MAX16, MAX32, Place, find_directory
-from jobrunner.files.zip_fields import from_zip64, label, unicode_path
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.end import MAX16, MAX32, Place, find_directory
+from jobrunner.unzip.fields import from_zip64, label, unicode_path
 
 _CENTRAL = struct.Struct("<4xxB2x2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7

@@ -1,8 +1,8 @@
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files.zip_directory import UTF8, Entry
-from jobrunner.files.zip_names import choose_encoding, decoded_name, likeliest_encoding
+from jobrunner.unzip.directory import UTF8, Entry
+from jobrunner.unzip.names import choose_encoding, decoded_name, likeliest_encoding
 
 
 def entry(raw_name: bytes, flags: int = 0, unicode_path: bytes | None = None) -> Entry:

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from jobrunner.domain.errors import PackageError, UnfinishedZip
-from jobrunner.files.zip_bytes import ZipBytes
+from jobrunner.unzip.bytes import ZipBytes
 
 _END = struct.Struct("<4s4H2LH")  # 4.3.16
 _END64_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15

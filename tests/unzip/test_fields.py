@@ -1,6 +1,6 @@
 import pytest
 
-from jobrunner.files.zip_fields import named
+from jobrunner.unzip.fields import named
 
 
 @pytest.mark.parametrize(

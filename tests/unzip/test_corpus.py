@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files import extraction, zip_streams
+from jobrunner.unzip import extraction, streams
 from tests import zips
 from tests.zip_builder import STORED, ZSTD, Member, archive
 from tests.zips import CASES, Case
@@ -25,9 +25,9 @@ import re, sys
 from pathlib import Path
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files import extraction, zip_streams
+from jobrunner.unzip import extraction, streams
 if sys.argv[3] == "zstd":
-    from tests.files.test_zip_corpus import use_zstd
+    from tests.unzip.test_corpus import use_zstd
     use_zstd()
 
 def most():
@@ -48,10 +48,10 @@ def use_zstd(put: Callable[[object, str, object], None] = setattr) -> None:
     """Give the engine what it has from Python 3.14 on; `put` sets an attribute."""
     from backports import zstd
 
-    put(zip_streams, "zstd", zstd)
-    put(zip_streams, "_STREAMS", zip_streams._STREAMS | {ZSTD: zip_streams._zstd})
-    put(zip_streams, "_CORRUPT", (*zip_streams._CORRUPT, zstd.ZstdError))
-    put(extraction, "METHODS", frozenset(zip_streams._STREAMS))
+    put(streams, "zstd", zstd)
+    put(streams, "_STREAMS", streams._STREAMS | {ZSTD: streams._zstd})
+    put(streams, "_CORRUPT", (*streams._CORRUPT, zstd.ZstdError))
+    put(extraction, "METHODS", frozenset(streams._STREAMS))
 
 
 @pytest.fixture(params=["isal", "zlib"])
@@ -60,15 +60,15 @@ def _decoder(
 ) -> None:
     say_running(0 if request.param == "isal" else 99)
     if request.param == "zlib":
-        monkeypatch.setattr(zip_streams, "fast_zlib", zlib)
+        monkeypatch.setattr(streams, "fast_zlib", zlib)
         monkeypatch.setattr(extraction, "crc32", zlib.crc32)
-    elif zip_streams.fast_zlib is zlib:
+    elif streams.fast_zlib is zlib:
         pytest.skip("isal is not built for this processor")
 
 
 @pytest.fixture
 def _zstd(monkeypatch: pytest.MonkeyPatch) -> None:
-    if zip_streams.zstd is None:
+    if streams.zstd is None:
         use_zstd(monkeypatch.setattr)
 
 

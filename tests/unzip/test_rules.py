@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from jobrunner.domain.errors import PackageError
+from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files.zip_directory import Entry
-from jobrunner.files.zip_rules import Footprint, Member, allowed_members, require_within_limits
+from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.rules import Member, allowed_members, require_within_limits
 
 SETTINGS = ExtractSettings(keep_free=0)
 GIB = 2**30

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.files import zip_streams
-from jobrunner.files.zip_bytes import ZipBytes
-from jobrunner.files.zip_directory import Entry
-from jobrunner.files.zip_streams import PIECE, content
+from jobrunner.unzip import streams
+from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.streams import PIECE, content
 from tests.zip_builder import BZIP2, DEFLATED, END_MARK, LZMA, MIB, STORED, Member, lzma_without_end_mark
 
 NOISE = random.Random(11).randbytes(MIB)
@@ -41,7 +41,7 @@ def test_content_comes_whole_in_pieces_of_bounded_length(
     tmp_path: Path, text: str, method: int, decoder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if decoder == "zlib":
-        monkeypatch.setattr(zip_streams, "fast_zlib", zlib)
+        monkeypatch.setattr(streams, "fast_zlib", zlib)
     pieces = pieces_of(tmp_path, method, Member(content=TEXTS[text], method=method).data, len(TEXTS[text]))
     assert b"".join(pieces) == TEXTS[text]
     assert max(map(len, pieces), default=0) <= PIECE
