@@ -50,9 +50,9 @@ def main(kills: str, marks: str, *words: str) -> None:
         _arm(Kill(**kill), Path(marks), number)
     sys.argv = ["jobrunner", *words]
     from jobrunner.cli.main import main as jobrunner
-    from jobrunner.services import worker
+    from jobrunner.services import settling
 
-    worker.BATCH_SECONDS = 60.0  # however slow this machine is, the calls come in the same order
+    settling.BATCH_SECONDS = 60.0  # however slow this machine is, the calls come in the same order
 
     jobrunner()
 

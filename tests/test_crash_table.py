@@ -276,10 +276,10 @@ STEPS = {
     "row-04-mkdir": Step(Kill("os.mkdir", matching=r"work/1-1 "), "inbox", [], 0, LATER),
     "row-05-rename-to-package": Step(Kill(RENAME, matching=r"^\d+ p -100 \S+/package$"), "work", ["package"], 0, LATER),
     "row-06-part-of-the-extraction": Step(
-        Kill("os.open", matching=r"/data/b/c\.txt"), "work", ["data", "package"], 0, LATER
+        Kill("os.open", matching=r"/data-1/b/c\.txt"), "work", ["data-1", "package"], 0, LATER
     ),
     "row-08-handler-ended-well": Step(
-        Kill("os.rename", "before", matching="/handled-"), "work", ["data", "package"], 1, AGAIN
+        Kill("os.rename", "before", matching="/handled-"), "work", ["data-1", "package"], 1, AGAIN
     ),
     "row-09-rename-to-handled": HANDLED_STEP,
     "row-09-syncfs-before-the-rename": replace(HANDLED_STEP, kill=Kill(f"{MOVES}.Watch.flush")),
@@ -461,7 +461,7 @@ def test_row_07_a_handler_that_runs_dies_with_the_tree_and_runs_again(scene: Sce
     scene.restart("scan")
     scene.kill_tree(scene.start_waiting(1))
     assert (scene.job()["state"], scene.job()["attempt"]) == ("running", 1)
-    assert scene.workspaces() == {"1-1": ["data", "package"]}
+    assert scene.workspaces() == {"1-1": ["data-1", "package"]}
     scene.assert_untouched(scene.home.work / "1-1" / "package")
     scene.restart()
     scene.assert_archived(by="p 2")
@@ -508,7 +508,7 @@ def test_row_06_a_large_extraction_cut_short_after_its_progress_is_made_again(sc
     large = MEMBERS | {f"large/{number}": bytes(5 << 20) for number in range(8)}
     scene.delivered["p"] = tree_of(scene.home.package("p", large))
     scene.crash(Kill("jobrunner.files.workspace.Workspace.report_progress"), words=("run", "-n", "1", "--drain"))
-    assert scene.workspaces() == {"1-1": ["data", "package", "progress"]}
+    assert scene.workspaces() == {"1-1": ["data-1", "package", "progress"]}
     scene.assert_untouched(scene.home.work / "1-1" / "package")
     supervisor = scene.home.start(*DRAIN)
     wait_until(lambda: len(scene.outcomes()) > 1 and scene.outcomes()[1] is not None)
@@ -1009,7 +1009,7 @@ def test_row_30_packages_ready_when_their_worker_is_ended_go_on_uncounted(scene:
     for name in ("p", "q"):
         scene.deliver(name)
     scene.restart("scan")
-    supervisor = scene.start_stopping(Kill("os.open", matching="work/2-1/data/b/c", stops=True))
+    supervisor = scene.start_stopping(Kill("os.open", matching="work/2-1/data-1/b/c", stops=True))
     assert scene.home.jobrunner("cancel", "q").returncode == 0
     supervisor.wait(PATIENCE)
     assert (scene.job("q")["state"], scene.job("q")["error"]) == ("failed", "cancelled")
@@ -1047,7 +1047,7 @@ def test_what_cannot_be_ended_of_a_handler_is_waited_for_whoever_is_killed(row: 
         wait_until(lambda: f"process {held.pid} of a dead worker" in held.troubles() or row == "row-40")
         assert outcomes(home) == ["running"]
         [workspace] = home.work.glob("[0-9]*")
-        assert sorted(os.listdir(workspace)) == ["data", "package"]
+        assert sorted(os.listdir(workspace)) == ["data-1", "package"]
         held.end()
         expected = {"row-40": ["done"], "row-41": ["crashed", "done"], "row-42": ["interrupted", "done"]}
         wait_until(lambda: outcomes(home) == expected[row])

@@ -177,7 +177,7 @@ def test_a_package_in_work_is_gone_on_with_and_a_recorded_success_is_not_repeate
     assert home.jobrunner("check", "--rebuild").returncode == 0
     assert not any(map(lives, pids))
     assert found(home) == []
-    (home.work / "1-1" / "data").rename(home.work / "1-1" / f"handled-{boot_id()}")
+    (home.work / "1-1" / "data-1").rename(home.work / "1-1" / f"handled-{boot_id()}")
     assert home.jobrunner("work", "--drain").returncode == 0
     assert sorted(os.listdir(home.archive / "p")) == ["data.txt", "p.zip"]
     assert [note.attempt for note in journal(home.path, "start")] == [1]

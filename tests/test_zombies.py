@@ -25,20 +25,20 @@ DRIVER = Path(__file__).with_name("crash_driver.py")
 MOVES = "jobrunner.files.moves"
 STAGES = {
     "before it takes the package": Kill("os.mkdir", "before", matching="work/1-1 "),
-    "in the extraction": Kill("os.open", matching=r"/data/folder/1\.bin"),
+    "in the extraction": Kill("os.open", matching=r"/data-1/folder/1\.bin"),
     "after the handler's success": Kill("os.rename", "before", matching="/handled-"),
     "after the success is recorded": Kill("os.rename", matching="/handled-"),
     "in the flush": Kill("os.rename", "before", matching="/flushed$"),
     "in the merge": Kill("jobrunner.linux.at.rename_new", matching=r"^\d+ (\S.*) \d+ \1$"),
     "before the move to the archive": Kill(f"{MOVES}.rename_new", "before", matching="/archive/p$"),
     "after the move to the archive": Kill(f"{MOVES}.rename_new", matching="/archive/p$"),
-    "before it completes": Kill("jobrunner.services.worker.Worker._record_and_claim", "before"),
+    "before it completes": Kill("jobrunner.services.recording.Recording._record", "before"),
 }
 FAILING_STAGES = {
     "before it condemns": Kill("jobrunner.files.moves.free_name", "before", matching="/failed p$"),
     "before the move to failed": Kill(f"{MOVES}.rename_new", "before", matching="/failed/p$"),
     "after the move to failed": Kill(f"{MOVES}.rename_new", matching="/failed/p$"),
-    "before it records the failure": Kill("jobrunner.services.worker.Worker._record_and_claim", "before"),
+    "before it records the failure": Kill("jobrunner.services.recording.Recording._record", "before"),
 }
 
 

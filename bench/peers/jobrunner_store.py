@@ -6,7 +6,6 @@ Run as a program, it is one worker; it writes the longest time from a job's end 
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import marks
@@ -14,12 +13,14 @@ import marks
 from jobrunner.domain.job import Details, Job
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files.folders import Folders
+from jobrunner.files.workspace import Workspace
 from jobrunner.linux.processes import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import AttemptRunner, Ready
-from jobrunner.services.ending import Done, Ending
+from jobrunner.services.attempt import CurrentAttempt, Done
 from jobrunner.services.machine import Machine
+from jobrunner.services.pipeline import Pipeline
+from jobrunner.services.recording import Recording
 from jobrunner.services.worker import Worker
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
@@ -44,46 +45,43 @@ def open_store(folder: Path) -> tuple[Database, Jobs]:
     return database, Jobs(database, max_wait=3600)
 
 
-class NoOp(AttemptRunner):
-    """An attempt that does nothing, in the place of one with a handler."""
+class NoOp(Pipeline):
+    """An attempt that does nothing, in the place of one with a handler; each is recorded by itself."""
 
-    def __init__(self) -> None:  # it has nothing of the other's
+    def __init__(self, recording: Recording, work: str) -> None:  # it has nothing of the other's
+        self._recording = recording
+        self._work = work
         self.longest_wait = 0.0
         self._ended_at = time.perf_counter()
 
-    def archive(self, ready: Sequence[Ready]) -> list[Ending]:
-        """Nothing is ever ready."""
-        return []
-
-    def run(self, job: Job, before_long: Callable[[], None] = lambda: None) -> Done:
-        """Each is recorded by itself, as after a handler."""
-        before_long()
+    def run(self, job: Job) -> Job | None:
+        """Mark the job and record its end."""
         self.longest_wait = max(self.longest_wait, time.perf_counter() - self._ended_at)
         marks.run(int(job.name))
         self._ended_at = time.perf_counter()
-        return Done(job, _DETAILS, 0.001)
+        attempt = CurrentAttempt(job, Workspace.at(self._work, job.id, job.attempt), confirm=lambda: None)
+        attempt.details = _DETAILS
+        following, _lost = self._recording.record([Done(attempt, 0.001)], claim=True)
+        return following
 
-    def hold_to_guard(self) -> None:
+    def hold_to_life(self) -> None:
         """There is no guard."""
-
-    def clear(self, job: Job) -> None:
-        """There is no work folder."""
 
 
 def main(folder: Path, count: int) -> None:
     signals.block()
     database, jobs = open_store(folder)
     marks.start_together(folder, count)
-    attempt = NoOp()
     token = f"{folder.name}-{time.monotonic_ns()}"
     clock, stop = Clock(database, BOOT_ID), StopRequest({signal.SIGTERM})
     clock.start()
     workers = Workers(database)
     folders = Folders(FolderSettings(folder, folder, folder, folder, folder))
     machine = Machine(folders, 0, database, workers, lambda _trouble: None, stop)
-    worker = Worker(database, jobs, workers, attempt, machine, stop, lambda _event: None, clock)
-    worker.run(token, "bench", drain=True)
-    (folder / f"wait-{token}").write_text(str(attempt.longest_wait))
+    recording = Recording(database, jobs, workers, machine, stop, clock)
+    pipeline = NoOp(recording, folders.work)
+    Worker(jobs, pipeline, recording, machine, stop, clock).run(token, "bench", drain=True)
+    (folder / f"wait-{token}").write_text(str(pipeline.longest_wait))
 
 
 if __name__ == "__main__":

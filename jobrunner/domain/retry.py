@@ -80,6 +80,11 @@ def changes_in_a_row(attempts: Sequence[Attempt]) -> int:
     return len(list(takewhile(bool, reversed(told))))
 
 
+def as_it_stands(job: Job) -> Decision:
+    """Return the decision that was taken of a condemned job."""
+    return Decision(job.failures, job.delays, job.crashes, job.interruptions, condemned=True, reason=job.error)
+
+
 def put_back(job: Job, reason: str) -> Decision:
     """Return the decision that leaves all as it was: tried again at once, at its place in the queue, uncounted."""
     return Decision(job.failures, job.delays, job.crashes, job.interruptions, reason=reason)

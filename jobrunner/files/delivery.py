@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count, islice
 from typing import NamedTuple
 
-from jobrunner.domain.errors import MachineError
+from jobrunner.domain.errors import MachineError, NotTaken
 from jobrunner.domain.package import shown
 from jobrunner.files import trees
 from jobrunner.files.trees import Kind, Walk
@@ -61,6 +61,21 @@ def obstacle(inbox: int, delivery: int, name: str) -> str | None:
 def locked(inbox: int, name: str) -> str:
     """Return why a delivery cannot be opened, and what to do. Raises OSError."""
     return _let_us(name, at.status(inbox, name))
+
+
+def opened(inbox: int, name: str) -> int:
+    """Open a delivery. Raises NotTaken where it is no folder of this filesystem, OSError."""
+    try:
+        return at.open_folder(inbox, name)
+    except OSError as error:
+        raise not_taken(error) from error
+
+
+def not_taken(error: OSError) -> Exception:
+    """Return what to raise instead of an error that the opening of a delivery has met."""
+    if error.errno in {errno.ENOTDIR, errno.ELOOP, errno.EXDEV}:
+        return NotTaken("what lies under its name is not a folder of this filesystem: deliver a folder")
+    return error
 
 
 def take(inbox: int, name: str, package: str) -> bool:

@@ -35,7 +35,7 @@ def flush_filesystem(path: str) -> None:
 
     One call for a whole package: a half to two thirds of the price of an fsync for each file.
     """
-    with _open_folder(path) as descriptor:
+    with opened(path) as descriptor:
         _syncfs(descriptor, path)
 
 
@@ -79,7 +79,7 @@ def begin_flush(file: int) -> None:
 
 def flush_directory(path: str) -> None:
     """Make the entries of one folder durable. Raises OSError."""
-    with _open_folder(path) as descriptor:
+    with opened(path) as descriptor:
         os.fsync(descriptor)
 
 
@@ -111,14 +111,19 @@ def first_conflict(source: str, target: str, names: Iterable[str] | None = None)
     """
     if not any(os.path.lexists(f"{source}/{name}") for name in names or os.listdir(target)):
         return None
-    with _open_folder(source) as ours, _open_folder(target) as theirs:
+    with opened(source) as ours, opened(target) as theirs:
         return trees.first_conflict(ours, theirs)
 
 
 def merge(source: str, target: str) -> None:
     """Move all that `source` holds into `target`; see `trees.merge`."""
-    with _open_folder(source) as ours, _open_folder(target) as theirs:
+    with opened(source) as ours, opened(target) as theirs:
         trees.merge(ours, theirs)
+
+
+def opened(path: str) -> at.held:
+    """Hold a folder open for a block, which gets its descriptor. Raises OSError."""
+    return at.held(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
 
 
 def remove_tree(path: str) -> None:
@@ -127,16 +132,12 @@ def remove_tree(path: str) -> None:
     Raises OSError.
     """
     folder, name = os.path.split(path)
-    with suppress(FileNotFoundError), _open_folder(folder or ".") as parent:
+    with suppress(FileNotFoundError), opened(folder or ".") as parent:
         trees.remove(parent, name)
 
 
 def _mount(path: str) -> tuple[int, str]:
-    with _open_folder(path) as descriptor:
+    with opened(path) as descriptor:
         with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as lines:
             mount = next((line for line in lines if line.startswith("mnt_id:")), "")
         return os.fstat(descriptor).st_dev, mount
-
-
-def _open_folder(path: str) -> at.held:
-    return at.held(os.open(path, os.O_RDONLY | os.O_DIRECTORY))

@@ -1,13 +1,16 @@
-"""Where a home cannot lie: filesystems that do not keep what it relies on, and what is not ours to write."""
+"""Where a home can lie, and its folders, which are made there: not on filesystems that cannot be relied on."""
 
 import os
 import stat
 from itertools import combinations
 from pathlib import Path
 
-from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.package import shown
+from jobrunner.domain.rights import PRIVATE_FOLDER_MODE
 from jobrunner.domain.settings import Settings
+from jobrunner.files import moves
+from jobrunner.files.folders import Folders
 from jobrunner.linux.mounts import mount_of
 from jobrunner.linux.users import group_number as known_group_number
 from jobrunner.linux.users import user_name
@@ -60,6 +63,45 @@ def check_apart(settings: Settings) -> None:
             _refuse_inner("database.url", settings.database_path, name, path)
 
 
+def prepare(folders: Folders, home: Path) -> None:
+    """Check a home's folders and make those that are missing within the home.
+
+    Raises ConfigurationError: a missing inbox is never made (its sender would not know of it), nor a folder outside of
+    the home (it may be a disk that is not mounted). Before anything is made, all is checked but the inbox's own
+    rights, which are its senders' affair.
+    """
+    if not os.path.isdir(folders.inbox):
+        raise ConfigurationError(f"the inbox {folders.inbox} does not exist: create it, or set folders.inbox")
+    ours = {name: str(getattr(folders, name)) for name in ("work", "archive", "failed", "logs")}
+    missing = []
+    for name, folder in ours.items():
+        if os.path.isdir(folder):
+            continue
+        if os.path.lexists(folder):
+            raise ConfigurationError(f"folders.{name} is {folder}, which is not a folder: set it to one")
+        if not Path(folder).is_relative_to(home):
+            raise ConfigurationError(f"the {name} folder {folder} does not exist: create it, or set folders.{name}")
+        missing.append(folder)
+    work = _existing(folders.work)
+    _check_work(folders.work, work)
+    for name, folder in ours.items():
+        check_writable(f"the {name} folder", _existing(folder))
+    for name in ("archive", "failed"):
+        if not moves.same_filesystem(work, _existing(ours[name])):
+            raise ConfigurationError(
+                f"work ({folders.work}) and {name} ({ours[name]}) are on different filesystems: a package could not "
+                f"be moved in one step; set folders.work to a folder beside {name}"
+            )
+    for folder in missing:
+        try:
+            os.makedirs(os.path.dirname(folder), 0o755, exist_ok=True)
+            os.mkdir(folder, PRIVATE_FOLDER_MODE if folder == folders.logs else 0o755)
+        except FileExistsError:
+            pass  # another command was faster
+        except OSError as error:
+            raise ConfigurationError(f"a folder cannot be made: {in_words(error)}") from error
+
+
 def group_number(key: str, name: str) -> int:
     """Return the number of a group that a setting names. Raises ConfigurationError where there is none."""
     number = known_group_number(name)
@@ -91,16 +133,6 @@ def is_for_reading_only(database: Path) -> bool:
     return database.exists() and not (_is_ours(str(database)) and _is_ours(str(database.resolve().parent)))
 
 
-def check_work(work: str, existing: str) -> None:
-    """Raise ConfigurationError where the work folder cannot lie; `existing`: it, or what it will be made in."""
-    _check_mount(
-        f"the work folder {shown(work)}",
-        existing,
-        "who is alive is told by file locks there, and what is renamed has to be durable; set folders.work, archive "
-        "and failed to folders on a local disk (the inbox may stay)",
-    )
-
-
 def check_writable(what: str, path: str) -> None:
     """Raise ConfigurationError where a file or folder is not ours to write."""
     if _is_ours(path):
@@ -112,6 +144,16 @@ def check_writable(what: str, path: str) -> None:
     raise ConfigurationError(
         f"{what} ({shown(path)}) is not ours to write: it is {theirs}'s, with the mode {stat.filemode(info.st_mode)}, "
         f"and we are {ours}; run jobrunner as {theirs}, or let {ours} write to it"
+    )
+
+
+def _check_work(work: str, existing: str) -> None:
+    """Raise ConfigurationError where the work folder cannot lie; `existing`: it, or what it will be made in."""
+    _check_mount(
+        f"the work folder {shown(work)}",
+        existing,
+        "who is alive is told by file locks there, and what is renamed has to be durable; set folders.work, archive "
+        "and failed to folders on a local disk (the inbox may stay)",
     )
 
 
@@ -141,3 +183,8 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _existing(folder: str) -> str:
+    """Return the folder, or the nearest one above it that exists: it will be made there."""
+    return folder if os.path.isdir(folder) else _existing(os.path.dirname(folder))

@@ -35,10 +35,11 @@ class Workspace(NamedTuple):
     """The work folder `ID-ATTEMPT` of one attempt. Its name is the fence: whoever takes a job over renames it first.
 
     `package/` is the sender's folder, or a copy of it that is ours alone: then `delivered/` is the sender's own until
-    the copy is whole, and `original-BOOT/` from then on. `data/` is the extracted zip while the handler works on it; it
-    becomes `handled-BOOT/` when the handler succeeded and `flushed/` when it is on the disk. Then the sender's files
-    join it, what is left of their folder becomes `emptied/`, and it goes to the archive. Until it is flushed, a power
-    cut may have eaten what another BOOT than this one wrote. `source` says which folder in the inbox was copied.
+    the copy is whole, and `original-BOOT/` from then on. `data-ATTEMPT/` is the extracted zip while the handler works
+    on it: no other attempt's handler gets a folder of that name. It becomes `handled-BOOT/` when the handler succeeded
+    and `flushed/` when it is on the disk. Then the sender's files join it, what is left of their folder becomes
+    `emptied/`, and it goes to the archive. Until it is flushed, a power cut may have eaten what another BOOT than this
+    one wrote. `source` says which folder in the inbox was copied.
     """
 
     path: str
@@ -59,7 +60,8 @@ class Workspace(NamedTuple):
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
         path = f"{work}/{job_id}-{attempt}"
-        parts = ("package", "delivered", _ORIGINAL, "data", _HANDLED, "flushed", "emptied", "copying", "copied")
+        data = f"data-{attempt}"
+        parts = ("package", "delivered", _ORIGINAL, data, _HANDLED, "flushed", "emptied", "copying", "copied")
         return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "progress")])
 
     def stage(self) -> Stage:
@@ -98,14 +100,6 @@ class Workspace(NamedTuple):
         with open(self.source, "w", encoding="ascii") as file:
             file.write(str(source))
 
-    def clear(self) -> None:
-        """Remove what an earlier attempt left beside the sender's package; what cannot be removed is put aside."""
-        kept = {self.package, self.delivered, self.original, self.source}
-        for name in os.listdir(self.path):
-            leftover = f"{self.path}/{name}"
-            if leftover not in kept:
-                remove_or_put_aside(leftover)
-
     def report_progress(self, done: int, total: int, file: int | None) -> None:
         """Say how many bytes of how many are extracted; nothing any more once all are.
 
@@ -126,14 +120,6 @@ class Workspace(NamedTuple):
         except (OSError, ValueError):  # none, or being written just now
             return None
         return int(done), int(total)
-
-    def remove(self) -> None:
-        """Remove it, when the job has ended, unless it holds anything of the sender's. Raises OSError."""
-        try:
-            os.rmdir(self.emptied)  # all that is left once a package is in the archive
-            os.rmdir(self.path)
-        except OSError:
-            remove_unless_needed(self.path)
 
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
@@ -171,33 +157,3 @@ def holds_package(path: str) -> bool:
         return bool(os.listdir(f"{path}/emptied"))
     except FileNotFoundError:
         return False
-
-
-def remove_unless_needed(path: str) -> None:
-    """Remove the work folder of a job that has ended, unless it holds a package. Raises OSError.
-
-    While it says which folder in the inbox is still to be removed, that stays.
-    """
-    if holds_package(path):
-        return
-    if os.path.lexists(f"{path}/source"):
-        for name in os.listdir(path):
-            if name != "source":
-                remove_or_put_aside(f"{path}/{name}")
-    else:
-        remove_or_put_aside(path)
-
-
-def remove_or_put_aside(path: str) -> None:
-    """Remove a work folder, or something in one. Raises OSError where it can be neither removed nor renamed.
-
-    What cannot be removed (another user's files, a mount, an immutable file) gets a name in work/ under which it is in
-    nobody's way, and no attempt takes it over.
-    """
-    try:
-        moves.remove_tree(path)
-    except OSError:
-        folder, name = os.path.split(path)
-        if not WORKSPACE_NAME.fullmatch(name):
-            folder, name = os.path.dirname(folder), f"{os.path.basename(folder)}-{name}"
-        os.rename(path, os.path.join(folder, moves.free_name(folder, f"{LEFTOVER_PREFIX}{name}")))

@@ -9,6 +9,7 @@ from jobrunner.domain.events import Emit, PackagesFound
 from jobrunner.domain.job import KnownJob, State
 from jobrunner.domain.status import Survey
 from jobrunner.files import probe
+from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import REFUSED, Inbox
 from jobrunner.process import signals
@@ -117,7 +118,7 @@ class Intake:
             if current is None or current.state is not State.FAILED:
                 return False
             if current.failed_name is not None:
-                self._folders.put_aside(current.failed_name)
+                put_aside(self._folders, current.failed_name)
             return self._jobs.replace(current)
 
 

@@ -6,8 +6,8 @@ from jobrunner.domain.events import Emit, Event, JobCancelled, JobRecovered, Tro
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
+from jobrunner.files import sweeping
 from jobrunner.files.folders import Folders
-from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import Stage
 from jobrunner.process.killing import Waiting, in_words
 from jobrunner.process.presence import Presence
@@ -29,7 +29,6 @@ class Recovery:
         jobs: Jobs,
         workers: Workers,
         folders: Folders,
-        taking: Taking,
         presence: Presence,
         policy: RetryPolicy,
         emit: Emit,
@@ -39,7 +38,6 @@ class Recovery:
         self._jobs = jobs
         self._workers = workers
         self._folders = folders
-        self._taking = taking
         self._presence = presence
         self._policy = policy
         self._emit = emit
@@ -72,16 +70,16 @@ class Recovery:
             job = self._jobs.get(job_id)
             if job and job.state in {State.DONE, State.FAILED}:
                 with suppress(OSError):  # the check tells of what is left
-                    self._taking.sweep(job_id)
+                    sweeping.sweep(self._folders, job_id)
 
-        self._taking.sweep_left_over()
+        sweeping.sweep_left_over(self._folders)
 
     def remove_hidden(self, job_id: int) -> bool:
         """Remove a sender's folder that was copied and put out of sight, if its job has ended. Raises OSError."""
         job = self._jobs.get(job_id)
         if job is None or not job.is_put_away:
             return False
-        self._taking.sweep(job_id)
+        sweeping.sweep(self._folders, job_id)
         return True
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:

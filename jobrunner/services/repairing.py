@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 from jobrunner.domain.findings import Finding, Kind
 from jobrunner.domain.job import Adopted, Job, Outcome, State
 from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import RetryPolicy, decide
-from jobrunner.files import moves
+from jobrunner.files import moves, sweeping
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory
 from jobrunner.files.workspace import LEFTOVER_PREFIX, holds_package
@@ -104,14 +103,11 @@ class Repairing:
         """Put a work folder out of any attempt's reach while nothing can be claimed, then remove it."""
         aside = finding.path
         if not os.path.basename(aside).startswith(LEFTOVER_PREFIX):
-            aside = os.path.join(self._folders.work, LEFTOVER_PREFIX + os.path.basename(finding.path))
-            moves.remove_tree(aside)
             with self._database.write():
                 job = self._job(finding)
                 if (job is not None and job.state is State.RUNNING) or holds_package(finding.path):
                     return False
-                with suppress(FileNotFoundError):
-                    os.rename(finding.path, aside)
+                aside = sweeping.put_out_of_reach(self._folders, finding.path)
         moves.remove_tree(aside)
         return True
 

@@ -7,6 +7,7 @@ from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
+from jobrunner.files.logs import logs_of
 from jobrunner.process.killing import in_words
 from jobrunner.process.output import LogReader
 from jobrunner.process.presence import Presence
@@ -71,7 +72,7 @@ class Report:
     def story(self, job: Job) -> Story:
         """Return all that is known of a job."""
         attempts = self._jobs.attempts(job)
-        logs = self._folders.logs_of(job)
+        logs = logs_of(self._folders, job)
         return Story(_with_wall_time(job, self._now()), attempts, self._folders.whereabouts(job), logs)
 
     def open_log(self, path: str) -> LogReader:

@@ -3,12 +3,12 @@
 import signal
 
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import AttemptRunner
 from jobrunner.services.cancelling import Cancelling
+from jobrunner.services.executing import NoHandler
 from jobrunner.services.machine import Machine
-from jobrunner.services.worker import Worker
 from jobrunner.wiring.home import Home
 from jobrunner.wiring.recovering import recovery
+from jobrunner.wiring.working import worker
 
 
 def cancelling(home: Home) -> Cancelling:
@@ -17,6 +17,5 @@ def cancelling(home: Home) -> Cancelling:
     at_once = StopRequest(())
     at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
     machine = Machine(folders, settings.extract.keep_free, database, workers, lambda trouble: None, at_once)
-    attempts = AttemptRunner(settings, folders, home.taking, database, jobs, None, machine)
-    mover = Worker(database, jobs, workers, attempts, machine, at_once, home.emit, home.clock)
+    mover = worker(home, NoHandler(), machine, at_once)
     return Cancelling(database, jobs, workers, folders, home.presence, recovery(home), mover)

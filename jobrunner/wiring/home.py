@@ -16,7 +16,6 @@ from jobrunner.files import owner, places, probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
-from jobrunner.files.taking import Taking
 from jobrunner.linux.locks import Waiting
 from jobrunner.linux.processes import BOOT_ID
 from jobrunner.process import signals
@@ -66,7 +65,6 @@ class Home(NamedTuple):
 
     settings: Settings
     folders: Folders
-    taking: Taking
     database: Database
     jobs: Jobs
     workers: Workers
@@ -106,7 +104,7 @@ def prepare_folders(settings: Settings, emit: Emit) -> Folders:
     places.check_database(settings.database_path)
     safety.check(settings)
     folders = Folders(settings.folders)
-    folders.prepare(settings.home)
+    places.prepare(folders, settings.home)
     safety.set_rights(settings, emit)
     return folders
 
@@ -179,7 +177,6 @@ def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
     return Home(
         settings=settings,
         folders=folders,
-        taking=Taking(folders, settings.extract),
         database=database,
         jobs=jobs,
         workers=workers,

@@ -12,7 +12,6 @@ def recovery(home: Home) -> Recovery:
         home.jobs,
         home.workers,
         home.folders,
-        home.taking,
         home.presence,
         policy,
         home.emit,

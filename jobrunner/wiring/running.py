@@ -13,13 +13,13 @@ from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
-from jobrunner.services.attempt import AttemptRunner
+from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.supervision import Main, Supervisor
-from jobrunner.services.worker import Worker
 from jobrunner.wiring import safety
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, open_in_turn
 from jobrunner.wiring.recovering import recovery
+from jobrunner.wiring.working import worker
 
 
 def require_handler(home: Home) -> None:
@@ -49,7 +49,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
 
     def main(supervisor: str, tell: Tell) -> None:
         home = home_of(settings, safety.database_of(settings, Waiting(tell)), emit)
-        folders, database, jobs, workers = home.folders, home.database, home.jobs, home.workers
+        folders, database, workers = home.folders, home.database, home.workers
         stop = StopRequest({signal.SIGTERM})
         machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
         database.waiting.tell, database.waiting.give_up = machine.say, stop
@@ -59,7 +59,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             machine.token = present.token
             configured = handler.handler_for(settings.process, settings.home, present.token)
             database.close()  # the guard is forked, and a probe may have opened it
-            guard = None
+            executor: Executor = NoHandler()
             if configured:
                 process = settings.process
                 guard = Guard(
@@ -70,12 +70,11 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
                     room=Room(process.max_log, settings.extract.keep_free),
                 )
                 ending.callback(guard.close)
+                executor = LocalExecutor(guard, settings.home, folders, machine, Account.of(process.user))
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(database.close)
             machine.until_it_works(partial(open_in_turn, home))
-            attempts = AttemptRunner(settings, folders, home.taking, database, jobs, guard, machine)
-            worker = Worker(database, jobs, workers, attempts, machine, stop, emit, home.clock)
-            worker.run(present.token, supervisor, drain=drain)
+            worker(home, executor, machine, stop).run(present.token, supervisor, drain=drain)
 
     return main
 

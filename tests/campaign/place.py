@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobrunner.cli.main import main
-from jobrunner.services import worker
+from jobrunner.services import settling
 from tests.campaign import contract
 from tests.campaign.contract import Delivery, tree_of
 from tests.campaign.tracer import FILE_CALLS, PROCESS_CALLS, Call, Callback, Ended, Verdict, trace
@@ -171,6 +171,6 @@ class Place:
 
 def _program(home: Path, words: tuple[str, ...]) -> None:
     """Be `jobrunner`: the real command line, without the start of an interpreter."""
-    worker.BATCH_SECONDS = 60.0  # however slow this machine is, the points come in the same order
+    settling.BATCH_SECONDS = 60.0  # however slow this machine is, the points come in the same order
     sys.argv = ["jobrunner", "--home", str(home), *words]
     main()

@@ -246,9 +246,9 @@ def done_in(folder: Path) -> frozenset[str]:
 def _jobrunner(home: Path, *words: str) -> None:
     """Be the program: in a fork of this process, which has its modules loaded already."""
     from jobrunner.cli.main import main
-    from jobrunner.services import worker
+    from jobrunner.services import settling
 
-    worker.BATCH_SECONDS = 60.0  # a traced run is a slow one
+    settling.BATCH_SECONDS = 60.0  # a traced run is a slow one
     sys.argv = ["jobrunner", "--home", str(home), *words]
     main()
 

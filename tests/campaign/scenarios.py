@@ -67,8 +67,8 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("cancel-dead", _killed_at("openat", "/evidence/lock-p", _queued("waits")), ("cancel", "p"))
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
-    yield Scenario("recover-extraction", _killed_at("write", "/data/plan.txt"))
-    yield Scenario("recover-handler", _killed_at("mkdir", "/data/result"))
+    yield Scenario("recover-extraction", _killed_at("write", "/data-1/plan.txt"))
+    yield Scenario("recover-handler", _killed_at("mkdir", "/data-1/result"))
     yield Scenario("recover-success", _killed_at("rename", "/handled-"))
     yield Scenario("recover-merge", _killed_at("renameat2", "/flushed/p.zip"))
     yield Scenario("recover-archive", _killed_at("rename", "/archive/p"))
@@ -152,7 +152,7 @@ def _ended(place: Place) -> None:
         place.run("scan")
     place.run(*DRAIN)
     place.deliver("r")
-    _killed_at("mkdir", "/data/result", lambda place: place.run("scan"))(place)
+    _killed_at("mkdir", "/data-1/result", lambda place: place.run("scan"))(place)
 
 
 def _differing(place: Place) -> None:
@@ -161,7 +161,7 @@ def _differing(place: Place) -> None:
     with closing(apsw.Connection(str(place.home.path / "jobrunner.db"))) as connection:
         connection.execute("DELETE FROM attempts; DELETE FROM jobs")
     place.deliver("s")
-    _killed_at("mkdir", "/data/result", lambda place: place.run("scan"))(place)
+    _killed_at("mkdir", "/data-1/result", lambda place: place.run("scan"))(place)
     (place.home.work / "90-1" / "data" / "deep").mkdir(parents=True)
     (place.home.work / ".workers" / "0123456789abcdef").touch()
 

@@ -11,8 +11,11 @@ import pytest
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files import moves
+from jobrunner.files import moves, places, sweeping
+from jobrunner.files.archiving import Archiving
+from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
+from jobrunner.files.logs import logs_of
 from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.linux.processes import BOOT_ID
@@ -29,7 +32,7 @@ def job(attempt: int = 1, **fields: Any) -> Job:
     return Job(attempt=attempt, created_at=0.0, finished_at=None, **values | fields)
 
 
-def ours(_: Job) -> None:
+def ours() -> None:
     """Confirm any claim."""
 
 
@@ -40,12 +43,18 @@ class Home:
         self.path = path
         (others.get("inbox") or path / "inbox").mkdir(parents=True, exist_ok=True)
         self.folders = Folders(folder_settings(path, **others))
-        self.folders.prepare(path)
-        self.taking = Taking(self.folders, ExtractSettings())
+        places.prepare(self.folders, path)
+        disk = moves.Watch(self.folders.work)
+        self.taking = Taking(self.folders, ExtractSettings(), disk)
+        self._archiving = Archiving(self.folders, disk)
 
-    def take(self, job: Job, confirm: Callable[[Job], None]) -> tuple[Workspace, Stage]:
-        taken = self.taking.take(job, confirm)
-        return taken.workspace, taken.stage
+    def take(self, job: Job, confirm: Callable[[], None]) -> tuple[Workspace, Stage]:
+        workspace = self.folders.own(job)
+        return workspace, self.taking.take(job, workspace, confirm).stage
+
+    def archive(self, job: Job) -> object:
+        workspace = self.folders.own(job)
+        return self._archiving.archive({job.name: (workspace, workspace.stage())})
 
     def deliver(self, place: str = "inbox/p", *more: str) -> Path:
         return grow(self.path / place, "p.zip", *more)
@@ -74,14 +83,14 @@ def test_folders_in_the_home_are_made_and_making_them_twice_is_harmless(tmp_path
     (tmp_path / "inbox").mkdir()
     folders = Folders(folder_settings(tmp_path, logs=tmp_path / "deep/er/logs"))
     for _ in range(2):
-        folders.prepare(tmp_path)
+        places.prepare(folders, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "deep", "failed", "inbox", "work"]
     assert (tmp_path / "deep/er/logs").is_dir()
 
 
 def test_an_inbox_is_never_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"the inbox .*/inbox does not exist: create it, or set folders.inbox"):
-        Folders(folder_settings(tmp_path)).prepare(tmp_path)
+        places.prepare(Folders(folder_settings(tmp_path)), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,7 +99,7 @@ def test_a_folder_outside_of_the_home_is_never_made(tmp_path: Path, name: str) -
     home = grow(tmp_path / "home", "inbox/")
     outside = tmp_path / "mnt"
     with pytest.raises(ConfigurationError, match=rf"the {name} folder .*/mnt does not exist: .* set folders.{name}"):
-        Folders(folder_settings(home, **{name: outside})).prepare(home)
+        places.prepare(Folders(folder_settings(home, **{name: outside})), home)
     assert not outside.exists()
 
 
@@ -98,21 +107,21 @@ def test_a_folder_outside_of_the_home_is_never_made(tmp_path: Path, name: str) -
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, name: str) -> None:
     home = grow(tmp_path, "inbox/", name)
     with pytest.raises(ConfigurationError, match=f"folders.{name} is .*, which is not a folder"):
-        Folders(folder_settings(home)).prepare(home)
+        places.prepare(Folders(folder_settings(home)), home)
 
 
 @pytest.mark.parametrize("name", ["archive", "failed"])
 def test_folders_that_no_rename_can_reach_are_refused(tmp_path: Path, elsewhere: Path, name: str) -> None:
     home = grow(tmp_path, "inbox/")
     with pytest.raises(ConfigurationError, match=rf"and {name} \(.*\) are on different filesystems"):
-        Folders(folder_settings(home, **{name: elsewhere})).prepare(home)
+        places.prepare(Folders(folder_settings(home, **{name: elsewhere})), home)
 
 
 @pytest.mark.parametrize(
     ("content", "stage"),
     [
         (("package/",), Stage.TAKEN),
-        (("package/", "data/"), Stage.TAKEN),
+        (("package/", "data-1/"), Stage.TAKEN),
         (("package/", f"handled-{BOOT_ID}/"), Stage.HANDLED),
         (("package/", "handled-of-an-earlier-boot/"), Stage.TAKEN),
         (("package/", "flushed/"), Stage.FLUSHED),
@@ -136,7 +145,7 @@ def test_an_attempt_goes_through_its_stages(home: Home) -> None:
     workspace.record_success()
     assert workspace.stage() is Stage.HANDLED
     home.take(job(), ours)
-    assert home.folders.put_in_archive([job()]) == {}
+    assert home.archive(job()) == {}
     assert workspace.stage() is Stage.MOVED
     assert listing(home.path / "archive/p") == {"p.zip": "x", "result": "x"}
 
@@ -156,7 +165,7 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
     open_then = {int(number) for number in os.listdir("/proc/self/fd")}
     os.mkdir(workspace.data)
     workspace.record_success()
-    home.folders.put_in_archive([job()])
+    home.archive(job())
     assert len(flushed) == 1
     assert open_then.issuperset(flushed)
     assert os.path.samefile(f"/proc/self/fd/{flushed[0]}", home.folders.work)
@@ -185,12 +194,19 @@ def test_progress_is_told_until_all_is_extracted_and_the_disk_gets_it_meanwhile(
 
 
 @pytest.mark.parametrize(
-    "leftover", ["data/half", "handled-of-an-earlier-boot/r", "copying/p.zip", "a-file-of-a-handler"]
+    "leftover",
+    [
+        "data-1/half",
+        "data/of-an-older-jobrunner",
+        "handled-of-an-earlier-boot/r",
+        "copying/p.zip",
+        "a-file-of-a-handler",
+    ],
 )
 def test_what_an_earlier_attempt_left_is_removed_before_the_next(home: Home, leftover: str) -> None:
     home.deliver("work/7-1/package")
     grow(home.path / "work/7-1", leftover)
-    home.workspace().clear()
+    sweeping.clear(home.workspace())
     assert listing(home.path / "work/7-1") == {"package": None, "package/p.zip": "x"}
 
 
@@ -201,14 +217,14 @@ def test_a_sweep_removes_what_is_left_of_a_job_but_never_a_package(home: Home, k
     grow(home.path / "work/7-3", kept)
     grow(home.path / "work/8-1", "data/")
     for _ in range(2):
-        home.taking.sweep(7)
+        sweeping.sweep(home.folders, 7)
     assert sorted(os.listdir(home.folders.work)) == ["7-3", "8-1"]
 
 
 def test_an_ended_jobs_work_folder_goes_unless_its_sender_wrote_into_it(home: Home) -> None:
     grow(home.path / "work", "7-1/emptied/", "7-2/data/half", "7-3/emptied/late")
     for attempt in (1, 2, 3, 4):
-        home.workspace(attempt).remove()
+        sweeping.remove(home.workspace(attempt))
     assert listing(Path(home.folders.work)) == {"7-3": None, "7-3/emptied": None, "7-3/emptied/late": "x"}
 
 
@@ -242,14 +258,14 @@ def test_a_package_is_found_wherever_it_lies(home: Home, place: str | None) -> N
 def test_logs_are_those_that_exist(home: Home) -> None:
     grow(home.path / "logs/p", "1.log", "3.log", "9.log")
     logs = home.path / "logs/p"
-    assert home.folders.logs_of(job(attempt=4)) == {1: str(logs / "1.log"), 3: str(logs / "3.log")}
+    assert logs_of(home.folders, job(attempt=4)) == {1: str(logs / "1.log"), 3: str(logs / "3.log")}
 
 
 def test_a_failed_package_is_put_aside_for_a_new_delivery(home: Home) -> None:
     home.deliver("failed/p", "mine")
     grow(home.path / "failed/p~1", "older")
     for _ in range(2):  # the second time there is nothing to put aside
-        home.folders.put_aside("p")
+        put_aside(home.folders, "p")
     assert listing(home.path / "failed") == {
         "p~1": None,
         "p~1/older": "x",

@@ -42,7 +42,6 @@ def test_filesystems_of_this_machine_are_safe(kind: str) -> None:
 def test_what_we_can_write_is_said_to_be_ours(tmp_path: Path) -> None:
     places.check_writable("the folder", str(tmp_path))
     places.check_database(tmp_path / "new.db")
-    places.check_work(str(tmp_path / "work"), str(tmp_path))
 
 
 def test_a_read_only_filesystem_is_named_as_such() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import ClaimLost, PackageError
-from jobrunner.domain.job import Job
 from jobrunner.files.delivery import Source
 from jobrunner.files.workspace import Stage
 from tests.files.test_folders import Home, elsewhere, home, job, ours
@@ -31,9 +30,9 @@ def test_a_package_is_taken_from_an_earlier_attempt_whose_paths_lead_nowhere_the
 
 
 def test_nothing_is_taken_for_a_job_that_is_somebody_elses_by_now(home: Home) -> None:
-    def lost(job: Job) -> None:
+    def lost() -> None:
         assert home.workspace().path == os.path.join(home.folders.work, os.listdir(home.folders.work)[0])
-        raise ClaimLost(job.name)
+        raise ClaimLost("p")
 
     home.deliver()
     with pytest.raises(ClaimLost):

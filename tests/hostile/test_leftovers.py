@@ -73,7 +73,7 @@ def test_files_of_another_user(home: HostileHome) -> None:
     process = home.start("run", "--drain")
     for attempt in (1, 2):
         wait_until((home.path / f"started-{attempt}").exists)
-        stuck = next(home.work.glob("*-*/data")) / "of-root"
+        stuck = next(home.work.glob("*-*/data-*")) / "of-root"
         stuck.mkdir()
         (stuck / "file").touch()
         (home.path / f"go-{attempt}").touch()

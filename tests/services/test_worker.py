@@ -11,7 +11,7 @@ from jobrunner.domain.events import ClaimGone, Event, JobDone, JobFailed, JobPut
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.retry import put_back
 from jobrunner.files import moves
-from jobrunner.services import worker
+from jobrunner.services import settling
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
 from tests.support import TestHome
@@ -41,7 +41,7 @@ class Scene:
                 self.meanwhile.pop()()
             flush(disk)
 
-        patch.setattr(worker, "BATCH_SECONDS", 60.0)
+        patch.setattr(settling, "BATCH_SECONDS", 60.0)
         patch.setattr(moves.Watch, "flush", flush_and_note)
         home.configure('[retry]\nbackoff = "0.01s"\n')
 
@@ -89,7 +89,7 @@ def test_small_packages_without_a_handler_are_flushed_together(scene: Scene) -> 
 def test_no_package_waits_for_many_others_nor_for_much_nor_for_long(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, flushes: list[int]
 ) -> None:
-    monkeypatch.setattr(worker, limit, value)
+    monkeypatch.setattr(settling, limit, value)
     scene.deliver(*NAMES, size=3_500_000)
     scene.work()
     assert scene.flushes == flushes

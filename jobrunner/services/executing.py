@@ -1,0 +1,96 @@
+"""The second step of an attempt: the handler is run, by whatever can run it."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from jobrunner.domain.job import Outcome
+from jobrunner.domain.outcome import HandlerResult
+from jobrunner.domain.package import Package, shown
+from jobrunner.files import lending, logs
+from jobrunner.files.folders import Folders
+from jobrunner.process import killing
+from jobrunner.process.account import Account
+from jobrunner.process.guard import Guard
+from jobrunner.process.handler import Call
+from jobrunner.process.killing import Left
+from jobrunner.services.attempt import CurrentAttempt
+from jobrunner.services.machine import Machine
+
+
+class Executor(Protocol):
+    """A way to run the handler on a package that is prepared."""
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether it takes no time, so that what comes next can be waited for."""
+
+    def execute(self, attempt: CurrentAttempt) -> HandlerResult:
+        """Run the handler on the attempt's data folder, and return how it ended; nothing that it started is left.
+
+        Raises JobrunnerError where that is not known, OSError.
+        """
+
+    def hold_to_life(self) -> None:
+        """Raise JobrunnerError where it can run nothing any more."""
+
+
+class NoHandler:
+    """What executes where no handler is configured: to extract the zip is all there is to do."""
+
+    is_instant = True
+
+    def execute(self, attempt: CurrentAttempt) -> HandlerResult:
+        """Do nothing, successfully."""
+        return HandlerResult(Outcome.DONE)
+
+    def hold_to_life(self) -> None:
+        """Nothing can be wrong with it."""
+
+
+class LocalExecutor:
+    """Runs the handler on this machine, below a guard."""
+
+    is_instant = False
+
+    def __init__(self, guard: Guard, home: Path, folders: Folders, machine: Machine, account: Account | None) -> None:
+        """`account`: the user that the handler runs as, if not as ours."""
+        self._guard = guard
+        self._home = home
+        self._folders = folders
+        self._machine = machine
+        self._account = account
+
+    def execute(self, attempt: CurrentAttempt) -> HandlerResult:
+        """Run the handler. One that fails while something is wrong with the machine is its victim: that is a fault."""
+        job, workspace = attempt.job, attempt.workspace
+        zip_path = Path(workspace.package, f"{job.name}.zip")
+        package = Package(job.name, Path(workspace.data), zip_path, job.attempt, self._home)
+        call = Call(package, logs.start_log(self._folders, job.name, job.attempt))
+        start = time.monotonic()
+        result = self._run(call, partial(self._hold_up, shown(job.name)))
+        if self._machine.is_replaced:
+            self._machine.hold_up(None)
+        attempt.details = attempt.details._replace(handle=time.monotonic() - start)
+        if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
+            return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
+        return result
+
+    def hold_to_life(self) -> None:
+        """Raise JobrunnerError where the guard was killed."""
+        self._guard.hold_to_life()
+
+    def _run(self, call: Call, held_up: Callable[[Sequence[Left]], None]) -> HandlerResult:
+        """Run the handler; one that has an account of its own owns the data folder meanwhile."""
+        if self._account is None:
+            return self._guard.run(call, held_up)
+        data = str(call.package.data)
+        lending.lend(data, self._account.uid, self._account.gid)
+        result = self._guard.run(call, held_up)
+        refused = lending.take_back(data)
+        return HandlerResult(Outcome.FAILED, refused) if refused and result.outcome is Outcome.DONE else result
+
+    def _hold_up(self, name: str, left: Sequence[Left]) -> None:
+        self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")

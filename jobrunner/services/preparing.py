@@ -1,0 +1,59 @@
+"""The first step of an attempt: the package is taken, and its zip extracted, unless it has been handled already."""
+
+import os
+import time
+
+from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
+from jobrunner.domain.package import shown
+from jobrunner.domain.settings import Settings
+from jobrunner.files import moves, sweeping
+from jobrunner.files.folders import Folders
+from jobrunner.files.taking import SMALL, BeforeLong, Taking
+from jobrunner.files.workspace import Stage
+from jobrunner.services.attempt import CurrentAttempt
+from jobrunner.unzip.extraction import extract
+
+
+class Preparing:
+    """Makes the data folder of an attempt."""
+
+    def __init__(self, settings: Settings, folders: Folders, taking: Taking) -> None:
+        self._settings = settings
+        self._folders = folders
+        self._taking = taking
+
+    def prepare(self, attempt: CurrentAttempt, before_long: BeforeLong) -> bool:
+        """Bring the package into the work folder and extract it; False where an earlier attempt has handled it.
+
+        `before_long` is called before anything that may take long. Raises PackageError, MachineError, StillChanging,
+        ClaimLost, Stopped, OSError, MemoryError.
+        """
+        job, workspace = attempt.job, attempt.workspace
+        taken = self._taking.take(job, workspace, attempt.confirm, before_long)
+        attempt.stage, attempt.size = taken.stage, taken.found.size
+        if attempt.size > SMALL:
+            before_long()
+        if taken.stage >= Stage.HANDLED:
+            return False
+        if taken.stage is not Stage.NEW:
+            sweeping.clear(workspace)
+        if os.path.lexists(self._folders.archived(job.name)):
+            raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
+        self._folders.rights.make_folder(workspace.data)
+        zip_path = f"{workspace.package}/{job.name}.zip"
+        start = time.monotonic()
+        try:
+            encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.found)
+        except UnfinishedZip as error:
+            age = time.time() - os.lstat(zip_path).st_ctime
+            if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
+                raise MachineError(f"{error}; it has changed within intake.settle") from error
+            raise
+        finally:
+            attempt.details = attempt.details._replace(extract=time.monotonic() - start)
+        attempt.details = attempt.details._replace(encoding=encoding)
+        only_the_zip = [f"{job.name}.zip"] if taken.found.entries == 1 else None
+        conflict = moves.first_conflict(workspace.data, workspace.package, only_the_zip)
+        if conflict is not None:
+            raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
+        return True

@@ -1,0 +1,124 @@
+"""What a worker writes into the database: itself, its claims and how they end. Each is retried until it works."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from jobrunner.domain.errors import ClaimLost
+from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.moment import Moment, Now
+from jobrunner.domain.retry import Decision
+from jobrunner.linux.processes import Process
+from jobrunner.process.signals import StopRequest
+from jobrunner.services.attempt import Done, Ending, Failed, PutOff
+from jobrunner.services.machine import Machine
+from jobrunner.store.database import Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.workers import Workers
+
+
+class Recording:
+    """One worker's. Raises Stopped where a signal asks to stop before something could be recorded."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        workers: Workers,
+        machine: Machine,
+        asked_to_stop: StopRequest,
+        now: Now,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._workers = workers
+        self._machine = machine
+        self._asked_to_stop = asked_to_stop
+        self._now = now
+        self._worker_id = 0
+
+    def register(self, token: str, supervisor: str) -> None:
+        """Record that the worker has started, under a token whose lock it holds."""
+
+        def register() -> int:
+            with self._database.write():
+                return self._workers.register(token, supervisor, Process.own(), self._now().wall)
+
+        self._worker_id = self._machine.until_it_works(register)
+
+    def end(self) -> None:
+        """Record that the worker has ended."""
+
+        def end() -> None:
+            with self._database.write():
+                self._workers.end(self._worker_id, self._now().wall)
+
+        self._machine.until_it_works(end)
+
+    def claim(self) -> Job | None:
+        """Claim the next job that is ready."""
+        return self._machine.until_it_works(partial(self._claim, durable=True))
+
+    def claim_in_a_batch(self) -> Job | None:
+        """Claim the next job, which a power cut may undo until the next ending is recorded; none if we are to stop."""
+        if self._asked_to_stop():
+            return None
+        return self._machine.until_it_works(partial(self._claim, durable=False))
+
+    def claim_to_cancel(self, job: Job) -> Job | None:
+        """Claim a queued job that is to be put in the failed folder; None where it is not queued any more."""
+        with self._database.write():
+            return self._jobs.claim_cancelled(job, self._worker_id, self._now())
+
+    def confirming(self, job: Job) -> Callable[[], None]:
+        """Return what raises ClaimLost where a claimed job is somebody else's by now."""
+        return partial(self._machine.until_it_works, partial(self._jobs.confirm, job))
+
+    def attempts(self, job: Job) -> list[Attempt]:
+        """Return the attempts at a job, the first one first."""
+        return self._machine.until_it_works(partial(self._jobs.attempts, job))
+
+    def newest(self, job: Job) -> Job:
+        """Return a job as it is by now: it may be condemned since."""
+        return self._machine.until_it_works(partial(self._jobs.get, job.id)) or job
+
+    def condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
+        """Record that a job fails, and as what it is going to lie in the failed folder. Raises ClaimLost."""
+
+        def condemn() -> None:
+            with self._database.write():
+                self._jobs.condemn(job, decision, failed_name, error_name)
+
+        self._machine.until_it_works(condemn)
+
+    def record(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
+        """Record these endings and claim the next job in the same transaction.
+
+        Return that job, and which endings could not be recorded: the jobs are somebody else's by now.
+        """
+        return self._machine.until_it_works(partial(self._record, endings, claim=claim))
+
+    def _claim(self, *, durable: bool) -> Job | None:
+        with self._database.write(durable=durable):
+            return self._jobs.claim(self._worker_id, self._now())
+
+    def _record(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
+        now = self._now()
+        is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
+        claim = claim and not is_held_up and not self._asked_to_stop() and not self._machine.is_replaced
+        with self._database.write():  # all others wait meanwhile
+            lost = [ending for ending in endings if not self._has_recorded(ending, now)]
+            return self._jobs.claim(self._worker_id, now) if claim else None, lost
+
+    def _has_recorded(self, ending: Ending, now: Moment) -> bool:
+        job, details = ending.attempt.job, ending.attempt.details
+        try:
+            match ending:
+                case Done():
+                    self._jobs.complete(job, details, now.wall)
+                case Failed(_, outcome, error, place, left_in_inbox):
+                    self._jobs.fail(job, outcome, error, place, details, now.wall, left_in_inbox=left_in_inbox)
+                case PutOff(_, outcome, decision):
+                    self._jobs.requeue(job, outcome, decision, now, details)
+        except ClaimLost:
+            return False
+        return True

@@ -1,0 +1,204 @@
+"""The last step of an attempt: what its result means, and where its package goes: to archive, to failed, or nowhere."""
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from jobrunner.domain.errors import MachineError, NotTaken, PackageError, StillChanging, in_words
+from jobrunner.domain.events import ClaimGone, Emit, JobDone, JobFailed, JobPutOff
+from jobrunner.domain.job import Job, Outcome
+from jobrunner.domain.outcome import HandlerResult
+from jobrunner.domain.package import shown
+from jobrunner.domain.retry import MAX_CHANGES, Decision, RetryPolicy, as_it_stands, changes_in_a_row, decide, put_back
+from jobrunner.files import moves, sweeping
+from jobrunner.files.archiving import Archiving
+from jobrunner.files.failing import Failing
+from jobrunner.files.taking import SMALL
+from jobrunner.files.workspace import Stage, Workspace
+from jobrunner.services.attempt import CurrentAttempt, Done, Ending, Failed, PutOff
+from jobrunner.services.machine import Machine
+from jobrunner.services.recording import Recording
+
+#: What goes to the archive together, at most: so many packages, of so many bytes, within so many seconds.
+BATCH_PACKAGES = 128
+BATCH_BYTES = 8 * 2**20
+BATCH_SECONDS = 0.4
+
+
+class Settling:
+    """Packages that are quick to handle go to the archive together: one flush and one commit are for all of them."""
+
+    def __init__(
+        self,
+        archiving: Archiving,
+        failing: Failing,
+        recording: Recording,
+        machine: Machine,
+        policy: RetryPolicy,
+        emit: Emit,
+        *,
+        has_handler: bool,
+    ) -> None:
+        """Without a handler an attempt takes no time, so that the end of one can wait for the next one's."""
+        self._archiving = archiving
+        self._failing = failing
+        self._recording = recording
+        self._machine = machine
+        self._policy = policy
+        self._emit = emit
+        self._has_handler = has_handler
+        self._ready: list[CurrentAttempt] = []  # empty unless a claimed job goes before
+        self._ready_since, self._ready_size = 0.0, 0
+
+    def result_of(self, attempt: CurrentAttempt, error: Exception) -> HandlerResult:
+        """Return what an attempt has come to that met this error. Raises Stopped."""
+        if isinstance(error, StillChanging):
+            attempts = self._recording.attempts(attempt.job)
+            if changes_in_a_row(attempts[:-1]) + 1 >= MAX_CHANGES:  # the last one is this one
+                return HandlerResult(Outcome.REJECTED, f"{error.reason}, and so at each of {MAX_CHANGES} tries")
+        if isinstance(error, PackageError):
+            return HandlerResult(Outcome.REJECTED, str(error))
+        return HandlerResult(Outcome.FAULT, _in_words(error))
+
+    def settle(self, attempt: CurrentAttempt, result: HandlerResult) -> Job | None:
+        """Do what follows from the result, record it, and return the next job, claimed already. Raises Stopped."""
+        if result.outcome is Outcome.DONE and attempt.stage < Stage.HANDLED:
+            result = self._record_success(attempt)
+        match result.outcome:
+            case Outcome.DONE:
+                if not self._ready:
+                    self._ready_since, self._ready_size = time.monotonic(), 0
+                self._ready.append(attempt)
+                self._ready_size += attempt.size
+                return self._go_on()
+            case Outcome.FAULT:
+                return self.finish([self._put_off(attempt, result.error)])
+        jitter = random.random()
+        decision = decide(attempt.job, result.outcome, result.error, self._policy, jitter=jitter)
+        if decision.condemned:
+            return self.finish([self._failed(attempt, result.outcome, decision)])
+        sweeping.free_disk(attempt.workspace)
+        return self.finish([PutOff(attempt, result.outcome, decision)])
+
+    def fail(self, attempt: CurrentAttempt) -> Job | None:
+        """Settle a job whose failure was decided by an earlier attempt, and return the next one. Raises Stopped."""
+        return self.finish([self._failed(attempt, Outcome.FAILED, as_it_stands(attempt.job))])
+
+    def before_long(self) -> None:
+        """Let nothing wait that is ready: what comes now may take long. Raises Stopped."""
+        if self._ready:
+            self.finish(claim=False)
+
+    def finish(self, endings: Sequence[Ending] = (), *, claim: bool = True) -> Job | None:
+        """Archive what is ready, record all endings and, in one transaction with that, claim the next job.
+
+        Raises Stopped.
+        """
+        endings = [*self._archive(), *endings]
+        following, lost = self._recording.record(endings, claim=claim)
+        for ending in endings:
+            job, workspace = ending.attempt.job, ending.attempt.workspace
+            if ending in lost:
+                self._emit(ClaimGone(job.name))
+                continue
+            match ending:
+                case Done(_, seconds):
+                    sweeping.remove(workspace)
+                    self._emit(JobDone(job.name, seconds))
+                case Failed(_, _, error):
+                    sweeping.remove(workspace)
+                    self._emit(JobFailed(job.name, error))
+                case PutOff(_, _, decision, None):
+                    self._emit(JobPutOff(job.name, decision.reason or "", decision.delay or 0))
+                case PutOff(_, _, _, trouble):
+                    self._machine.wait_until_well(trouble)
+        return following
+
+    def _record_success(self, attempt: CurrentAttempt) -> HandlerResult:
+        """Record it if what the handler left can be archived; a trouble of the machine's is waited for before."""
+        workspace = attempt.workspace
+        try:
+            if self._has_handler:
+                fault = _fault_of(workspace)
+                if fault:
+                    self._machine.wait_until_well(self._machine.look())
+                    fault = _fault_of(workspace)
+                if fault:
+                    return HandlerResult(Outcome.FAILED, fault)
+            try:
+                workspace.record_success()
+            except OSError:
+                self._machine.wait_until_well(self._machine.probe())
+                workspace.record_success()
+        except OSError as error:
+            return HandlerResult(Outcome.FAULT, in_words(error))
+        attempt.stage = Stage.HANDLED
+        return HandlerResult(Outcome.DONE)
+
+    def _go_on(self) -> Job | None:
+        """Return a next job whose package can go to the archive with those that are ready; else these do now."""
+        if self._can_wait() and (following := self._recording.claim_in_a_batch()):
+            return following
+        return self.finish()
+
+    def _can_wait(self) -> bool:
+        if self._has_handler or self._ready[-1].size > SMALL or len(self._ready) >= BATCH_PACKAGES:
+            return False
+        is_young = time.monotonic() - self._ready_since < BATCH_SECONDS
+        return is_young and self._ready_size < BATCH_BYTES
+
+    def _archive(self) -> list[Ending]:
+        ready, self._ready = self._ready, []
+        if not ready:
+            return []
+        start = time.monotonic()
+        faults = self._archiving.archive({each.job.name: (each.workspace, each.stage) for each in ready})
+        now = time.monotonic()
+        endings: list[Ending] = []
+        for attempt in ready:
+            if fault := faults.get(attempt.job.name):
+                endings.append(self._put_off(attempt, _in_words(fault)))
+            else:
+                attempt.details = attempt.details._replace(archive=now - start)
+                endings.append(Done(attempt, now - attempt.began))
+        return endings
+
+    def _failed(self, attempt: CurrentAttempt, outcome: Outcome, decision: Decision) -> Ending:
+        job, reason = attempt.job, decision.reason or ""
+        place, left_in_inbox = None, None
+        try:
+            try:
+                place = self._failing.put_in_failed(
+                    job, reason, attempt.confirm, partial(self._recording.condemn, job, decision)
+                )
+            except NotTaken:
+                left_in_inbox = self._failing.leave_in_inbox(job)
+        except PackageError:  # it is nowhere: the failure is recorded all the same
+            pass
+        except (MachineError, OSError) as fault:
+            return self._put_off(attempt, _in_words(fault))
+        return Failed(attempt, outcome, reason, place, left_in_inbox)
+
+    def _put_off(self, attempt: CurrentAttempt, fault: str) -> PutOff:
+        """Put a job off for the machine's fault: with a growing wait where only this package meets it."""
+        sweeping.free_disk(attempt.workspace)
+        trouble = self._machine.probe()
+        job = self._recording.newest(attempt.job)
+        if trouble:
+            return PutOff(attempt, Outcome.FAULT, put_back(job, fault), trouble)
+        decision = decide(job, Outcome.FAULT, fault, self._policy, jitter=random.random())
+        return PutOff(attempt, Outcome.FAULT, decision)
+
+
+def _fault_of(workspace: Workspace) -> str | None:
+    """Say why what the handler left cannot be archived; None if it can."""
+    if os.path.islink(workspace.data) or not os.path.isdir(workspace.data):
+        return "the handler removed its data folder"
+    conflict = moves.first_conflict(workspace.data, workspace.package)
+    return conflict and f"the handler wrote {shown(conflict)}, which the sender has delivered, too"
+
+
+def _in_words(fault: Exception) -> str:
+    return in_words(fault) if isinstance(fault, OSError | MemoryError) else str(fault)

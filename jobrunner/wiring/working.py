@@ -1,0 +1,35 @@
+"""A worker with all that it works by."""
+
+from jobrunner.files.archiving import Archiving
+from jobrunner.files.failing import Failing
+from jobrunner.files.moves import Watch
+from jobrunner.files.taking import Taking
+from jobrunner.process.signals import StopRequest
+from jobrunner.services.executing import Executor
+from jobrunner.services.machine import Machine
+from jobrunner.services.pipeline import Pipeline
+from jobrunner.services.preparing import Preparing
+from jobrunner.services.recording import Recording
+from jobrunner.services.settling import Settling
+from jobrunner.services.worker import Worker
+from jobrunner.wiring.home import Home
+
+
+def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) -> Worker:
+    """Return a worker of a home that runs the handler by this executor."""
+    settings, folders = home.settings, home.folders
+    disk = Watch(folders.work)
+    taking = Taking(folders, settings.extract, disk)
+    recording = Recording(home.database, home.jobs, home.workers, machine, stop, home.clock)
+    settling = Settling(
+        Archiving(folders, disk),
+        Failing(folders, taking),
+        recording,
+        machine,
+        settings.retry_policy,
+        home.emit,
+        has_handler=not executor.is_instant,
+    )
+    preparing = Preparing(settings, folders, taking)
+    pipeline = Pipeline(folders, preparing, executor, settling, recording, home.emit)
+    return Worker(home.jobs, pipeline, recording, machine, stop, home.clock)
