@@ -27,8 +27,7 @@ from jobrunner.process.killing import Left
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
 from jobrunner.services.failing import Failing
 from jobrunner.services.machine import Machine
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
+from jobrunner.store.store import Store
 from jobrunner.unzip.extraction import extract
 
 
@@ -40,16 +39,15 @@ class AttemptRunner:
         settings: Settings,
         folders: Folders,
         taking: Taking,
-        database: Database,
-        jobs: Jobs,
+        store: Store,
         guard: Guard | None,
         machine: Machine,
     ) -> None:
         self._settings = settings
         self._folders = folders
         self._taking = taking
-        self._failing = Failing(folders, taking, database, jobs, machine)
-        self._jobs = jobs
+        self._failing = Failing(folders, taking, store, machine)
+        self._store = store
         self._guard = guard
         self._account = Account.of(settings.process.user) if guard else None
         self._machine = machine
@@ -114,7 +112,7 @@ class AttemptRunner:
         except PackageError as error:
             return HandlerResult(Outcome.REJECTED, str(error))
         except StillChanging as change:
-            attempts = self._machine.until_it_works(partial(self._jobs.attempts, job))
+            attempts = self._machine.until_it_works(partial(self._store.attempts.of_job, job))
             if changes_in_a_row(attempts[:-1]) + 1 < MAX_CHANGES:  # the last one is this one
                 return HandlerResult(Outcome.FAULT, str(change))
             return HandlerResult(Outcome.REJECTED, f"{change.reason}, and so at each of {MAX_CHANGES} tries")
@@ -204,7 +202,7 @@ class AttemptRunner:
         """Put a job off for the machine's fault: with a growing wait where only this package meets it."""
         self._discard(job)
         trouble = self._machine.probe()
-        job_now = self._machine.until_it_works(lambda: self._jobs.get(job.id)) or job  # it may be condemned since
+        job_now = self._machine.until_it_works(lambda: self._store.jobs.get(job.id)) or job  # it may be condemned since
         if trouble:
             decision = put_back(job_now, fault)
         else:

@@ -12,18 +12,16 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import Workspace
 from jobrunner.services.machine import Machine
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
+from jobrunner.store.store import Store
 
 
 class Failing:
     """Each step is recorded before it is taken: a crash between the two is found out by the next attempt."""
 
-    def __init__(self, folders: Folders, taking: Taking, database: Database, jobs: Jobs, machine: Machine) -> None:
+    def __init__(self, folders: Folders, taking: Taking, store: Store, machine: Machine) -> None:
         self._folders = folders
         self._taking = taking
-        self._database = database
-        self._jobs = jobs
+        self._store = store
         self._machine = machine
 
     def put_in_failed(self, job: Job, decision: Decision) -> tuple[str, str]:
@@ -61,7 +59,7 @@ class Failing:
 
     def confirm(self, job: Job) -> None:
         """Raise ClaimLost where the job is somebody else's by now, Stopped."""
-        self._machine.until_it_works(partial(self._jobs.confirm, job))
+        self._machine.until_it_works(partial(self._store.queue.confirm, job))
 
     def _move(self, job: Job, workspace: Workspace, decision: Decision, left_out: Sequence[str]) -> tuple[str, str]:
         while True:
@@ -78,8 +76,8 @@ class Failing:
             return failed_name, error_name
 
     def _condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
-        with self._database.write():
-            self._jobs.condemn(job, decision, failed_name, error_name)
+        with self._store.write():
+            self._store.queue.condemn(job, decision, failed_name, error_name)
 
 
 def _write(path: str, reason: str, left_out: Sequence[str]) -> None:

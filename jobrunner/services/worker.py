@@ -7,15 +7,13 @@ from functools import partial
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.events import ClaimGone, Emit, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Job
-from jobrunner.domain.moment import Moment, Now
+from jobrunner.domain.moment import Moment
 from jobrunner.linux.processes import Process
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import AttemptRunner, Ready
 from jobrunner.services.ending import Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 #: How long an idle worker sleeps before it looks again, in seconds: doubled from the first to the last.
 _SHORTEST_SLEEP = 0.01
@@ -32,23 +30,17 @@ class Worker:
 
     def __init__(
         self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
+        store: Store,
         attempts: AttemptRunner,
         machine: Machine,
         asked_to_stop: StopRequest,
         emit: Emit,
-        now: Now,
     ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+        self._store = store
         self._attempts = attempts
         self._machine = machine
         self._asked_to_stop = asked_to_stop
         self._emit = emit
-        self._now = now
         self._id = 0
         self._ready: list[Ready] = []  # empty unless a claimed job goes before
         self._ready_size = 0
@@ -70,7 +62,7 @@ class Worker:
                     self._machine.wait_until_well(self._machine.probe())
                     probed = True
                 job = self._machine.until_it_works(self._claim)
-            elif drain and not self._machine.until_it_works(self._jobs.any_pending):
+            elif drain and not self._machine.until_it_works(self._store.jobs.any_pending):
                 break
             else:
                 self._asked_to_stop(sleep)
@@ -79,29 +71,29 @@ class Worker:
 
     def cancel(self, token: str, job: Job) -> None:
         """Put one queued job in the failed folder, as cancelled. Raises StoreError, Stopped."""
-        with self._database.write():
-            now = self._now()
-            self._id = self._workers.register(token, token, Process.own(), now.wall)
-            claimed = self._jobs.claim_cancelled(job, self._id, now)
+        with self._store.write():
+            now = self._store.now()
+            self._id = self._store.workers.register(token, token, Process.own(), now.wall)
+            claimed = self._store.queue.claim_cancelled(job, self._id, now)
         if claimed:
             self._attempt(claimed)
         self._machine.until_it_works(self._end)
 
     def _register(self, token: str, supervisor: str) -> None:
-        with self._database.write():
-            self._id = self._workers.register(token, supervisor, Process.own(), self._now().wall)
+        with self._store.write():
+            self._id = self._store.workers.register(token, supervisor, Process.own(), self._store.now().wall)
 
     def _end(self) -> None:
-        with self._database.write():
-            self._workers.end(self._id, self._now().wall)
+        with self._store.write():
+            self._store.workers.end(self._id, self._store.now().wall)
 
     def _any_ready(self) -> bool:
         self._attempts.hold_to_guard()
-        return self._jobs.any_ready(self._now())
+        return self._store.jobs.any_ready(self._store.now())
 
     def _claim(self, *, durable: bool = True) -> Job | None:
-        with self._database.write(durable=durable):
-            return self._jobs.claim(self._id, self._now())
+        with self._store.write(durable=durable):
+            return self._store.queue.claim(self._id, self._store.now())
 
     def _attempt(self, job: Job) -> Job | None:
         """Run an attempt and return the next job, claimed already; None if there is none.
@@ -162,20 +154,20 @@ class Worker:
 
     def _record_and_claim(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
         """Return the next job, and which endings could not be recorded: the jobs are somebody else's by now."""
-        now = self._now()
+        now = self._store.now()
         is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
         claim = claim and not is_held_up and not self._asked_to_stop() and not self._machine.is_replaced
-        with self._database.write():  # all others wait meanwhile
+        with self._store.write():  # all others wait meanwhile
             lost = [ending for ending in endings if not self._record(ending, now)]
-            return self._jobs.claim(self._id, now) if claim else None, lost
+            return self._store.queue.claim(self._id, now) if claim else None, lost
 
     def _record(self, ending: Ending, now: Moment) -> bool:
         try:
             match ending:
                 case Done():
-                    self._jobs.complete(ending.job, ending.details, now.wall)
+                    self._store.queue.complete(ending.job, ending.details, now.wall)
                 case Failed():
-                    self._jobs.fail(
+                    self._store.queue.fail(
                         ending.job,
                         ending.outcome,
                         ending.error,
@@ -185,7 +177,7 @@ class Worker:
                         left_in_inbox=ending.left_in_inbox,
                     )
                 case PutOff():
-                    self._jobs.requeue(ending.job, ending.outcome, ending.decision, now, ending.details)
+                    self._store.queue.requeue(ending.job, ending.outcome, ending.decision, now, ending.details)
         except ClaimLost:
             return False
         return True

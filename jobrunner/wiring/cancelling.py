@@ -13,10 +13,10 @@ from jobrunner.wiring.recovering import recovery
 
 def cancelling(home: Home) -> Cancelling:
     """Return the cancelling of a home, with a worker of its own."""
-    settings, folders, database, jobs, workers = home.settings, home.folders, home.database, home.jobs, home.workers
+    settings, folders, store = home.settings, home.folders, home.store
     at_once = StopRequest(())
     at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
-    machine = Machine(folders, settings.extract.keep_free, database, workers, lambda trouble: None, at_once)
-    attempts = AttemptRunner(settings, folders, home.taking, database, jobs, None, machine)
-    mover = Worker(database, jobs, workers, attempts, machine, at_once, home.emit, home.clock)
-    return Cancelling(database, jobs, workers, folders, home.presence, recovery(home), mover)
+    machine = Machine(folders, settings.extract.keep_free, store, lambda trouble: None, at_once)
+    attempts = AttemptRunner(settings, folders, home.taking, store, None, machine)
+    mover = Worker(store, attempts, machine, at_once, home.emit)
+    return Cancelling(store, folders, home.presence, recovery(home), mover)
