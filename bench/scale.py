@@ -24,7 +24,6 @@ from servers import PEERS
 
 from jobrunner.domain.job import Details
 from jobrunner.linux.processes import Process
-from jobrunner.store.workers import Workers
 from jobrunner.wiring.home import Home, load_settings, open_home
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -50,11 +49,11 @@ def make_home(folder: Path, inbox: Path, done: int) -> Home:
     (folder / "jobrunner.toml").write_text(f"[folders]\ninbox = {json.dumps(str(inbox))}\n")
     home = open_home(load_settings(folder), lambda _event: None)
     now = time.time()
-    with home.database.write():
-        worker_id = Workers(home.database).register("bench", "bench", Process.own(), now)
-        home.database.execute(_FILL_JOBS, {"count": done, "now": now, "span": DAYS})
-        home.database.execute(_FILL_ATTEMPTS, {"worker_id": worker_id})
-        Workers(home.database).end(worker_id, now)
+    with home.store.write():
+        worker_id = home.store.workers.register("bench", "bench", Process.own(), now)
+        home.store.database.execute(_FILL_JOBS, {"count": done, "now": now, "span": DAYS})
+        home.store.database.execute(_FILL_ATTEMPTS, {"worker_id": worker_id})
+        home.store.workers.end(worker_id, now)
     return home
 
 
@@ -83,7 +82,7 @@ def show_status(home: Home) -> None:
 
 def query(home: Home) -> None:
     """Ask the database what `status` asks it."""
-    now, jobs = home.clock(), home.jobs
+    now, jobs = home.store.now(), home.store.jobs
     jobs.counts(now)
     jobs.done_within(60, now)
     jobs.done_within(3600, now)
@@ -96,19 +95,19 @@ def claims(homes: list[Home], count: int, rounds: int) -> list[list[float]]:
     """Return the seconds of claims in each home, which take turns."""
     workers = []
     for home in homes:
-        with home.database.write():
-            worker_id = Workers(home.database).register("claims", "bench", Process.own(), time.time())
-            workers.append((home, worker_id, home.jobs.claim(worker_id, home.clock())))
+        with home.store.write():
+            worker_id = home.store.workers.register("claims", "bench", Process.own(), time.time())
+            workers.append((home, worker_id, home.store.queue.claim(worker_id, home.store.now())))
     costs: list[list[float]] = [[] for _ in homes]
     for number in range(rounds + 1):
         for place, (home, worker_id, job) in enumerate(workers):
             for _ in range(count):
                 assert job is not None
                 start = time.perf_counter()
-                with home.database.write():
-                    now = home.clock()
-                    home.jobs.complete(job, Details(), now.wall)
-                    job = home.jobs.claim(worker_id, now)  # noqa: PLW2901
+                with home.store.write():
+                    now = home.store.now()
+                    home.store.queue.complete(job, Details(), now.wall)
+                    job = home.store.queue.claim(worker_id, now)  # noqa: PLW2901
                 if number:  # the first round warms up
                     costs[place].append(time.perf_counter() - start)
             workers[place] = home, worker_id, job
@@ -129,7 +128,7 @@ def measure(base: Path, sizes: list[int], packages: int, rounds: int) -> Costs:
     costs["status, its survey of the inbox"] = [median(home.intake.survey, rounds) for home in homes]
     costs["claim and completion"] = [statistics.median(found) for found in claims(homes, 100, rounds * 4)]
     for home in homes:
-        home.database.close()
+        home.store.close()
     return costs
 
 

@@ -26,7 +26,7 @@ _TOP = os.getpid()
 class Kill:
     """One place to die at.
 
-    `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Jobs. Its calls
+    `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Queue. Its calls
     count whose arguments match `matching` (and that succeed, for "after"); the process dies at the `call`-th of its
     calls, and in all no more than `times` processes die. With `alone`, only this process dies, else the whole tree.
     With `stops`, this process is stopped instead (SIGSTOP), until somebody lets it go on.
@@ -102,10 +102,10 @@ def _wrap_function(kill: Kill, die_if_it_is_time: Callable[[], None]) -> None:
 def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) -> None:
     """Die when the step is executed but not committed ("before"), or as soon as it is ("after")."""
     from jobrunner.store.database import Database
-    from jobrunner.store.jobs import Jobs
+    from jobrunner.store.queue import Queue
 
     taken: list[str] = []
-    original, write = getattr(Jobs, step), Database.write
+    original, write = getattr(Queue, step), Database.write
 
     def wrapped(*arguments: Any, **options: Any) -> Any:
         result = original(*arguments, **options)
@@ -123,7 +123,7 @@ def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) ->
         if taken and when == "after":
             die_if_it_is_time()
 
-    setattr(Jobs, step, wrapped)
+    setattr(Queue, step, wrapped)
     setattr(Database, "write", wrapped_write)  # noqa: B010  (an assignment to a method)
 
 

@@ -118,7 +118,7 @@ def story(home: TestHome, name: str = "p") -> Story:
     try:
         return opened.report.story(opened.report.find(name))
     finally:
-        opened.database.close()
+        opened.store.close()
 
 
 def outcomes(home: TestHome, name: str = "p") -> list[str]:

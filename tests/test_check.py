@@ -26,7 +26,7 @@ def opened(home: TestHome) -> Iterator[Home]:
     try:
         yield services
     finally:
-        services.database.close()
+        services.store.close()
 
 
 def scan(home: TestHome) -> None:
@@ -53,7 +53,7 @@ def repair(home: TestHome) -> list[Kind]:
 
 def state(home: TestHome, name: str) -> str | None:
     with opened(home) as services:
-        job = services.jobs.find(name)
+        job = services.store.jobs.find(name)
         return job and job.state.value
 
 
@@ -204,7 +204,7 @@ def test_ids_that_stand_on_something_are_never_given_to_another_job(settled: Tes
     settled.package("fresh")
     scan(settled)
     with opened(settled) as services:
-        job = services.jobs.find("fresh")
+        job = services.store.jobs.find("fresh")
     assert job is not None
     assert job.id == 10
 
@@ -241,7 +241,7 @@ def test_while_workers_are_at_it_nothing_is_found(home: TestHome) -> None:
     wait_until(lambda: home.path.joinpath("jobrunner.db").exists() and state(home, "p0"))
     looks = 0
     with opened(home) as services:
-        while services.jobs.any_pending():
+        while services.store.jobs.any_pending():
             assert checking(services).check().differences == []
             looks += 1
     assert looks > 5

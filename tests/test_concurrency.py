@@ -12,9 +12,8 @@ from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.linux.processes import Process
 from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import migrate
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -26,18 +25,18 @@ def present() -> Moment:
     return Moment(time.time(), time.time())
 
 
-def _open(path: Path) -> tuple[Database, Jobs]:
-    database = Database(path)
-    database.open()
-    return database, Jobs(database, max_wait=60)
+def _open(path: Path) -> Store:
+    store = Store(Database(path), max_wait=60)
+    store.open()
+    return store
 
 
 def _queue(path: Path, count: int) -> None:
-    database, jobs = _open(path)
-    migrate(database)
-    with database.write():
-        assert jobs.enqueue((f"p{number:05}" for number in range(count)), time.time()) == count
-    database.close()
+    store = _open(path)
+    migrate(store.database)
+    with store.write():
+        assert store.queue.enqueue((f"p{number:05}" for number in range(count)), time.time()) == count
+    store.close()
 
 
 def _work(path: Path, number: int, start: Barrier, answer: Connection, put_off: bool) -> None:
@@ -47,24 +46,24 @@ def _work(path: Path, number: int, start: Barrier, answer: Connection, put_off: 
     """
     claims: list[Claim] = []
     try:
-        database, jobs = _open(path)
-        with database.write():
-            worker = Workers(database).register(f"token-{number}", "supervisor", Process.own(), time.time())
+        store = _open(path)
+        with store.write():
+            worker = store.workers.register(f"token-{number}", "supervisor", Process.own(), time.time())
         start.wait()
         job = None
         while True:
-            with database.write():
+            with store.write():
                 if job and put_off and job.attempt == 1:
                     decision = Decision(1, 0, 0, 0, reason="once more")
-                    jobs.requeue(job, Outcome.FAILED, decision, present())
+                    store.queue.requeue(job, Outcome.FAILED, decision, present())
                 elif job:
-                    jobs.complete(job, Details(), time.time())
-                job = jobs.claim(worker, present())
+                    store.queue.complete(job, Details(), time.time())
+                job = store.queue.claim(worker, present())
                 if job:
                     claims.append((time.monotonic(), job.id))
-            if job is None and not jobs.any_pending():
+            if job is None and not store.jobs.any_pending():
                 break
-        database.close()
+        store.close()
         answer.send(claims)
     except BaseException as error:
         answer.send(f"{type(error).__name__}: {error}")
@@ -106,10 +105,10 @@ def test_eight_processes_claim_each_of_2000_jobs_exactly_once_and_the_oldest_fir
     claims = sorted(claim for of_one in _run(path, 8) for claim in of_one)
     assert [job_id for _, job_id in claims] == list(range(1, 2001))
     assert _attempts(path) == [(job_id, 1, "done") for job_id in range(1, 2001)]
-    database, jobs = _open(path)
-    assert jobs.counts(present()) == {"queued": 0, "waiting": 0, "running": 0, "done": 2000, "failed": 0}
-    assert jobs.held_by(1) == []
-    database.close()
+    store = _open(path)
+    assert store.jobs.counts(present()) == {"queued": 0, "waiting": 0, "running": 0, "done": 2000, "failed": 0}
+    assert store.jobs.held_by(1) == []
+    store.close()
 
 
 def test_three_workers_get_fair_shares(tmp_path: Path) -> None:
@@ -144,18 +143,18 @@ def test_scanners_that_find_the_same_packages_at_once_queue_each_once(tmp_path: 
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * scanners
-    database, jobs = _open(path)
-    assert jobs.counts(present())["queued"] == 300
-    known = jobs.known(f"p{number:05}" for number in range(300))
+    store = _open(path)
+    assert store.jobs.counts(present())["queued"] == 300
+    known = store.jobs.known(f"p{number:05}" for number in range(300))
     assert sorted(known, key=lambda name: known[name].id) == [f"p{number:05}" for number in range(300)]
     assert {job.state for job in known.values()} == {State.QUEUED}
-    database.close()
+    store.close()
 
 
 def _enqueue(path: Path, start: Barrier) -> None:
-    database, jobs = _open(path)
+    store = _open(path)
     start.wait()
     for first in range(0, 300, 10):
-        with database.write():
-            jobs.enqueue((f"p{number:05}" for number in range(first, first + 10)), time.time())
-    database.close()
+        with store.write():
+            store.queue.enqueue((f"p{number:05}" for number in range(first, first + 10)), time.time())
+    store.close()

@@ -12,7 +12,6 @@ import pytest
 from jobrunner.domain.events import Event, JobRecovered, Trouble
 from jobrunner.linux.processes import Process
 from jobrunner.process.handler import WORKER_VARIABLE
-from jobrunner.store.workers import Workers
 from jobrunner.wiring.home import Home, load_settings, open_home
 from jobrunner.wiring.recovering import recovery
 from tests.support import TestHome, clean_environment
@@ -28,11 +27,11 @@ def opened(home: TestHome) -> Iterator[tuple[Home, list[Event]]]:
     made.intake.scan()
     events.clear()
     for number, token in enumerate(("a" * 16, "b" * 16)):
-        with made.database.write():
-            worker = Workers(made.database).register(token, "nobody", Process(1000 + number, 1, "a-boot"), 0)
-            assert made.jobs.claim(worker, made.clock())
+        with made.store.write():
+            worker = made.store.workers.register(token, "nobody", Process(1000 + number, 1, "a-boot"), 0)
+            assert made.store.queue.claim(worker, made.store.now())
     yield made, events
-    made.database.close()
+    made.store.close()
 
 
 @pytest.fixture
@@ -65,11 +64,11 @@ def test_the_others_are_recovered_meanwhile_and_it_is_said_once(
     assert isinstance(trouble, Trouble)
     assert f"process {stuck.pid} of a dead worker was killed, but does not end" in trouble.error
     assert recovered == JobRecovered("b", "jobrunner was stopped while it ran", condemned=False)
-    assert [(job.state, job.worker_id) for job in map(home.jobs.find, ("a", "b")) if job] == [
+    assert [(job.state, job.worker_id) for job in map(home.store.jobs.find, ("a", "b")) if job] == [
         ("running", 1),
         ("queued", None),
     ]
     os.kill(stuck.pid, signal.SIGKILL)
     stuck.wait()
     assert recovering.run() == set()
-    assert [job.state for job in map(home.jobs.find, ("a", "b")) if job] == ["queued", "queued"]
+    assert [job.state for job in map(home.store.jobs.find, ("a", "b")) if job] == ["queued", "queued"]

@@ -49,7 +49,7 @@ def test_settle_waits_until_nothing_in_the_package_has_changed_for_so_long(home:
     service = home.open()
     assert wait_until(lambda: service.intake.scan().new) == 1
     newest = max(path.lstat().st_ctime for path in (package, *package.rglob("*")))
-    job = service.jobs.find("p")
+    job = service.store.jobs.find("p")
     assert job is not None
     assert job.created_at - newest >= 2
 
@@ -57,12 +57,12 @@ def test_settle_waits_until_nothing_in_the_package_has_changed_for_so_long(home:
 def test_a_package_counts_as_queued_from_when_it_is_not_from_when_the_scan_began(home: TestHome) -> None:
     home.package("p")
     service = home.open()
-    with service.database.write():
+    with service.store.write():
         scan = home.start("scan")
         wait_until(lambda: f"-> FLOCK  ADVISORY  WRITE {scan.pid} " in Path("/proc/locks").read_text())
         before = time.time()
     assert scan.wait(PATIENCE) == 0
-    job = service.jobs.find("p")
+    job = service.store.jobs.find("p")
     assert job is not None
     assert job.created_at >= before
 

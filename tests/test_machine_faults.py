@@ -68,7 +68,7 @@ def status(home: TestHome) -> Status:
     try:
         return opened.report.status()
     finally:
-        opened.database.close()
+        opened.store.close()
 
 
 def is_done(home: TestHome, count: int) -> Callable[[], bool]:
@@ -315,7 +315,7 @@ def test_status_and_show_read_what_is_read_only(home: TestHome, clean: bool) -> 
         assert home.show("p")["state"] == "done"
         refused = home.jobrunner("scan")
     if reader:
-        reader.database.close()
+        reader.store.close()
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "mounted read-only" in refused.stderr
 

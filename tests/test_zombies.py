@@ -90,12 +90,12 @@ class Scene:
     def take_job_away(self) -> None:
         """Queue the job again, as recovery does, but leave the worker alone."""
         opened = self.home.open()
-        with opened.database.write():
-            [running] = opened.jobs.running(opened.clock())
-            opened.jobs.requeue(
-                running.job, Outcome.INTERRUPTED, Decision(0, 0, 0, 1, reason="taken away"), opened.clock()
+        with opened.store.write():
+            [running] = opened.store.jobs.running(opened.store.now())
+            opened.store.queue.requeue(
+                running.job, Outcome.INTERRUPTED, Decision(0, 0, 0, 1, reason="taken away"), opened.store.now()
             )
-        opened.database.close()
+        opened.store.close()
 
     def remove_lock(self, worker: int) -> None:
         [row] = contract.rows(self.home, f"SELECT token FROM workers WHERE pid = {worker}")

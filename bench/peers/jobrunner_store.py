@@ -14,7 +14,6 @@ from jobrunner.domain.job import Details, Job
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Workspace
-from jobrunner.linux.processes import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import CurrentAttempt, Done
@@ -22,27 +21,25 @@ from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
 from jobrunner.services.recording import Recording
 from jobrunner.services.worker import Worker
-from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import migrate
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 _DETAILS = Details(extract=0.001, handle=0.001, archive=0.001)
 
 
 def fill(folder: Path, count: int) -> None:
-    database, jobs = open_store(folder)
-    with database.write():
-        jobs.enqueue((str(number) for number in range(count)), time.time())
-    database.close()
+    store = open_store(folder)
+    with store.write():
+        store.queue.enqueue((str(number) for number in range(count)), time.time())
+    store.close()
 
 
-def open_store(folder: Path) -> tuple[Database, Jobs]:
-    database = Database(folder / "jobrunner.db")
-    database.open()
-    migrate(database)
-    return database, Jobs(database, max_wait=3600)
+def open_store(folder: Path) -> Store:
+    store = Store(Database(folder / "jobrunner.db"), max_wait=3600)
+    store.open()
+    migrate(store.database)
+    return store
 
 
 class NoOp(Pipeline):
@@ -70,17 +67,16 @@ class NoOp(Pipeline):
 
 def main(folder: Path, count: int) -> None:
     signals.block()
-    database, jobs = open_store(folder)
+    store = open_store(folder)
     marks.start_together(folder, count)
     token = f"{folder.name}-{time.monotonic_ns()}"
-    clock, stop = Clock(database, BOOT_ID), StopRequest({signal.SIGTERM})
-    clock.start()
-    workers = Workers(database)
+    stop = StopRequest({signal.SIGTERM})
+    store.now.start()
     folders = Folders(FolderSettings(folder, folder, folder, folder, folder))
-    machine = Machine(folders, 0, database, workers, lambda _trouble: None, stop)
-    recording = Recording(database, jobs, workers, machine, stop, clock)
+    machine = Machine(folders, 0, store, lambda _trouble: None, stop)
+    recording = Recording(store, machine, stop)
     pipeline = NoOp(recording, folders.work)
-    Worker(jobs, pipeline, recording, machine, stop, clock).run(token, "bench", drain=True)
+    Worker(store, pipeline, recording, machine, stop).run(token, "bench", drain=True)
     (folder / f"wait-{token}").write_text(str(pipeline.longest_wait))
 
 

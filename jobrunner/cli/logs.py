@@ -49,7 +49,7 @@ def command(
             if is_over:
                 break
             time.sleep(_FOLLOW_SECONDS)
-            home.database.refresh()
+            home.store.database.refresh()
         if not opened:
             why = f" ({job.error})" if job.error else ""
             complain(f"nothing was printed: no handler has run on this package{why}")

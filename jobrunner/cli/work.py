@@ -59,8 +59,8 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
             if caught or not scan:
                 break
             home.intake.scan()  # what came while the last workers ended
-            if not home.jobs.any_pending():
+            if not home.store.jobs.any_pending():
                 break
-        failed = drain and home.jobs.any_failed_under(supervisor.token)
+        failed = drain and home.store.attempts.any_failed_under(supervisor.token)
         supervisor.leave()
         return 128 + caught if caught else int(failed)

@@ -13,9 +13,8 @@ from jobrunner.process.remains import end_worker, left_of
 from jobrunner.services.machine import Stopped
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.worker import Worker
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
+from jobrunner.store.workers import WorkerRecord
 
 #: Seconds for all of it; for a worker to die; for its supervisor to recover the job before we do; for the handler's
 #: processes to end, before it is said which of them do not; between two looks.
@@ -35,18 +34,14 @@ class Cancelling:
 
     def __init__(
         self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
+        store: Store,
         folders: Folders,
         presence: Presence,
         recovery: Recovery,
         worker: Worker,
     ) -> None:
         """`worker` has no handler, and waits for nothing."""
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+        self._store = store
         self._folders = folders
         self._presence = presence
         self._recovery = recovery
@@ -67,13 +62,13 @@ class Cancelling:
                     f"{shown(job.name)} is cancelled, but did not get to failed/ within {_PATIENCE:g} s: "
                     f"see jobrunner show {shown(job.name)}"
                 )
-            if job.state is State.QUEUED:
+            if job.worker_id is None:
                 self._put_in_failed(job)
             elif not job.condemned:
-                self._end_worker(job)
+                self._end_worker(job, self._store.workers.get(job.worker_id))
             else:
-                self._await_recovery(job, waited)
-            job = self._jobs.get(job.id) or job
+                self._await_recovery(job, self._store.workers.get(job.worker_id), waited)
+            job = self._store.jobs.get(job.id) or job
         if job.state is State.DONE:
             raise JobrunnerError(f"{shown(job.name)} is done: its handler had succeeded already")
         if job.error != CANCELLED:
@@ -84,7 +79,7 @@ class Cancelling:
         present = self._presence.appear()
         try:
             self._worker.cancel(present.token, job)
-            after = self._jobs.get(job.id)
+            after = self._store.jobs.get(job.id)
             is_put_off = after is not None and after.state is State.QUEUED
         except Stopped:
             is_put_off = True
@@ -96,15 +91,13 @@ class Cancelling:
                 "is wrong; the next worker moves it"
             )
 
-    def _end_worker(self, job: Job) -> None:
+    def _end_worker(self, job: Job, worker: WorkerRecord) -> None:
         """Kill the worker while it cannot write, so that it has not gone on to another job."""
-        assert job.worker_id is not None
         if self._folders.workspace(job).stage() >= Stage.HANDLED:
             raise JobrunnerError(f"{shown(job.name)} cannot be cancelled any more: its handler has succeeded")
-        worker = self._workers.get(job.worker_id)
         try:
-            with self._database.write():
-                self._jobs.cancel(job)
+            with self._store.write():
+                self._store.queue.cancel(job)
                 end_worker(worker.pid, worker.token, patience=_DEATH)
         except ClaimLost:
             return  # it has ended meanwhile, one way or another
@@ -113,10 +106,8 @@ class Cancelling:
                 f"{shown(job.name)} is run by another user's process {worker.pid}: cancel it as that user"
             ) from None
 
-    def _await_recovery(self, job: Job, waited: float) -> None:
+    def _await_recovery(self, job: Job, worker: WorkerRecord, waited: float) -> None:
         """Wait for the guard to end the handler, and see that somebody queues the job again."""
-        assert job.worker_id is not None
-        worker = self._workers.get(job.worker_id)
         if waited > _SURVIVORS and (left := left_of(worker.token, self._presence.noted(worker.token))):
             raise JobrunnerError(
                 f"{shown(job.name)} is cancelled, but {in_words(left, 'of its handler')}: "

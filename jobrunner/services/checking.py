@@ -10,10 +10,8 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
 from jobrunner.files.workspace import Stage, holds_package, source_of
 from jobrunner.process.presence import Presence
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
 from jobrunner.store.soundness import fault
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 
 class Checking:
@@ -26,30 +24,26 @@ class Checking:
 
     def __init__(
         self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
+        store: Store,
         folders: Folders,
         presence: Presence,
         keeps_from_starting: Callable[[], Finding | None],
     ) -> None:
         """`keeps_from_starting` says what of the settings keeps `run` and `work` from starting."""
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+        self._store = store
         self._folders = folders
         self._presence = presence
         self._keeps_from_starting = keeps_from_starting
 
     def check(self) -> Findings:
         """Return all differences. Raises StoreError, OSError."""
-        damage = fault(self._database)
+        damage = fault(self._store.database)
         if damage:
-            return Findings([Finding(Kind.DATABASE_DAMAGED, str(self._database.path), detail=damage)])
+            return Findings([Finding(Kind.DATABASE_DAMAGED, str(self._store.database.path), detail=damage)])
         lying = Inventory(self._folders)
         tokens = self._presence.tokens()
-        jobs = {job.name: job for job in self._jobs.not_done()}
-        done = self._jobs.done_names()
+        jobs = {job.name: job for job in self._store.jobs.not_done()}
+        done = self._store.jobs.done_names()
         differences = [
             *self._in_archive(lying, jobs, done),
             *self._in_failed(lying, jobs, done),
@@ -73,7 +67,7 @@ class Checking:
                 not self._is_held(job)
                 and self._folders.workspace(job).stage() is not Stage.MOVED
                 and os.path.lexists(path)
-                and self._jobs.get(job.id) == job
+                and self._store.jobs.get(job.id) == job
             ):
                 yield Finding(Kind.ARCHIVED_TOO, path, name, job.id, job.state.value)
 
@@ -86,7 +80,7 @@ class Checking:
 
     def _in_work(self, lying: Inventory) -> Iterator[Finding]:
         for job_id, found in lying.work.items():
-            job = self._jobs.get(job_id)
+            job = self._store.jobs.get(job_id)
             if job is None:
                 yield from map(self._unknown_in_work, found)
             elif job.state in {State.DONE, State.FAILED}:
@@ -95,7 +89,7 @@ class Checking:
             elif len(found) > 1 and not self._is_held(job):
                 needed = [folder for folder in found if inventory.is_needed(folder.path)] or found
                 superfluous = [_superfluous(folder, job) for folder in found if folder is not needed[-1]]
-                if self._jobs.get(job_id) == job:
+                if self._store.jobs.get(job_id) == job:
                     yield from superfluous
         yield from (Finding(Kind.LEFT_OVER, path) for path in lying.left_over)
         yield from (Finding(Kind.STRANGE_IN_WORK, path) for path in lying.strange)
@@ -112,7 +106,7 @@ class Checking:
         name = inventory.name_in_work(self._folders, folder)
         if name is None:
             return Finding(Kind.NAMELESS_WORK, folder.path)
-        job = self._jobs.find(name)
+        job = self._store.jobs.find(name)
         if job is not None:
             return Finding(Kind.SECOND_PACKAGE, folder.path, name, job.id, job.state.value)
         return Finding(Kind.UNKNOWN_WORK, folder.path, name)
@@ -125,7 +119,7 @@ class Checking:
                 jobs.update({source.hidden_name: job_id for path in paths if (source := source_of(path))})
         for name in lying.hidden:
             path = os.path.join(self._folders.inbox, name)
-            job = self._jobs.get(jobs[name]) if name in jobs else None
+            job = self._store.jobs.get(jobs[name]) if name in jobs else None
             if (job is None or job.state in {State.DONE, State.FAILED}) and os.path.lexists(path):
                 kind = Kind.LEFT_IN_INBOX if job and job.is_put_away else Kind.TAKEN_LEFT
                 yield Finding(kind, path, job.name if job else None, job.id if job else None)
@@ -142,15 +136,14 @@ class Checking:
                 return None
             found = Finding(Kind.QUEUED_NOWHERE, os.path.join(self._folders.inbox, job.name), job.name, job.id)
         else:
-            assert job.worker_id is not None
             path = self._folders.workspace(job).path
-            if any(worker.id == job.worker_id for worker in self._workers.not_ended()):
+            if any(worker.id == job.worker_id for worker in self._store.workers.not_ended()):
                 if self._presence.anybody_recovers():
                     return None  # the worker itself, or who recovers from its death
                 found = Finding(Kind.WORKER_DEAD, path, job.name, job.id)
             else:
                 found = Finding(Kind.UNHELD, path, job.name, job.id)
-        return found if self._jobs.get(job.id) == job else None
+        return found if self._store.jobs.get(job.id) == job else None
 
     def _is_somewhere(self, job: Job) -> bool:
         work = self._folders.workspaces().get(job.id, [])
@@ -161,13 +154,15 @@ class Checking:
         )
 
     def _is_held(self, job: Job) -> bool:
-        return job.worker_id is not None and self._presence.is_alive(self._workers.get(job.worker_id).token)
+        return job.worker_id is not None and self._presence.is_alive(self._store.workers.get(job.worker_id).token)
 
     def _is_being_cleared(self, job: Job) -> bool:
-        return any(self._presence.is_alive(worker.token) for worker in self._workers.of_job(job.id))
+        return any(self._presence.is_alive(worker.token) for worker in self._store.workers.of_job(job.id))
 
     def _locks(self, tokens: set[str]) -> Iterator[Finding]:
-        registered = {token for worker in self._workers.not_ended() for token in (worker.token, worker.supervisor)}
+        registered = {
+            token for worker in self._store.workers.not_ended() for token in (worker.token, worker.supervisor)
+        }
         for token in sorted(tokens - registered):
             path = os.path.join(self._folders.work, ".workers", token)
             if not self._presence.is_alive(token) and os.path.lexists(path):

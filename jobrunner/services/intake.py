@@ -14,8 +14,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import REFUSED, Inbox
 from jobrunner.process import signals
 from jobrunner.services.machine import Tell
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
+from jobrunner.store.store import Store
 
 _BATCH = 500
 #: Seconds between two looks at the inbox.
@@ -25,11 +24,8 @@ SCAN_INTERVAL = 1.0
 class Intake:
     """Looks at the inbox. Several may scan it at once: the name's row is unique."""
 
-    def __init__(
-        self, database: Database, jobs: Jobs, folders: Folders, keep_free: int, inbox: Inbox, emit: Emit
-    ) -> None:
-        self._database = database
-        self._jobs = jobs
+    def __init__(self, store: Store, folders: Folders, keep_free: int, inbox: Inbox, emit: Emit) -> None:
+        self._store = store
         self._folders = folders
         self._keep_free = keep_free
         self._inbox = inbox
@@ -45,8 +41,8 @@ class Intake:
         new, renewed = self._complete([name for name in names if name not in known]), self._complete(failed)
         queued = 0
         for start in range(0, len(new), _BATCH):
-            with self._database.write():
-                queued += self._jobs.enqueue(new[start : start + _BATCH], time.time())
+            with self._store.write():
+                queued += self._store.queue.enqueue(new[start : start + _BATCH], time.time())
         replaced = sum(self._replace(known[name]) for name in renewed)
         found = PackagesFound(queued, replaced)
         if queued or replaced:
@@ -66,7 +62,7 @@ class Intake:
                 told = trouble
                 tell(trouble)
 
-        self._database.waiting.tell = say
+        self._store.database.waiting.tell = say
         while True:
             say(self._try_to_scan())
             caught = signals.wait(stop, SCAN_INTERVAL)
@@ -75,12 +71,12 @@ class Intake:
 
     def _try_to_scan(self) -> str | None:
         try:
-            self._database.open()
+            self._store.open()
             self.scan()
         except OSError as error:
             return probe.look(self._folders, self._keep_free) or f"the inbox cannot be scanned: {in_words(error)}"
         except StoreError as error:
-            self._database.close()
+            self._store.close()
             return probe.look(self._folders, self._keep_free) or str(error)
         return None
 
@@ -103,8 +99,8 @@ class Intake:
 
     def _look(self) -> tuple[list[str], dict[str, KnownJob]]:
         """Return what lies in the inbox and does not just wait for its first attempt, and which of it is known."""
-        names = self._inbox.names(besides=self._jobs.untried_names())
-        return names, self._jobs.known(names)
+        names = self._inbox.names(besides=self._store.jobs.untried_names())
+        return names, self._store.jobs.known(names)
 
     def _complete(self, names: Sequence[str]) -> list[str]:
         return [delivery.name for delivery in self._inbox.look_at(names, time.time()) if delivery.lacking is None]
@@ -113,13 +109,13 @@ class Intake:
         return job.left_in_inbox is not None and self._inbox.is_refused(name, job.left_in_inbox)
 
     def _replace(self, job: KnownJob) -> bool:
-        with self._database.write():
-            current = self._jobs.get(job.id)
+        with self._store.write():
+            current = self._store.jobs.get(job.id)
             if current is None or current.state is not State.FAILED:
                 return False
             if current.failed_name is not None:
                 put_aside(self._folders, current.failed_name)
-            return self._jobs.replace(current)
+            return self._store.queue.replace(current)
 
 
 def _is_taken(job: KnownJob, taken: set[int]) -> bool:

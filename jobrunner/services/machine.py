@@ -9,8 +9,7 @@ from jobrunner.domain.events import HeldUp
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.process.signals import StopRequest
-from jobrunner.store.database import Database
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 #: Seconds between two probes while something is wrong: doubled from the first to the last.
 _SHORTEST_PAUSE = 0.25
@@ -35,15 +34,13 @@ class Machine:
         self,
         folders: Folders,
         keep_free: int,
-        database: Database,
-        workers: Workers,
+        store: Store,
         tell: Tell,
         asked_to_stop: StopRequest,
     ) -> None:
         self._folders = folders
         self._keep_free = keep_free
-        self._database = database
-        self._workers = workers
+        self._store = store
         self._tell = tell
         self._asked_to_stop = asked_to_stop
         self._told: str | None = None
@@ -63,11 +60,11 @@ class Machine:
         """
         trouble = probe.probe(self._folders, self._keep_free)
         try:
-            self._database.open()
-            with self._database.write(patience=_PATIENCE):
-                self._workers.note_trouble(self.token, trouble)
+            self._store.open()
+            with self._store.write(patience=_PATIENCE):
+                self._store.workers.note_trouble(self.token, trouble)
         except StoreError as error:
-            self._database.close()
+            self._store.close()
             return trouble or str(error)
         return trouble
 
@@ -98,8 +95,8 @@ class Machine:
     def hold_up(self, trouble: str | None) -> None:
         """Say what holds up this worker's package, so that another worker takes its place; None: nothing any more."""
         self.is_replaced = True
-        with suppress(StoreError), self._database.write(patience=_PATIENCE):
-            self._workers.note_trouble(self.token, trouble)
+        with suppress(StoreError), self._store.write(patience=_PATIENCE):
+            self._store.workers.note_trouble(self.token, trouble)
         self.say(HeldUp(trouble) if trouble else None)
 
     def _wait(self, trouble: str | None, pause: float) -> float:

@@ -1,16 +1,18 @@
 """An attempt as a pipeline of three steps over one value: prepare, execute, settle."""
 
+from functools import partial
+
 from jobrunner.domain.errors import ClaimLost, MachineError, PackageError
-from jobrunner.domain.events import ClaimGone, Emit
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.services.attempt import CurrentAttempt
 from jobrunner.services.executing import Executor
+from jobrunner.services.machine import Machine
 from jobrunner.services.preparing import Preparing
-from jobrunner.services.recording import Recording
 from jobrunner.services.settling import Settling
+from jobrunner.store.store import Store
 
 
 class Pipeline:
@@ -22,15 +24,15 @@ class Pipeline:
         preparing: Preparing,
         executor: Executor,
         settling: Settling,
-        recording: Recording,
-        emit: Emit,
+        store: Store,
+        machine: Machine,
     ) -> None:
         self._folders = folders
         self._preparing = preparing
         self._executor = executor
         self._settling = settling
-        self._recording = recording
-        self._emit = emit
+        self._store = store
+        self._machine = machine
 
     def run(self, job: Job) -> Job | None:
         """Bring a claimed job to its end, and return the next one, claimed already; None if there is none.
@@ -39,7 +41,8 @@ class Pipeline:
         Raises Stopped where an end could not be recorded.
         """
         workspace = Workspace.at(self._folders.work, job.id, job.attempt)
-        attempt = CurrentAttempt(job, workspace, confirm=self._recording.confirming(job))
+        confirm = partial(self._machine.until_it_works, partial(self._store.queue.confirm, job))
+        attempt = CurrentAttempt(job, workspace, confirm)
         try:
             if job.condemned or not self._executor.is_instant:
                 self._settling.before_long()
@@ -53,8 +56,7 @@ class Pipeline:
                 result = self._settling.result_of(attempt, error)
             return self._settling.settle(attempt, result)
         except ClaimLost:
-            self._emit(ClaimGone(job.name))
-            return self._settling.finish()
+            return self._settling.let_go(attempt)
 
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where no handler could be run now: no package should be claimed, and pay for that."""

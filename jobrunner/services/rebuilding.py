@@ -9,7 +9,6 @@ from typing import NamedTuple
 from jobrunner.domain.errors import DamagedDatabase, JobrunnerError
 from jobrunner.domain.findings import Rebuilt
 from jobrunner.domain.job import Adopted, Job, State
-from jobrunner.domain.moment import Moment
 from jobrunner.files import inventory, moves, owner
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory
@@ -17,11 +16,11 @@ from jobrunner.process.killing import in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of
 from jobrunner.services import adoption
-from jobrunner.store.database import GATES, SHARED_MEMORY, Database
+from jobrunner.store.database import GATES, SHARED_MEMORY
 from jobrunner.store.identity import identity
-from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import is_blank, migrate
-from jobrunner.store.soundness import fault, readable_jobs
+from jobrunner.store.soundness import fault
+from jobrunner.store.store import Store
 
 #: Seconds that what is left of a handler may take to end.
 _PATIENCE = 10.0
@@ -39,10 +38,10 @@ class _Old(NamedTuple):
 class Rebuilding:
     """Builds aside, puts the old one out of the way, renames into place. Cut short at any point, it is repeated."""
 
-    def __init__(self, database: Database, folders: Folders, presence: Presence) -> None:
-        """`database` is the one that is lost or damaged."""
-        self._database = database
-        self._path = path = database.path
+    def __init__(self, store: Store, folders: Folders, presence: Presence) -> None:
+        """`store` is the one that is lost or damaged."""
+        self._store = store
+        self._path = path = store.database.path
         self._aside = path.with_name(f"{path.name}.rebuilding")
         self._folders = folders
         self._presence = presence
@@ -79,16 +78,14 @@ class Rebuilding:
     def _look_at_the_old(self) -> _Old:
         if not self._path.exists():
             return _Old(is_sound=False, jobs={})
-        database = self._database
+        database = self._store.database
         try:
             database.open()
             if is_blank(database):
                 return _Old(is_sound=False, jobs={})
             if not fault(database) and owner.knows(self._folders, identity(database), database.waiting):
                 return _Old(is_sound=True, jobs={})
-            return _Old(
-                is_sound=False, jobs={job.name: job for job in readable_jobs(database, Jobs(database, max_wait=0))}
-            )
+            return _Old(is_sound=False, jobs={job.name: job for job in self._store.readable_jobs()})
         except DamagedDatabase:
             return _Old(is_sound=False, jobs={})
         finally:
@@ -97,19 +94,18 @@ class Rebuilding:
     def _build(self, old: dict[str, Job]) -> dict[str, int]:
         """Fill a new database, and give it the work folder: cut short after that, there is still none in its place."""
         lying = Inventory(self._folders)
-        database = self._database.at(self._aside)
-        database.open()
+        made = self._store.at(self._aside)
+        made.open()
         try:
-            migrate(database)
-            jobs = Jobs(database, max_wait=0)
-            with database.write():
-                jobs.reserve_ids(lying.last_id)
+            migrate(made.database)
+            with made.write():
+                made.queue.reserve_ids(lying.last_id)
                 for found in self._found(lying, old):
-                    jobs.adopt(found)
-            counts = jobs.counts(Moment(time.time(), time.time()))
-            owner.replace(self._folders, identity(database), self._path, database.waiting)
+                    made.queue.adopt(found)
+            counts = made.jobs.counts(made.now())
+            owner.replace(self._folders, identity(made.database), self._path, made.database.waiting)
         finally:
-            database.close()
+            made.close()
         return counts
 
     def _found(self, lying: Inventory, old: dict[str, Job]) -> Iterator[Adopted]:

@@ -1,47 +1,34 @@
 """What a worker writes into the database: itself, its claims and how they end. Each is retried until it works."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.job import Attempt, Job
-from jobrunner.domain.moment import Moment, Now
+from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.linux.processes import Process
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 
 class Recording:
     """One worker's. Raises Stopped where a signal asks to stop before something could be recorded."""
 
-    def __init__(
-        self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
-        machine: Machine,
-        asked_to_stop: StopRequest,
-        now: Now,
-    ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+    def __init__(self, store: Store, machine: Machine, asked_to_stop: StopRequest) -> None:
+        self._store = store
         self._machine = machine
         self._asked_to_stop = asked_to_stop
-        self._now = now
         self._worker_id = 0
 
     def register(self, token: str, supervisor: str) -> None:
         """Record that the worker has started, under a token whose lock it holds."""
 
         def register() -> int:
-            with self._database.write():
-                return self._workers.register(token, supervisor, Process.own(), self._now().wall)
+            with self._store.write():
+                return self._store.workers.register(token, supervisor, Process.own(), self._store.now().wall)
 
         self._worker_id = self._machine.until_it_works(register)
 
@@ -49,8 +36,8 @@ class Recording:
         """Record that the worker has ended."""
 
         def end() -> None:
-            with self._database.write():
-                self._workers.end(self._worker_id, self._now().wall)
+            with self._store.write():
+                self._store.workers.end(self._worker_id, self._store.now().wall)
 
         self._machine.until_it_works(end)
 
@@ -66,27 +53,23 @@ class Recording:
 
     def claim_to_cancel(self, job: Job) -> Job | None:
         """Claim a queued job that is to be put in the failed folder; None where it is not queued any more."""
-        with self._database.write():
-            return self._jobs.claim_cancelled(job, self._worker_id, self._now())
-
-    def confirming(self, job: Job) -> Callable[[], None]:
-        """Return what raises ClaimLost where a claimed job is somebody else's by now."""
-        return partial(self._machine.until_it_works, partial(self._jobs.confirm, job))
+        with self._store.write():
+            return self._store.queue.claim_cancelled(job, self._worker_id, self._store.now())
 
     def attempts(self, job: Job) -> list[Attempt]:
         """Return the attempts at a job, the first one first."""
-        return self._machine.until_it_works(partial(self._jobs.attempts, job))
+        return self._machine.until_it_works(partial(self._store.attempts.of_job, job))
 
     def newest(self, job: Job) -> Job:
         """Return a job as it is by now: it may be condemned since."""
-        return self._machine.until_it_works(partial(self._jobs.get, job.id)) or job
+        return self._machine.until_it_works(partial(self._store.jobs.get, job.id)) or job
 
     def condemn(self, job: Job, decision: Decision, failed_name: str, error_name: str) -> None:
         """Record that a job fails, and as what it is going to lie in the failed folder. Raises ClaimLost."""
 
         def condemn() -> None:
-            with self._database.write():
-                self._jobs.condemn(job, decision, failed_name, error_name)
+            with self._store.write():
+                self._store.queue.condemn(job, decision, failed_name, error_name)
 
         self._machine.until_it_works(condemn)
 
@@ -98,27 +81,27 @@ class Recording:
         return self._machine.until_it_works(partial(self._record, endings, claim=claim))
 
     def _claim(self, *, durable: bool) -> Job | None:
-        with self._database.write(durable=durable):
-            return self._jobs.claim(self._worker_id, self._now())
+        with self._store.write(durable=durable):
+            return self._store.queue.claim(self._worker_id, self._store.now())
 
     def _record(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
-        now = self._now()
+        now = self._store.now()
         is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
         claim = claim and not is_held_up and not self._asked_to_stop() and not self._machine.is_replaced
-        with self._database.write():  # all others wait meanwhile
+        with self._store.write():  # all others wait meanwhile
             lost = [ending for ending in endings if not self._has_recorded(ending, now)]
-            return self._jobs.claim(self._worker_id, now) if claim else None, lost
+            return self._store.queue.claim(self._worker_id, now) if claim else None, lost
 
     def _has_recorded(self, ending: Ending, now: Moment) -> bool:
         job, details = ending.attempt.job, ending.attempt.details
         try:
             match ending:
                 case Done():
-                    self._jobs.complete(job, details, now.wall)
+                    self._store.queue.complete(job, details, now.wall)
                 case Failed(_, outcome, error, place, left_in_inbox):
-                    self._jobs.fail(job, outcome, error, place, details, now.wall, left_in_inbox=left_in_inbox)
+                    self._store.queue.fail(job, outcome, error, place, details, now.wall, left_in_inbox=left_in_inbox)
                 case PutOff(_, outcome, decision):
-                    self._jobs.requeue(job, outcome, decision, now, details)
+                    self._store.queue.requeue(job, outcome, decision, now, details)
         except ClaimLost:
             return False
         return True

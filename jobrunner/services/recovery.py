@@ -4,7 +4,6 @@ from contextlib import suppress
 
 from jobrunner.domain.events import Emit, Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
-from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files import sweeping
 from jobrunner.files.folders import Folders
@@ -12,9 +11,8 @@ from jobrunner.files.workspace import Stage
 from jobrunner.process.killing import Waiting, in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import WorkerRecord, Workers
+from jobrunner.store.store import Store
+from jobrunner.store.workers import WorkerRecord
 
 #: Seconds that a handler that was killed may take to be gone, before the others' recovery goes on.
 _PATIENCE = 1.0
@@ -25,24 +23,18 @@ class Recovery:
 
     def __init__(
         self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
+        store: Store,
         folders: Folders,
         presence: Presence,
         policy: RetryPolicy,
         emit: Emit,
-        now: Now,
     ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+        self._store = store
         self._folders = folders
         self._presence = presence
         self._policy = policy
         self._emit = emit
         self._held_up: dict[str, Waiting] = {}
-        self._now = now
 
     def run(self, *, stopped: bool = False) -> set[int]:
         """Recover from every worker that died and return the pids of those that live.
@@ -50,7 +42,7 @@ class Recovery:
         `stopped`: we ended them ourselves, so that their deaths are nobody's fault. Raises StoreError, OSError.
         """
         alive = set()
-        for worker in self._workers.not_ended():
+        for worker in self._store.workers.not_ended():
             with self._presence.of_the_dead(worker.token) as dead:
                 if dead:
                     self._recover(worker, stopped=stopped)
@@ -60,14 +52,16 @@ class Recovery:
 
     def sweep(self) -> None:
         """Remove what is left of jobs that have ended, and locks of nobody. Raises StoreError, OSError."""
-        registered = {token for worker in self._workers.not_ended() for token in (worker.token, worker.supervisor)}
+        registered = {
+            token for worker in self._store.workers.not_ended() for token in (worker.token, worker.supervisor)
+        }
         for token in self._presence.tokens() - registered:
             with self._presence.of_the_dead(token) as dead:
                 if dead:
                     kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE)
                     self._presence.forget(token)
         for job_id in self._folders.workspaces():
-            job = self._jobs.get(job_id)
+            job = self._store.jobs.get(job_id)
             if job and job.state in {State.DONE, State.FAILED}:
                 with suppress(OSError):  # the check tells of what is left
                     sweeping.sweep(self._folders, job_id)
@@ -76,7 +70,7 @@ class Recovery:
 
     def remove_hidden(self, job_id: int) -> bool:
         """Remove a sender's folder that was copied and put out of sight, if its job has ended. Raises OSError."""
-        job = self._jobs.get(job_id)
+        job = self._store.jobs.get(job_id)
         if job is None or not job.is_put_away:
             return False
         sweeping.sweep(self._folders, job_id)
@@ -95,10 +89,10 @@ class Recovery:
             return
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered: list[Event] = []
-        with self._database.write():
-            now = self._now()
-            if self._workers.end(worker.id, now.wall):  # else somebody else was faster
-                held = self._jobs.held_by(worker.id)
+        with self._store.write():
+            now = self._store.now()
+            if self._store.workers.end(worker.id, now.wall):  # else somebody else was faster
+                held = self._store.jobs.held_by(worker.id)
                 cancelled = [job for job in held if job.condemned and job.error == CANCELLED]
                 for job in held:
                     if job in cancelled:
@@ -110,7 +104,7 @@ class Recovery:
                     else:
                         outcome, error = Outcome.CRASHED, f"worker {worker.pid} died while it ran"
                     decision = self._decide(job, outcome, error)
-                    self._jobs.requeue(job, outcome, decision, now)
+                    self._store.queue.requeue(job, outcome, decision, now)
                     if error == CANCELLED:
                         recovered.append(JobCancelled(job.name, worker.pid))
                     else:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from jobrunner.domain.findings import Finding, Kind
 from jobrunner.domain.job import Adopted, Job, Outcome, State
-from jobrunner.domain.moment import Now
 from jobrunner.domain.retry import RetryPolicy, decide
 from jobrunner.files import moves, sweeping
 from jobrunner.files.folders import Folders
@@ -14,9 +13,7 @@ from jobrunner.files.workspace import LEFTOVER_PREFIX, holds_package
 from jobrunner.process.presence import Presence
 from jobrunner.services import adoption
 from jobrunner.services.recovery import Recovery
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 
 
 class Repairing:
@@ -24,28 +21,22 @@ class Repairing:
 
     def __init__(
         self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
+        store: Store,
         folders: Folders,
         presence: Presence,
         recovery: Recovery,
         policy: RetryPolicy,
-        now: Now,
     ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+        self._store = store
         self._folders = folders
         self._presence = presence
         self._recovery = recovery
         self._policy = policy
-        self._now = now
 
     def repair(self, findings: Sequence[Finding]) -> Iterator[tuple[Finding, OSError | None]]:
         """Mend what can be mended and yield it, one by one, with what the system refused. Raises StoreError."""
-        with self._database.write():  # an older database may have been put back: its next job is none of these
-            self._jobs.reserve_ids(Inventory(self._folders).last_id)
+        with self._store.write():  # an older database may have been put back: its next job is none of these
+            self._store.queue.reserve_ids(Inventory(self._folders).last_id)
         for finding in findings:
             try:
                 if self._mend(finding):
@@ -80,19 +71,19 @@ class Repairing:
                 return False
 
     def _queue_again(self, finding: Finding) -> bool:
-        with self._database.write():
+        with self._store.write():
             job = self._job(finding)
-            held = {worker.id for worker in self._workers.not_ended()}
+            held = {worker.id for worker in self._store.workers.not_ended()}
             if job is None or job.state is not State.RUNNING or job.worker_id in held:
                 return False
             reason = "its worker had ended without it"
             decision = decide(job, Outcome.INTERRUPTED, reason, self._policy, jitter=0)
-            self._jobs.requeue(job, Outcome.INTERRUPTED, decision, self._now())
+            self._store.queue.requeue(job, Outcome.INTERRUPTED, decision, self._store.now())
         return True
 
     def _adopt(self, found: Adopted) -> bool:
-        with self._database.write():
-            return self._jobs.adopt(found)
+        with self._store.write():
+            return self._store.queue.adopt(found)
 
     def _adopt_from_work(self, finding: Finding) -> bool:
         lying = [folder for found in Inventory(self._folders).work.values() for folder in found]
@@ -103,7 +94,7 @@ class Repairing:
         """Put a work folder out of any attempt's reach while nothing can be claimed, then remove it."""
         aside = finding.path
         if not os.path.basename(aside).startswith(LEFTOVER_PREFIX):
-            with self._database.write():
+            with self._store.write():
                 job = self._job(finding)
                 if (job is not None and job.state is State.RUNNING) or holds_package(finding.path):
                     return False
@@ -112,4 +103,4 @@ class Repairing:
         return True
 
     def _job(self, finding: Finding) -> Job | None:
-        return None if finding.job_id is None else self._jobs.get(finding.job_id)
+        return None if finding.job_id is None else self._store.jobs.get(finding.job_id)

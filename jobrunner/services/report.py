@@ -2,7 +2,7 @@
 
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Job
-from jobrunner.domain.moment import Moment, Now
+from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import Status, Story, Survey
 from jobrunner.files import probe
@@ -13,9 +13,8 @@ from jobrunner.process.output import LogReader
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import left_of
 from jobrunner.services.intake import Intake
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
-from jobrunner.store.workers import WorkerRecord, Workers
+from jobrunner.store.store import Store
+from jobrunner.store.workers import WorkerRecord
 
 _MOST_WAITING = 1000
 
@@ -25,55 +24,49 @@ class Report:
 
     def __init__(
         self,
-        database: Database,
-        jobs: Jobs,
-        workers: Workers,
+        store: Store,
         presence: Presence,
         folders: Folders,
         keep_free: int,
         intake: Intake,
-        now: Now,
     ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._workers = workers
+        self._store = store
         self._presence = presence
         self._folders = folders
         self._keep_free = keep_free
         self._intake = intake
-        self._now = now
 
     def status(self) -> Status:
         """Return how things stand, as far as folders can be read. Raises StoreError."""
-        now = self._now()
+        now = self._store.now()
         return Status(
             now=now.wall,
             troubles=self._troubles(),
-            counts=self._jobs.counts(now),
-            done_last_minute=self._jobs.done_within(60, now),
-            done_last_hour=self._jobs.done_within(3600, now),
+            counts=self._store.jobs.counts(now),
+            done_last_minute=self._store.jobs.done_within(60, now),
+            done_last_hour=self._store.jobs.done_within(3600, now),
             running=[
                 running._replace(extracted=self._folders.workspace(running.job).read_progress())
-                for running in self._jobs.running(now)
+                for running in self._store.jobs.running(now)
             ],
-            waiting=[_with_wall_time(job, now) for job in self._jobs.waiting(_MOST_WAITING)],
-            failed=self._jobs.failed(),
+            waiting=[_with_wall_time(job, now) for job in self._store.jobs.waiting(_MOST_WAITING)],
+            failed=self._store.jobs.failed(),
             survey=self._survey(),
             left_over=self._left_over(),
         )
 
     def find(self, text: str) -> Job:
         """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
-        job = self._jobs.find(unshown(text)) or self._jobs.find(text)
+        job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job is None:
             raise JobrunnerError(f"no package named {shown(text)} is known: jobrunner status shows what is")
         return job
 
     def story(self, job: Job) -> Story:
         """Return all that is known of a job."""
-        attempts = self._jobs.attempts(job)
+        attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
-        return Story(_with_wall_time(job, self._now()), attempts, self._folders.whereabouts(job), logs)
+        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs)
 
     def open_log(self, path: str) -> LogReader:
         """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""
@@ -84,9 +77,9 @@ class Report:
 
         What another user may not do here is nothing that is wrong with it.
         """
-        is_ours = not (self._database.is_to_read and self._database.is_another_users)
-        seen = [probe.look(self._folders, self._keep_free), self._database.look()] if is_ours else []
-        told = map(self._trouble_of, self._workers.not_ended())
+        is_ours = not (self._store.database.is_to_read and self._store.database.is_another_users)
+        seen = [probe.look(self._folders, self._keep_free), self._store.database.look()] if is_ours else []
+        told = map(self._trouble_of, self._store.workers.not_ended())
         return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
 
     def _trouble_of(self, worker: WorkerRecord) -> str | None:

@@ -6,33 +6,31 @@ from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.package import shown
 from jobrunner.files.folders import Folders
-from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
+from jobrunner.store.store import Store
 
 
 class Retrying:
     """All that is asked for is queued again, or nothing."""
 
-    def __init__(self, database: Database, jobs: Jobs, folders: Folders) -> None:
-        self._database = database
-        self._jobs = jobs
+    def __init__(self, store: Store, folders: Folders) -> None:
+        self._store = store
         self._folders = folders
 
     def retry(self, jobs: Sequence[Job]) -> None:
         """Queue these jobs again. Raises JobrunnerError where one has not failed."""
-        with self._database.write():
+        with self._store.write():
             for job in jobs:
                 if not self._retry(job):
-                    current = self._jobs.get(job.id)
+                    current = self._store.jobs.get(job.id)
                     state = current.state if current else State.FAILED
                     raise JobrunnerError(f"{shown(job.name)} is {state}, not failed: nothing was queued again")
 
     def retry_all(self) -> int:
         """Queue all failed jobs again, the first that failed first, and return how many."""
-        with self._database.write():
-            return sum(self._retry(job) for job in reversed(self._jobs.failed()))
+        with self._store.write():
+            return sum(self._retry(job) for job in reversed(self._store.jobs.failed()))
 
     def _retry(self, job: Job) -> bool:
         if self._folders.has_failed(job):
-            return self._jobs.retry(job)
-        return self._jobs.replace(job)  # what a worker will find in the inbox is another delivery
+            return self._store.queue.retry(job)
+        return self._store.queue.replace(job)  # what a worker will find in the inbox is another delivery

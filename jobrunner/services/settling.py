@@ -86,6 +86,11 @@ class Settling:
         """Settle a job whose failure was decided by an earlier attempt, and return the next one. Raises Stopped."""
         return self.finish([self._failed(attempt, Outcome.FAILED, as_it_stands(attempt.job))])
 
+    def let_go(self, attempt: CurrentAttempt) -> Job | None:
+        """Leave a job alone that is somebody else's by now, and return the next one. Raises Stopped."""
+        self._emit(ClaimGone(attempt.job.name))
+        return self.finish()
+
     def before_long(self) -> None:
         """Let nothing wait that is ready: what comes now may take long. Raises Stopped."""
         if self._ready:

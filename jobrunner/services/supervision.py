@@ -17,7 +17,7 @@ from jobrunner.process.presence import Presence
 from jobrunner.services.machine import Tell
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.troubles import Troubles
-from jobrunner.store.database import Database
+from jobrunner.store.store import Store
 
 #: Seconds between two looks at the workers of other supervisors.
 _TICK = 0.4
@@ -53,9 +53,9 @@ class _Slot:
 class Supervisor:
     """Keeps children alive. It forks them, so it holds no connection to the database while it does."""
 
-    def __init__(self, database: Database, presence: Presence, recovery: Recovery, emit: Emit, *, grace: float) -> None:
+    def __init__(self, store: Store, presence: Presence, recovery: Recovery, emit: Emit, *, grace: float) -> None:
         """`grace`: seconds that running jobs get when a signal asks to stop."""
-        self._database = database
+        self._store = store
         self._presence = presence
         self._recovery = recovery
         self._emit = emit
@@ -65,7 +65,7 @@ class Supervisor:
         self._aside: set[int] = set()
         self._dead: dict[int, float] = {}
         self._troubles = Troubles(emit)
-        database.waiting.tell = partial(self._troubles.note, os.getpid())
+        store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
     def token(self) -> str:
@@ -117,7 +117,7 @@ class Supervisor:
                 slot.pid, slot.restart_at = None, 0.0
 
     def _start(self, slot: _Slot) -> None:
-        self._database.close()
+        self._store.close()
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -177,8 +177,8 @@ class Supervisor:
     def _recover(self) -> None:
         trouble = None
         try:
-            self._database.hold_to_file()
-            self._database.open()
+            self._store.database.hold_to_file()
+            self._store.open()
             self._present.hold_to_folder()
             alive, now = self._recovery.run(), time.monotonic()
             self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
@@ -202,7 +202,7 @@ class Supervisor:
         """Let the children end; kill them when the grace is over or a second signal comes."""
         running = {slot.pid for slot in self._slots if slot.pid is not None} | self._aside
         if caught:
-            self._database.waiting.give_up = lambda: True
+            self._store.database.waiting.give_up = lambda: True
         if running and caught:
             self._emit(Stopping(self._grace))
         _send(running, signal.SIGTERM)
@@ -219,7 +219,7 @@ class Supervisor:
         workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead.keys()
         deadline = time.monotonic() + _GUARDS_END
         with suppress(StoreError, MachineError, OSError):  # then the next start recovers
-            self._database.open()
+            self._store.open()
             self._present.hold_to_folder()
             while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
                 signals.wait({signal.SIGCHLD}, _SHORT_TICK)  # a guard is still ending its handler

@@ -1,12 +1,11 @@
 """The worker's loop: claim a job, run the pipeline on it, which claims the next one, and wait where there is none."""
 
 from jobrunner.domain.job import Job
-from jobrunner.domain.moment import Now
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
 from jobrunner.services.recording import Recording
-from jobrunner.store.jobs import Jobs
+from jobrunner.store.store import Store
 
 #: How long an idle worker sleeps before it looks again, in seconds: doubled from the first to the last.
 _SHORTEST_SLEEP = 0.01
@@ -18,19 +17,17 @@ class Worker:
 
     def __init__(
         self,
-        jobs: Jobs,
+        store: Store,
         pipeline: Pipeline,
         recording: Recording,
         machine: Machine,
         asked_to_stop: StopRequest,
-        now: Now,
     ) -> None:
-        self._jobs = jobs
+        self._store = store
         self._pipeline = pipeline
         self._recording = recording
         self._machine = machine
         self._asked_to_stop = asked_to_stop
-        self._now = now
 
     def run(self, token: str, supervisor: str, *, drain: bool) -> None:
         """Work under a token whose lock is held, until another worker has taken our place, too.
@@ -49,7 +46,7 @@ class Worker:
                     self._machine.wait_until_well(self._machine.probe())
                     probed = True
                 job = self._recording.claim()
-            elif drain and not self._machine.until_it_works(self._jobs.any_pending):
+            elif drain and not self._machine.until_it_works(self._store.jobs.any_pending):
                 break
             else:
                 self._asked_to_stop(sleep)
@@ -65,4 +62,4 @@ class Worker:
 
     def _is_any_ready(self) -> bool:
         self._pipeline.hold_to_life()
-        return self._machine.until_it_works(lambda: self._jobs.any_ready(self._now()))
+        return self._machine.until_it_works(lambda: self._store.jobs.any_ready(self._store.now()))

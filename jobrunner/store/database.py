@@ -10,17 +10,15 @@ import apsw
 import peewee
 from playhouse.apsw_ext import APSWDatabase
 
-from jobrunner.domain.errors import ConfigurationError, DatabaseGone, StoreError, in_words
+from jobrunner.domain.errors import DatabaseGone, StoreError, in_words
 from jobrunner.domain.rights import LOCK_MODE, PRIVATE, Rights
 from jobrunner.linux import rights as files
 from jobrunner.linux.locks import Waiting
 from jobrunner.store.database_file import file_identity, flush, is_another_programs, not_ours
 from jobrunner.store.snapshot import snapshot
-from jobrunner.store.transactions import WORDS, WRITABLE, Transaction, Turn, Write, in_our_words
+from jobrunner.store.sqlite import WORDS, WRITABLE, in_our_words, refuse_affected
+from jobrunner.store.transactions import Transaction, Turn, Write
 
-#: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
-#: https://sqlite.org/wal.html).
-MINIMUM_SQLITE = (3, 51, 3)
 #: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 2.0
 #: The turnstile's files beside the database, FILE-GATE: see `Database.turn`.
@@ -47,7 +45,7 @@ class Database:
         `to_read`: for whoever may not write to the file; `row` and `rows` are all that can be used then, and show the
         database as it was when it was opened.
         """
-        _refuse_affected_sqlite(apsw.sqlite_lib_version())
+        refuse_affected(apsw.sqlite_lib_version())
         self.path = path
         self.is_to_read = to_read
         self.waiting = waiting or Waiting(lambda _: None)
@@ -214,7 +212,7 @@ class Database:
         try:
             cursor = self._connection().execute(sql, parameters)
             for values in cursor:
-                if names is None or len(names) < len(values):  # a migration adds some
+                if names is None:
                     names = self._columns[sql] = [column[0] for column in cursor.getdescription()]
                 found.append(dict(zip(names, values, strict=True)))
         except apsw.Error as error:
@@ -228,27 +226,23 @@ class Database:
         except apsw.Error as error:
             raise in_our_words(error, self.path) from error
 
+    def row(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
+        """Return the only row of a statement, or None."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Row:
+        """Return the row of a statement that always has exactly one."""
+        (row,) = self.rows(sql, parameters)
+        return row
+
     def _connection(self) -> apsw.Connection:
         """Return SQLite's own: peewee's cursors cost a quarter of a job (decision 1). Raises StoreError."""
         if self._sqlite is None:
             raise StoreError(f"the database {self.path} is not open")
         return self._sqlite
 
-    def row(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
-        """Return the only row of a statement, or None."""
-        found = self.rows(sql, parameters)
-        return found[0] if found else None
-
 
 def _driver(path: Path, pragmas: dict[str, object]) -> APSWDatabase:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     return APSWDatabase(str(path), pragmas=pragmas, flags=flags, timeout=BUSY_SECONDS, autoconnect=False)
-
-
-def _refuse_affected_sqlite(version: str) -> None:
-    if tuple(int(part) for part in version.split(".")) < MINIMUM_SQLITE:
-        wanted = ".".join(map(str, MINIMUM_SQLITE))
-        raise ConfigurationError(
-            f"SQLite {version} can corrupt the database (its WAL-reset bug): "
-            f"install an apsw with SQLite {wanted} or newer, pip install --upgrade apsw"
-        )

@@ -3,22 +3,20 @@
 import os
 
 from jobrunner.store.database import Database
+from jobrunner.store.statements import statements
 
 
 def identity(database: Database) -> str:
     """Return the id that the database got when it was made; a copy or a backup of it has the same."""
-    row = database.row("SELECT id FROM identity")
-    assert row is not None
-    return str(row["id"])
+    return str(database.one(statements("identity")["id"])["id"])
 
 
 def work_folder(database: Database) -> str | None:
     """Return where the work folder was seen last, None where it never was."""
-    row = database.row("SELECT work FROM identity")
-    assert row is not None
-    return None if row["work"] is None else os.fsdecode(row["work"])
+    path = database.one(statements("identity")["work_folder"])["work"]
+    return None if path is None else os.fsdecode(path)
 
 
 def note_work_folder(database: Database, path: str) -> None:
     """Record where the work folder is; within `Database.write`."""
-    database.execute("UPDATE identity SET work = :work", {"work": os.fsencode(path)})
+    database.execute(statements("identity")["note_work_folder"], {"work": os.fsencode(path)})

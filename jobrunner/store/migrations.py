@@ -82,6 +82,4 @@ def is_blank(database: Database) -> bool:
 
 
 def _pragma(database: Database, name: str) -> int:
-    row = database.row(f"PRAGMA {name}")
-    assert row is not None
-    return int(row[name])
+    return int(database.one(f"PRAGMA {name}")[name])

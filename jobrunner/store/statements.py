@@ -1,27 +1,31 @@
-"""The named statements of `sql/queries`: one file a table, each statement under a line `-- name: NAME`."""
+"""The named statements of `sql/queries`: one file a table, each statement under a line `-- name: NAME`.
+
+What several statements share is a fragment, under a line `-- fragment: NAME` above them, and stands in them as {NAME}.
+"""
 
 import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_HEAD = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 
 
 @cache
 def statements(table: str) -> dict[str, str]:
     """Return the statements of one table by name, without comments and the closing semicolon.
 
-    Raises ValueError where a name is given twice.
+    Raises ValueError where a name is given twice, KeyError where a fragment is not there.
     """
     text = sql_folder("queries").joinpath(f"{table}.sql").read_text("utf-8")
-    _, *pairs = _NAME.split(text)
-    found: dict[str, str] = {}
-    for name, body in zip(pairs[::2], pairs[1::2], strict=True):
-        if name in found:
+    _, *parts = _HEAD.split(text)
+    found: dict[str, dict[str, str]] = {"name": {}, "fragment": {}}
+    for kind, name, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        if name in found[kind]:
             raise ValueError(f"{table}.sql names {name} twice")
-        found[name] = without_comments(body).rstrip().removesuffix(";")
-    return found
+        sql = without_comments(body).rstrip().removesuffix(";")
+        found[kind][name] = sql.format_map(found["fragment"])
+    return found["name"]
 
 
 def sql_folder(name: str) -> Path:

@@ -1,22 +1,13 @@
-"""Turns at writing, and transactions; what SQLite refuses, in our words."""
+"""Turns at writing, and transactions."""
 
 import fcntl
 from pathlib import Path
 
 import apsw
 
-from jobrunner.domain.errors import DamagedDatabase, StoreError
+from jobrunner.domain.errors import StoreError
 from jobrunner.linux.locks import Waiting
-
-WRITABLE = "let jobrunner's user write to it and its folder"
-#: What is wrong and what to do, by what SQLite says; the others come as SQLite's own words.
-WORDS: dict[type, str] = {
-    apsw.FullError: "cannot grow, because its disk is full: make room",
-    apsw.BusyError: "is locked by another program: end that one",
-    apsw.ReadOnlyError: f"cannot be written to: {WRITABLE}",
-    apsw.CantOpenError: f"cannot be opened: {WRITABLE}",
-    apsw.IOError: "cannot be read or written (disk I/O error): see the system's log for its disk",
-}
+from jobrunner.store.sqlite import in_our_words
 
 
 class Turn:
@@ -83,16 +74,3 @@ class Write:
             self._transaction.__exit__(kind)
         finally:
             self._turn.__exit__()
-
-
-def in_our_words(error: Exception, path: Path) -> Exception:
-    """Return what to raise instead of an error of SQLite's."""
-    original: BaseException = error
-    while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
-        original = original.__context__
-    if isinstance(original, apsw.ConstraintError):
-        return error  # a wrong state that the schema refused: a bug of ours
-    if isinstance(original, apsw.CorruptError | apsw.NotADBError):
-        return DamagedDatabase(path, str(original))
-    words = WORDS.get(type(original), f"cannot be used: {original}")
-    return StoreError(f"the database {path} {words}")

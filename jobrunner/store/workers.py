@@ -34,10 +34,9 @@ class Workers:
 
     def register(self, token: str, supervisor: str, process: Process, now: float) -> int:
         """Record a new worker and return its id. It holds its lock already, or it would be taken for dead."""
-        row = self._database.row(
+        row = self._database.one(
             self._statements["register"], {"token": token, "supervisor": supervisor, "now": now, **process._asdict()}
         )
-        assert row is not None
         return int(row["id"])
 
     def note_trouble(self, token: str, trouble: str | None) -> None:
@@ -59,9 +58,7 @@ class Workers:
 
     def get(self, worker_id: int) -> WorkerRecord:
         """Return a worker that was registered."""
-        row = self._database.row(self._statements["by_id"], {"id": worker_id})
-        assert row is not None
-        return _worker(row)
+        return _worker(self._database.one(self._statements["by_id"], {"id": worker_id}))
 
 
 def _worker(row: Row) -> WorkerRecord:

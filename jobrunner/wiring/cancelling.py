@@ -13,9 +13,9 @@ from jobrunner.wiring.working import worker
 
 def cancelling(home: Home) -> Cancelling:
     """Return the cancelling of a home, with a worker of its own."""
-    settings, folders, database, jobs, workers = home.settings, home.folders, home.database, home.jobs, home.workers
+    settings, folders, store = home.settings, home.folders, home.store
     at_once = StopRequest(())
     at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
-    machine = Machine(folders, settings.extract.keep_free, database, workers, lambda trouble: None, at_once)
+    machine = Machine(folders, settings.extract.keep_free, store, lambda trouble: None, at_once)
     mover = worker(home, NoHandler(), machine, at_once)
-    return Cancelling(database, jobs, workers, folders, home.presence, recovery(home), mover)
+    return Cancelling(store, folders, home.presence, recovery(home), mover)

@@ -8,7 +8,7 @@ from jobrunner.services.checking import Checking
 from jobrunner.services.rebuilding import Rebuilding
 from jobrunner.services.repairing import Repairing
 from jobrunner.wiring import safety
-from jobrunner.wiring.home import Home, prepare_folders, presence_in, waiting
+from jobrunner.wiring.home import Home, prepare_folders, presence_in, store_of, waiting
 from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.running import require_handler
 
@@ -24,18 +24,16 @@ def checking(home: Home) -> Checking:
             return Finding(Kind.NOT_TO_START, str(path), detail=str(error))
         return None
 
-    return Checking(home.database, home.jobs, home.workers, home.folders, home.presence, keeps_from_starting)
+    return Checking(home.store, home.folders, home.presence, keeps_from_starting)
 
 
 def repairing(home: Home) -> Repairing:
     """Return what mends differences of a home."""
     policy = home.settings.retry_policy
-    return Repairing(
-        home.database, home.jobs, home.workers, home.folders, home.presence, recovery(home), policy, home.clock
-    )
+    return Repairing(home.store, home.folders, home.presence, recovery(home), policy)
 
 
 def rebuilding(settings: Settings, emit: Emit) -> Rebuilding:
     """Return what makes a new database of a home. Raises ConfigurationError."""
     folders = prepare_folders(settings, emit)
-    return Rebuilding(safety.database_of(settings, waiting(emit)), folders, presence_in(folders.work))
+    return Rebuilding(store_of(settings, waiting(emit)), folders, presence_in(folders.work))

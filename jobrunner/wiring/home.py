@@ -17,19 +17,16 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
-from jobrunner.linux.processes import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
 from jobrunner.services.machine import Tell
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
-from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
 from jobrunner.store.identity import identity, note_work_folder, work_folder
-from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import check, is_blank, migrate
-from jobrunner.store.workers import Workers
+from jobrunner.store.store import Store
 from jobrunner.wiring import safety
 from jobrunner.wiring.safety import SETTINGS_FILE
 
@@ -65,11 +62,8 @@ class Home(NamedTuple):
 
     settings: Settings
     folders: Folders
-    database: Database
-    jobs: Jobs
-    workers: Workers
+    store: Store
     presence: Presence
-    clock: Clock
     emit: Emit
     intake: Intake
     report: Report
@@ -79,7 +73,7 @@ class Home(NamedTuple):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.database.close()
+        self.store.close()
 
     def watch(self, tell: Tell) -> signal.Signals:
         """Scan until a signal comes and return it; nobody upgrades or rebuilds the database meanwhile.
@@ -88,7 +82,7 @@ class Home(NamedTuple):
         """
         present = self.presence.appear(as_scanner=True)
         try:
-            open_in_turn(self)
+            self.store.open_in_turn()
             return self.intake.watch(tell, signals.stop_signals())
         finally:
             present.leave()
@@ -119,30 +113,30 @@ def open_home(settings: Settings, emit: Emit, *, to_read: bool = False) -> Home:
     """
     reads_only = to_read and places.is_for_reading_only(settings.database_path)
     if reads_only:
-        database = Database(settings.database_path, to_read=True)
+        store = Store(Database(settings.database_path, to_read=True), max_wait=settings.retry.max_backoff)
     else:
-        database = safety.database_of(settings, waiting(emit))
-    home = home_of(settings, database, emit)
+        store = store_of(settings, waiting(emit))
+    home = home_of(settings, store, emit)
     try:
         if reads_only:
             _open_as_it_is(home)
         else:
             _open_and_prepare(home, to_read=to_read)
     except BaseException:
-        home.database.close()
+        store.close()
         raise
     return home
 
 
 def _open_as_it_is(home: Home) -> None:
-    home.database.open()
-    check(home.database)
+    home.store.open()
+    check(home.store.database)
     with suppress(StoreError):
-        home.clock.start()
+        home.store.now.start()
 
 
 def _open_and_prepare(home: Home, *, to_read: bool) -> None:
-    settings, database, folders = home.settings, home.database, home.folders
+    settings, database, folders = home.settings, home.store.database, home.folders
     path = database.path
     if to_read and path.exists():
         places.check_database(path)
@@ -160,7 +154,7 @@ def _open_and_prepare(home: Home, *, to_read: bool) -> None:
         if not to_read or os.path.isdir(folders.work):
             owner.take(folders, identity(database), path, database.waiting)
             hold_to_one_work_folder(home)
-        home.clock.start()
+        home.store.now.start()
     except StoreError as error:
         if to_read or isinstance(error, DamagedDatabase):
             raise
@@ -168,24 +162,20 @@ def _open_and_prepare(home: Home, *, to_read: bool) -> None:
         raise StoreError(trouble or str(error)) from error
 
 
-def home_of(settings: Settings, database: Database, emit: Emit) -> Home:
-    """Return a home whose database and clock are still to be opened and started."""
+def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
+    """Return a home whose store is still to be opened, and its clock to be started."""
     folders, keep_free = Folders(settings.folders), settings.extract.keep_free
-    jobs, workers = Jobs(database, max_wait=settings.retry.max_backoff), Workers(database)
-    presence, clock = presence_in(folders.work), Clock(database, BOOT_ID)
-    intake = Intake(database, jobs, folders, keep_free, Inbox(folders.inbox, settings.intake), emit)
+    presence = presence_in(folders.work)
+    intake = Intake(store, folders, keep_free, Inbox(folders.inbox, settings.intake), emit)
     return Home(
         settings=settings,
         folders=folders,
-        database=database,
-        jobs=jobs,
-        workers=workers,
+        store=store,
         presence=presence,
-        clock=clock,
         emit=emit,
         intake=intake,
-        report=Report(database, jobs, workers, presence, folders, keep_free, intake, clock),
-        retrying=Retrying(database, jobs, folders),
+        report=Report(store, presence, folders, keep_free, intake),
+        retrying=Retrying(store, folders),
     )
 
 
@@ -194,7 +184,7 @@ def hold_to_one_work_folder(home: Home) -> None:
 
     Who lives is known by lock files in the work folder: each home would take the other's workers for dead.
     """
-    database, folders = home.database, home.folders
+    database, folders = home.store.database, home.folders
     ours = os.path.realpath(folders.work)
     if work_folder(database) == ours:
         return
@@ -212,14 +202,6 @@ def hold_to_one_work_folder(home: Home) -> None:
         note_work_folder(database, ours)
 
 
-def open_in_turn(home: Home) -> None:
-    """Open the database, once nobody migrates it: who has appeared keeps others from beginning to."""
-    home.database.open()
-    with home.database.turn():
-        check(home.database)
-    home.clock.start()
-
-
 def _refuse_to_forget(path: Path, folders: Folders) -> None:
     """Raise LostDatabase where a new database would not know packages that lie in the folders: they came first."""
     log = f"{path}-wal"  # SQLite would remove it
@@ -233,6 +215,12 @@ def _refuse_while_somebody_works(presence: Presence) -> None:
         raise StoreError(
             "jobrunner still runs on this home, as the version before this one: stop it first, then start again"
         )
+
+
+def store_of(settings: Settings, waiting: Waiting) -> Store:
+    """Return the store of a home, still closed. Raises ConfigurationError where its group is not known."""
+    database = Database(settings.database_path, rights=safety.rights_of(settings), waiting=waiting)
+    return Store(database, max_wait=settings.retry.max_backoff)
 
 
 def presence_in(work: str) -> Presence:

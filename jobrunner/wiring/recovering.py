@@ -7,13 +7,4 @@ from jobrunner.wiring.home import Home
 def recovery(home: Home) -> Recovery:
     """Return the recovery of a home."""
     policy = home.settings.retry_policy
-    return Recovery(
-        home.database,
-        home.jobs,
-        home.workers,
-        home.folders,
-        home.presence,
-        policy,
-        home.emit,
-        home.clock,
-    )
+    return Recovery(home.store, home.folders, home.presence, policy, home.emit)

@@ -3,7 +3,6 @@
 import os
 import signal
 from contextlib import ExitStack, suppress
-from functools import partial
 
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
@@ -16,8 +15,7 @@ from jobrunner.process.signals import StopRequest
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.supervision import Main, Supervisor
-from jobrunner.wiring import safety
-from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, open_in_turn
+from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.working import worker
 
@@ -35,7 +33,7 @@ def supervisor(home: Home) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     require_handler(home)
     grace = home.settings.work.shutdown_grace
-    supervising = Supervisor(home.database, home.presence, recovery(home), home.emit, grace=grace)
+    supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, grace=grace)
     try:
         hold_to_one_work_folder(home)  # now that others see us
     except BaseException:
@@ -48,17 +46,17 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
     """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
 
     def main(supervisor: str, tell: Tell) -> None:
-        home = home_of(settings, safety.database_of(settings, Waiting(tell)), emit)
-        folders, database, workers = home.folders, home.database, home.workers
+        home = home_of(settings, store_of(settings, Waiting(tell)), emit)
+        folders, store = home.folders, home.store
         stop = StopRequest({signal.SIGTERM})
-        machine = Machine(folders, settings.extract.keep_free, database, workers, tell, stop)
-        database.waiting.tell, database.waiting.give_up = machine.say, stop
+        machine = Machine(folders, settings.extract.keep_free, store, tell, stop)
+        store.database.waiting.tell, store.database.waiting.give_up = machine.say, stop
         with suppress(Stopped), ExitStack() as ending:
             present = machine.until_it_works(home.presence.appear)
             ending.callback(present.leave)
             machine.token = present.token
             configured = handler.handler_for(settings.process, settings.home, present.token)
-            database.close()  # the guard is forked, and a probe may have opened it
+            store.close()  # the guard is forked, and a probe may have opened it
             executor: Executor = NoHandler()
             if configured:
                 process = settings.process
@@ -72,8 +70,8 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
                 ending.callback(guard.close)
                 executor = LocalExecutor(guard, settings.home, folders, machine, Account.of(process.user))
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
-            ending.callback(database.close)
-            machine.until_it_works(partial(open_in_turn, home))
+            ending.callback(store.close)
+            machine.until_it_works(store.open_in_turn)
             worker(home, executor, machine, stop).run(present.token, supervisor, drain=drain)
 
     return main
@@ -83,6 +81,6 @@ def scanner_main(settings: Settings, emit: Emit) -> Main:
     """Return what the process that scans beside the workers runs."""
 
     def main(_supervisor: str, tell: Tell) -> None:
-        home_of(settings, safety.database_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
+        home_of(settings, store_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
 
     return main

@@ -13,9 +13,8 @@ from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places
 from jobrunner.files.trust import Trust, way_to
 from jobrunner.linux import users
-from jobrunner.linux.locks import Waiting
 from jobrunner.linux.rights import settle
-from jobrunner.store.database import GATES, SHARED_MEMORY, Database
+from jobrunner.store.database import GATES, SHARED_MEMORY
 
 SETTINGS_FILE = "jobrunner.toml"
 
@@ -69,11 +68,6 @@ def rights_of(settings: Settings) -> Rights:
     """Return the rights of what readers may see. Raises ConfigurationError where there is no such group."""
     name = settings.database.group
     return PRIVATE if name is None else Rights.of_readers(places.group_number("database.group", name))
-
-
-def database_of(settings: Settings, waiting: Waiting) -> Database:
-    """Return the database of a home, still closed. Raises ConfigurationError where its group is not known."""
-    return Database(settings.database_path, rights=rights_of(settings), waiting=waiting)
 
 
 def set_rights(settings: Settings, emit: Emit) -> None:

@@ -20,7 +20,7 @@ def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) 
     settings, folders = home.settings, home.folders
     disk = Watch(folders.work)
     taking = Taking(folders, settings.extract, disk)
-    recording = Recording(home.database, home.jobs, home.workers, machine, stop, home.clock)
+    recording = Recording(home.store, machine, stop)
     settling = Settling(
         Archiving(folders, disk),
         Failing(folders, taking),
@@ -31,5 +31,5 @@ def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) 
         has_handler=not executor.is_instant,
     )
     preparing = Preparing(settings, folders, taking)
-    pipeline = Pipeline(folders, preparing, executor, settling, recording, home.emit)
-    return Worker(home.jobs, pipeline, recording, machine, stop, home.clock)
+    pipeline = Pipeline(folders, preparing, executor, settling, home.store, machine)
+    return Worker(home.store, pipeline, recording, machine, stop)

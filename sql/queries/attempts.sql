@@ -11,7 +11,9 @@ UPDATE attempts SET
 WHERE job_id = :job_id AND number = :number AND ended_at IS NULL;
 
 -- name: of_job
-SELECT attempts.*, workers.pid AS worker_pid
+SELECT
+    number, workers.pid AS worker_pid, attempts.started_at, attempts.ended_at, outcome, error,
+    extract_seconds, handle_seconds, archive_seconds, encoding
 FROM attempts JOIN workers ON workers.id = attempts.worker_id
 WHERE job_id = :job_id
 ORDER BY number;

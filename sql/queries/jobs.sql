@@ -1,3 +1,21 @@
+-- fragment: job
+-- What rows.py makes a Job of.
+jobs.id, name, state, attempt, jobs.worker_id, failures, delays, crashes, interruptions, condemned, not_before_at,
+jobs.error, failed_name, error_name, created_at, finished_at
+
+-- fragment: is_ready
+-- It can be claimed. The index jobs_ready has exactly these.
+state = 'queued' AND not_before_at IS NULL
+
+-- fragment: is_waiting
+-- It waits for its next try. The index jobs_waiting has exactly these.
+state = 'queued' AND not_before_at IS NOT NULL
+
+-- fragment: is_due
+-- Of one that waits: it has waited long enough, or would wait longer than any backoff, because the machine has booted
+-- with its clock set back.
+(not_before_at <= :now OR not_before_at > :horizon)
+
 -- name: enqueue
 -- A new name goes behind all that are known. A known one is left alone: a second scanner may have been first.
 INSERT INTO jobs (name, position, created_at)
@@ -5,18 +23,15 @@ VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now)
 ON CONFLICT (name) DO NOTHING;
 
 -- name: end_waits
--- What has waited long enough is ready, and so is what would wait longer than any backoff: then the machine has booted
--- with its clock set back.
-UPDATE jobs SET not_before_at = NULL
-WHERE state = 'queued' AND not_before_at IS NOT NULL AND (not_before_at <= :now OR not_before_at > :horizon);
+UPDATE jobs SET not_before_at = NULL WHERE {is_waiting} AND {is_due};
 
 -- name: claim
 -- Choosing and marking is one statement: no two workers get the same row. The index jobs_ready keeps it flat.
 UPDATE jobs SET state = 'running', worker_id = :worker_id, attempt = attempt + 1
 WHERE id = (
-    SELECT id FROM jobs WHERE state = 'queued' AND not_before_at IS NULL ORDER BY position, id LIMIT 1
+    SELECT id FROM jobs WHERE {is_ready} ORDER BY position, id LIMIT 1
 )
-RETURNING *;
+RETURNING {job};
 
 -- name: claim_cancelled
 -- Who cancels a queued job claims it, whether it waits or not: all that is left to do is the move to failed/.
@@ -24,7 +39,7 @@ UPDATE jobs SET
     state = 'running', worker_id = :worker_id, attempt = attempt + 1, not_before_at = NULL,
     condemned = 1, error = :error
 WHERE id = :id AND state = 'queued'
-RETURNING *;
+RETURNING {job};
 
 -- name: cancel
 -- A running job: whoever claims it next moves it to failed/.
@@ -81,16 +96,15 @@ UPDATE jobs SET
 WHERE id = :id AND state = 'failed';
 
 -- name: by_name
-SELECT * FROM jobs WHERE name = :name;
+SELECT {job} FROM jobs WHERE name = :name;
 
 -- name: by_id
-SELECT * FROM jobs WHERE id = :id;
+SELECT {job} FROM jobs WHERE id = :id;
 
 -- name: untried_names
 -- Nearly all that lies in the inbox, told much faster than by asking for each; as one value (there is no slash in a name)
 -- in half the time of a row each. What no attempt has been made at does not wait, so jobs_ready leads to it.
-SELECT CAST(group_concat(name, '/') AS BLOB) AS names
-FROM jobs WHERE state = 'queued' AND not_before_at IS NULL AND attempt = 0;
+SELECT CAST(group_concat(name, '/') AS BLOB) AS names FROM jobs WHERE {is_ready} AND attempt = 0;
 
 -- name: known
 -- A batch of names in one round trip, as JSON of hexadecimal text.
@@ -98,10 +112,12 @@ SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed, left_in_inbox
 FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
 
 -- name: held_by
-SELECT * FROM jobs WHERE state = 'running' AND worker_id = :worker_id;
+SELECT {job} FROM jobs WHERE state = 'running' AND worker_id = :worker_id;
 
 -- name: running
-SELECT jobs.*, workers.pid AS worker_pid, attempts.started_at AS attempt_started_at, attempts.steady_started_at
+SELECT
+    {job},
+    workers.pid AS worker_pid, attempts.started_at AS attempt_started_at, attempts.steady_started_at
 FROM jobs
 JOIN workers ON workers.id = jobs.worker_id
 JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
@@ -109,18 +125,17 @@ WHERE state = 'running'
 ORDER BY attempts.started_at, jobs.id;
 
 -- name: waiting
-SELECT * FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL ORDER BY not_before_at LIMIT :most;
+SELECT {job} FROM jobs WHERE {is_waiting} ORDER BY not_before_at LIMIT :most;
 
 -- name: failed
-SELECT * FROM jobs WHERE state = 'failed' ORDER BY finished_at DESC, id DESC LIMIT :most;
+SELECT {job} FROM jobs WHERE state = 'failed' ORDER BY finished_at DESC, id DESC LIMIT :most;
 
 -- name: counts
 -- A scalar each, so that each is counted on its own partial index.
 SELECT
-    (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
-    + (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at <= :now)
-    + (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at > :horizon) AS queued,
-    (SELECT count(*) FROM jobs WHERE state = 'queued' AND not_before_at > :now AND not_before_at <= :horizon) AS waiting,
+    (SELECT count(*) FROM jobs WHERE {is_ready})
+    + (SELECT count(*) FROM jobs WHERE {is_waiting} AND {is_due}) AS queued,
+    (SELECT count(*) FROM jobs WHERE {is_waiting} AND NOT {is_due}) AS waiting,
     (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
     (SELECT count(*) FROM jobs WHERE state = 'done') AS done,
     (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;
@@ -128,25 +143,22 @@ SELECT
 -- name: pending
 -- Is anything queued, waiting or running? Read without the writers' lock.
 SELECT
-    EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
-    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND not_before_at IS NOT NULL)
+    EXISTS (SELECT 1 FROM jobs WHERE {is_ready})
+    OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting})
     OR EXISTS (SELECT 1 FROM jobs WHERE state = 'running') AS pending;
 
 -- name: ready
 -- Is there something to claim? An idle worker asks this often, so it reads only.
 SELECT
-    EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND not_before_at IS NULL)
-    OR EXISTS (
-        SELECT 1 FROM jobs
-        WHERE state = 'queued' AND not_before_at IS NOT NULL AND (not_before_at <= :now OR not_before_at > :horizon)
-    ) AS ready;
+    EXISTS (SELECT 1 FROM jobs WHERE {is_ready})
+    OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting} AND {is_due}) AS ready;
 
 -- name: done_between
 -- Nothing is done in the future, unless the clock was set back since.
 SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at BETWEEN :since AND :now;
 
 -- name: not_done
-SELECT * FROM jobs WHERE state <> 'done';
+SELECT {job} FROM jobs WHERE state <> 'done';
 
 -- name: done_names
 SELECT name FROM jobs WHERE state = 'done';
@@ -159,6 +171,10 @@ VALUES (
     :id, :name, :state, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :attempt, :error, :failed_name, :error_name,
     :created_at, :finished_at
 );
+
+-- name: last_id
+-- The newest id that was given out, or kept from being so.
+SELECT seq FROM sqlite_sequence WHERE name = 'jobs';
 
 -- name: forget_ids
 -- With the next statement: ids up to this one are never given out, because folders in work/ are named by them.

@@ -1,9 +1,13 @@
+-- fragment: worker
+-- What workers.py makes a WorkerRecord of.
+workers.id, token, supervisor, pid, process_start, boot_id, trouble
+
 -- name: register
 INSERT INTO workers (token, supervisor, pid, process_start, boot_id, started_at)
 VALUES (:token, :supervisor, :pid, :start, :boot_id, :now) RETURNING id;
 
 -- name: by_id
-SELECT * FROM workers WHERE id = :id;
+SELECT {worker} FROM workers WHERE id = :id;
 
 -- name: end
 UPDATE workers SET ended_at = :now WHERE id = :id AND ended_at IS NULL;
@@ -13,9 +17,9 @@ UPDATE workers SET trouble = :trouble WHERE token = :token;
 
 -- name: not_ended
 -- Who may have died: the kernel says of each whether it did.
-SELECT * FROM workers WHERE ended_at IS NULL ORDER BY id;
+SELECT {worker} FROM workers WHERE ended_at IS NULL ORDER BY id;
 
 -- name: of_job
 -- Who has had a job and has not ended: it may still be removing its work folder.
-SELECT workers.* FROM workers JOIN attempts ON attempts.worker_id = workers.id
+SELECT {worker} FROM workers JOIN attempts ON attempts.worker_id = workers.id
 WHERE attempts.job_id = :job_id AND workers.ended_at IS NULL;

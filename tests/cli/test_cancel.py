@@ -33,7 +33,7 @@ def state(home: TestHome, name: str = "p") -> tuple[str, str | None]:
 def scan(home: TestHome) -> None:
     opened = home.open()
     opened.intake.scan()
-    opened.database.close()
+    opened.store.close()
 
 
 def delivered(folder: Path) -> list[str]:

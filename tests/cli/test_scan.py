@@ -46,9 +46,9 @@ def test_watching_it_queues_what_arrives_until_it_is_stopped(home: TestHome, num
     home.package("early")
     process = home.start("scan", "--watch")
     service = wait_until(lambda: (home.path / "jobrunner.db").exists() and home.open())
-    wait_until(lambda: service.jobs.find("early"))
+    wait_until(lambda: service.store.jobs.find("early"))
     home.package("late")
-    wait_until(lambda: service.jobs.find("late"))
+    wait_until(lambda: service.store.jobs.find("late"))
     process.send_signal(number)
     _, said = process.communicate(timeout=10)
     assert process.returncode == code
@@ -60,14 +60,14 @@ def test_watching_it_says_once_that_the_inbox_is_gone_and_goes_on_when_it_is_bac
     process = home.start("scan", "--watch")
     home.package("early")
     service = wait_until(lambda: (home.path / "jobrunner.db").exists() and home.open())
-    wait_until(lambda: service.jobs.find("early"))
+    wait_until(lambda: service.store.jobs.find("early"))
     home.inbox.rename(home.path / "away")
     assert process.stderr is not None
     lines = [process.stderr.readline() for _ in range(2)]
     assert "inbox" in lines[-1], lines
     home.package("late", folder=home.path / "away")
     (home.path / "away").rename(home.inbox)
-    wait_until(lambda: service.jobs.find("late"))
+    wait_until(lambda: service.store.jobs.find("late"))
     process.terminate()
     assert "Errno" not in lines[-1] + process.communicate(timeout=10)[1]
 
@@ -76,8 +76,8 @@ def test_while_it_watches_no_database_is_upgraded_or_rebuilt(home: TestHome) -> 
     home.package("p")
     process = home.start("scan", "--watch")
     service = wait_until(lambda: (home.path / "jobrunner.db").exists() and home.open())
-    wait_until(lambda: service.jobs.find("p"))
-    service.database.execute("PRAGMA user_version = 1")
+    wait_until(lambda: service.store.jobs.find("p"))
+    service.store.database.execute("PRAGMA user_version = 1")
     assert "still runs on this home" in complaint(home.jobrunner("status"), code=1)
     (home.path / "jobrunner.db").unlink()
     assert "jobrunner runs in this home" in complaint(home.jobrunner("check", "--rebuild"), code=1)
@@ -89,8 +89,8 @@ def test_while_it_watches_no_database_is_upgraded_or_rebuilt(home: TestHome) -> 
 
 def test_a_scanner_that_is_older_than_the_database_by_now_does_not_start(home: TestHome) -> None:
     service = home.open()
-    ((version),) = service.database.rows("PRAGMA user_version")
-    service.database.execute(f"PRAGMA user_version = {version['user_version'] + 1}")
+    ((version),) = service.store.database.rows("PRAGMA user_version")
+    service.store.database.execute(f"PRAGMA user_version = {version['user_version'] + 1}")
     with pytest.raises(StoreError, match="made by a newer jobrunner"):
         service.watch(lambda trouble: None)
     assert os.listdir(home.work / ".workers") == []

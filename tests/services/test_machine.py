@@ -24,19 +24,16 @@ class Scene:
     def __init__(self, home: TestHome) -> None:
         service = home.open()
         self.home = home
-        self.database = service.database
-        self.workers = Workers(self.database)
+        self.store = service.store
         self.told: list[str | None] = []
         self.stop = StopRequest({signal.SIGTERM})
-        self.machine = Machine(
-            Folders(service.settings.folders), 0, self.database, self.workers, self.told.append, self.stop
-        )
-        with self.database.write():
-            self.workers.register("me", "boss", Process(1, 1, "a-boot"), 0.0)
+        self.machine = Machine(Folders(service.settings.folders), 0, self.store, self.told.append, self.stop)
+        with self.store.write():
+            self.store.workers.register("me", "boss", Process(1, 1, "a-boot"), 0.0)
         self.machine.token = "me"
 
     def recorded(self) -> str | None:
-        (worker,) = self.workers.not_ended()
+        (worker,) = self.store.workers.not_ended()
         return worker.trouble
 
 
@@ -99,7 +96,7 @@ def test_a_lost_connection_is_made_again(scene: Scene) -> None:
     def action() -> str | None:
         return scene.recorded()
 
-    scene.database.close()
+    scene.store.close()
     assert scene.machine.until_it_works(action) is None
 
 
@@ -117,7 +114,7 @@ def test_what_is_wrong_is_recorded_before_it_is_waited_for(scene: Scene) -> None
     trouble = scene.machine.probe()
     assert trouble is not None
     assert scene.recorded() == trouble
-    reader = Database(scene.database.path)
+    reader = Database(scene.store.database.path)
     reader.open()
     assert Workers(reader).not_ended()[0].trouble == trouble
     reader.close()

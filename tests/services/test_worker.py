@@ -160,11 +160,13 @@ def test_what_an_earlier_worker_had_ready_is_flushed_together(scene: Scene) -> N
     def lose_all() -> None:
         other = scene.home.open()
         for name in NAMES:
-            job = other.jobs.find(name)
+            job = other.store.jobs.find(name)
             assert job is not None
             (scene.home.work / f"{job.id}-1").rename(scene.home.work / f"{job.id}-2")
-            with other.database.write():
-                other.jobs.requeue(job, Outcome.INTERRUPTED, put_back(job, "its worker was killed"), other.clock())
+            with other.store.write():
+                other.store.queue.requeue(
+                    job, Outcome.INTERRUPTED, put_back(job, "its worker was killed"), other.store.now()
+                )
 
     scene.meanwhile.append(lose_all)
     scene.deliver(*NAMES)
@@ -180,10 +182,10 @@ def test_a_job_that_is_somebody_elses_by_now_is_not_recorded_and_the_others_are(
 ) -> None:
     def lose() -> None:
         other = scene.home.open()
-        job = other.jobs.find("q")
+        job = other.store.jobs.find("q")
         assert job is not None
-        with other.database.write():
-            other.jobs.requeue(job, Outcome.INTERRUPTED, put_back(job, "somebody took it"), other.clock())
+        with other.store.write():
+            other.store.queue.requeue(job, Outcome.INTERRUPTED, put_back(job, "somebody took it"), other.store.now())
         if is_taken_over:
             (scene.home.work / "2-1").rename(scene.home.work / "2-2")
 

@@ -7,6 +7,7 @@ import pytest
 
 from jobrunner.store.database import Database
 from jobrunner.store.migrations import migrate
+from tests.store.one_worker import OneWorkerStore
 
 
 @pytest.fixture
@@ -22,6 +23,11 @@ def empty(tmp_path: Path) -> Iterator[Database]:
 def database(empty: Database) -> Database:
     migrate(empty)
     return empty
+
+
+@pytest.fixture
+def store(database: Database) -> OneWorkerStore:
+    return OneWorkerStore(database)
 
 
 class SqlFolder:

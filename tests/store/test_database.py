@@ -4,8 +4,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from jobrunner.domain.errors import ConfigurationError, StoreError
-from jobrunner.store import database as database_module
+from jobrunner.domain.errors import StoreError
 from jobrunner.store.database import Database
 
 INSERT = "INSERT INTO workers (token, supervisor, pid, started_at) VALUES (:token, 's', 1, 0)"
@@ -150,16 +149,3 @@ def test_a_statement_that_fails_is_a_store_error(database: Database) -> None:
         database.rows("SELECT * FROM songs")
     with pytest.raises(StoreError, match="no such table: songs"), database.write():
         database.execute("DELETE FROM songs")
-
-
-@pytest.mark.parametrize("version", ["3.51.2", "3.50.4", "3.9.9", "2.99.99"])
-def test_an_sqlite_that_can_corrupt_the_database_is_refused(version: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"SQLite {version} can corrupt .* 3\.51\.3 or newer"):
-        database_module._refuse_affected_sqlite(version)
-
-
-@pytest.mark.parametrize("version", ["3.51.3", "3.52.0", "3.100.0", apsw.sqlite_lib_version()])
-def test_a_sound_sqlite_is_taken(version: str) -> None:
-    database_module._refuse_affected_sqlite(version)
-    with pytest.raises(ConfigurationError):  # and the same call does refuse
-        database_module._refuse_affected_sqlite("3.51.2")

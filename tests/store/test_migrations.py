@@ -79,7 +79,11 @@ def old(tmp_path: Path) -> Iterator[Database]:
 
 
 def rows(database: Database) -> dict[str, list[dict[str, object]]]:
-    return {table: database.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("workers", "jobs", "attempts")}
+    reader = Database(database.path)  # one connection takes the columns of a statement to stay what they are
+    reader.open()
+    found = {table: reader.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("workers", "jobs", "attempts")}
+    reader.close()
+    return found
 
 
 def test_what_was_made_by_the_first_release_becomes_as_a_fresh_one_with_its_rows(old: Database, tmp_path: Path) -> None:

@@ -7,21 +7,21 @@ import pytest
 
 from jobrunner.domain.errors import DamagedDatabase
 from jobrunner.store.database import Database
-from jobrunner.store.jobs import Jobs
 from jobrunner.store.migrations import is_blank, migrate
-from jobrunner.store.soundness import fault, readable_jobs
+from jobrunner.store.soundness import fault
+from jobrunner.store.store import Store
 
 JOBS = 2000
 TABLE_LEAF = 0x0D  # the first byte of such a page
 
 
-def filled(path: Path) -> Database:
-    database = Database(path)
-    database.open()
-    migrate(database)
-    with database.write():
-        Jobs(database, max_wait=0).enqueue((f"package-{number:05}" for number in range(JOBS)), now=1.0)
-    return database
+def filled(path: Path) -> Store:
+    store = Store(Database(path), max_wait=0)
+    store.open()
+    migrate(store.database)
+    with store.write():
+        store.queue.enqueue((f"package-{number:05}" for number in range(JOBS)), now=1.0)
+    return store
 
 
 def damage(path: Path, content: bytes) -> None:
@@ -59,14 +59,14 @@ def test_what_is_on_other_pages_than_the_damaged_one_is_read(tmp_path: Path) -> 
     path = tmp_path / "jobrunner.db"
     filled(path).close()
     damage(path, b"package-01000")
-    database = Database(path)
-    database.open()
-    assert fault(database)
-    names = [job.name for job in readable_jobs(database, Jobs(database, max_wait=0))]
+    store = Store(Database(path), max_wait=0)
+    store.open()
+    assert fault(store.database)
+    names = [job.name for job in store.readable_jobs()]
     assert JOBS * 0.9 < len(names) < JOBS
     assert names[0] == "package-00000"
     assert names[-1] == f"package-{JOBS - 1:05}"
-    database.close()
+    store.close()
 
 
 @pytest.mark.parametrize("length", [0, 100])

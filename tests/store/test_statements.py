@@ -13,7 +13,14 @@ STORE = Path(jobrunner.store.__file__).parent
 TABLES = sorted(
     file.name.removesuffix(".sql") for file in resources.files("jobrunner.sql").joinpath("queries").iterdir()
 )
-USERS = {"attempts": "jobs", "clock": "clock", "jobs": "jobs", "workers": "workers"}
+#: The modules that execute the statements of a file.
+USERS = {
+    "attempts": {"attempts"},
+    "clock": {"clock"},
+    "identity": {"identity"},
+    "jobs": {"jobs", "queue"},
+    "workers": {"workers"},
+}
 
 
 def test_every_file_of_statements_has_a_user() -> None:
@@ -22,10 +29,9 @@ def test_every_file_of_statements_has_a_user() -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_statement_is_used_and_every_statement_that_is_used_exists(table: str) -> None:
-    source = (STORE / f"{USERS[table]}.py").read_text("utf-8")
-    used = set(re.findall(rf'self\._(?:{table}|statements)\["(\w+)"\]', source))
-    if table == "jobs":
-        used |= set(re.findall(r'self\._fenced\("(\w+)"', source))
+    source = "".join((STORE / f"{module}.py").read_text("utf-8") for module in USERS[table])
+    used = set(re.findall(r'(?:self\._statements|statements\("\w+"\))\["(\w+)"\]|self\._fenced\("(\w+)"', source))
+    used = {name or fenced for name, fenced in used}
     assert used == set(statements(table))
 
 
@@ -47,6 +53,26 @@ def test_a_name_that_is_given_twice_is_refused(sql_folder: SqlFolder) -> None:
     sql_folder.install({"queries/twice.sql": "-- name: a\nSELECT 1;\n-- name: b\nSELECT 2;\n-- name: a\nSELECT 3;\n"})
     with pytest.raises(ValueError, match=r"twice\.sql names a twice"):
         statements("twice")
+
+
+def test_a_fragment_stands_in_the_statements_that_name_it(sql_folder: SqlFolder) -> None:
+    text = (
+        "-- fragment: some\n-- why\na, b\n\n-- fragment: where\nWHERE {some}\n\n"
+        "-- name: one\nSELECT {some}\nFROM c {where};\n"
+    )
+    sql_folder.install({"queries/shared.sql": text})
+    assert statements("shared") == {"one": "SELECT a, b\nFROM c WHERE a, b"}
+
+
+def test_a_fragment_that_is_not_there_is_refused(sql_folder: SqlFolder) -> None:
+    sql_folder.install({"queries/lacking.sql": "-- name: one\nSELECT {some};\n"})
+    with pytest.raises(KeyError, match="some"):
+        statements("lacking")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_statement_asks_for_all_columns(table: str) -> None:
+    assert [name for name, sql in statements(table).items() if re.search(r"\*(?!\))", sql)] == []
 
 
 def test_sql_without_comments_keeps_its_lines() -> None:

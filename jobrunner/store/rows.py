@@ -1,0 +1,62 @@
+"""Rows become values of the domain here, and values become the parameters of statements."""
+
+import os
+from operator import itemgetter
+from typing import Any
+
+from jobrunner.domain.job import Attempt, Job, KnownJob, Outcome, State
+from jobrunner.domain.moment import Moment
+from jobrunner.domain.retry import Decision
+from jobrunner.domain.status import RunningJob
+from jobrunner.store.database import Row
+
+_of_job = itemgetter(*Job._fields)
+
+
+def job(row: Row) -> Job:
+    """Return the job of a row with the columns of the fragment `job`."""
+    failed_name = row["failed_name"]
+    ours = {
+        "name": os.fsdecode(row["name"]),
+        "state": State(row["state"]),
+        "condemned": bool(row["condemned"]),
+        "failed_name": None if failed_name is None else os.fsdecode(failed_name),
+    }
+    return Job(*_of_job(row | ours))
+
+
+def running_job(row: Row, now: Moment) -> RunningJob:
+    """Return a job with its worker and its newest attempt."""
+    began = row["steady_started_at"] or now.steady  # none: begun by an older jobrunner
+    return RunningJob(job(row), row["worker_pid"], row["attempt_started_at"], max(now.steady - began, 0.0))
+
+
+def known_job(row: Row) -> KnownJob:
+    """Return what the intake asks of a job."""
+    return KnownJob(row["id"], State(row["state"]), bool(row["lies_in_failed"]), row["left_in_inbox"])
+
+
+def attempt(row: Row) -> Attempt:
+    """Return an attempt with the pid of its worker."""
+    return Attempt(**row | {"outcome": row["outcome"] and Outcome(row["outcome"])})
+
+
+def budgets(decision: Decision) -> dict[str, Any]:
+    """Return what a decision leaves of a job's budgets, and why."""
+    return {
+        "error": decision.reason,
+        "failures": decision.failures,
+        "delays": decision.delays,
+        "crashes": decision.crashes,
+        "interruptions": decision.interruptions,
+    }
+
+
+def place(failed_name: str | None, error_name: str | None) -> dict[str, Any]:
+    """Return where in the failed folder a package lies, and which file in it is ours."""
+    return {"failed_name": failed_name and os.fsencode(failed_name), "error_name": error_name}
+
+
+def waits(now: Moment, longest: float) -> dict[str, float]:
+    """Return what tells the jobs that have waited long enough; `longest` is the longest backoff in seconds."""
+    return {"now": now.steady, "horizon": now.steady + longest}

@@ -1,0 +1,43 @@
+"""SQLite: which version we need, and what it refuses, in our words."""
+
+from pathlib import Path
+
+import apsw
+
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, StoreError
+
+#: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
+#: https://sqlite.org/wal.html).
+MINIMUM_SQLITE = (3, 51, 3)
+WRITABLE = "let jobrunner's user write to it and its folder"
+#: What is wrong and what to do, by what SQLite says; the others come as SQLite's own words.
+WORDS: dict[type, str] = {
+    apsw.FullError: "cannot grow, because its disk is full: make room",
+    apsw.BusyError: "is locked by another program: end that one",
+    apsw.ReadOnlyError: f"cannot be written to: {WRITABLE}",
+    apsw.CantOpenError: f"cannot be opened: {WRITABLE}",
+    apsw.IOError: "cannot be read or written (disk I/O error): see the system's log for its disk",
+}
+
+
+def refuse_affected(version: str) -> None:
+    """Raise ConfigurationError for a version of SQLite that can corrupt the database."""
+    if tuple(int(part) for part in version.split(".")) < MINIMUM_SQLITE:
+        wanted = ".".join(map(str, MINIMUM_SQLITE))
+        raise ConfigurationError(
+            f"SQLite {version} can corrupt the database (its WAL-reset bug): "
+            f"install an apsw with SQLite {wanted} or newer, pip install --upgrade apsw"
+        )
+
+
+def in_our_words(error: Exception, path: Path) -> Exception:
+    """Return what to raise instead of an error of SQLite's."""
+    original: BaseException = error
+    while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
+        original = original.__context__
+    if isinstance(original, apsw.ConstraintError):
+        return error  # a wrong state that the schema refused: a bug of ours
+    if isinstance(original, apsw.CorruptError | apsw.NotADBError):
+        return DamagedDatabase(path, str(original))
+    words = WORDS.get(type(original), f"cannot be used: {original}")
+    return StoreError(f"the database {path} {words}")

@@ -1,0 +1,71 @@
+"""All that is recorded of a home, as one object: what services use of the database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobrunner.domain.errors import StoreError
+from jobrunner.domain.job import Job
+from jobrunner.linux.processes import BOOT_ID
+from jobrunner.store.attempts import Attempts
+from jobrunner.store.clock import Clock
+from jobrunner.store.database import BUSY_SECONDS, Database
+from jobrunner.store.jobs import Jobs
+from jobrunner.store.migrations import check
+from jobrunner.store.queue import Queue
+from jobrunner.store.transactions import Write
+from jobrunner.store.workers import Workers
+
+
+class Store:
+    """One database and its tables; what concerns its file is asked of `database`.
+
+    `queue` changes jobs, `jobs` reads them; `attempts` and `workers` tell who worked on them; `now` is the clock that
+    all processes of the home agree on, once it has been started.
+    """
+
+    def __init__(self, database: Database, *, max_wait: float) -> None:
+        """`max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back at a boot."""
+        self.database = database
+        self.attempts = Attempts(database)
+        self.queue = Queue(database, self.attempts, max_wait=max_wait)
+        self.jobs = Jobs(database, max_wait=max_wait)
+        self.workers = Workers(database)
+        self.now = Clock(database, BOOT_ID)
+        self._max_wait = max_wait
+
+    def at(self, path: Path) -> "Store":
+        """Return a store in another place that is like this one otherwise."""
+        return Store(self.database.at(path), max_wait=self._max_wait)
+
+    def open(self) -> None:
+        """Connect, unless connected. Raises StoreError, DatabaseGone."""
+        self.database.open()
+
+    def open_in_turn(self) -> None:
+        """Open it once nobody migrates it: whoever has appeared keeps others from beginning to. Raises StoreError."""
+        self.database.open()
+        with self.database.turn():
+            check(self.database)
+        self.now.start()
+
+    def close(self) -> None:
+        """Let go of the file; `open` connects again."""
+        self.database.close()
+
+    def write(self, *, patience: float = BUSY_SECONDS, durable: bool = True) -> Write:
+        """Hold the only write transaction: see `Database.write`. Raises StoreError, DatabaseGone."""
+        return self.database.write(patience=patience, durable=durable)
+
+    def readable_jobs(self) -> Iterator[Job]:
+        """Yield the jobs of a damaged database that can still be read, each looked for by its id."""
+        try:
+            last = self.jobs.last_id()
+        except StoreError:
+            return
+        for job_id in range(1, last + 1):
+            try:
+                job = self.jobs.get(job_id)
+            except (StoreError, ValueError):  # a page of it is damaged, or what stands there is no job
+                continue
+            if job:
+                yield job
