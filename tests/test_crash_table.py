@@ -24,7 +24,7 @@ from jobrunner.linux.processes import BOOT_ID
 from tests.crash_driver import Kill, encoded
 from tests.scripts import lives, outcomes, parent_of
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until
-from tests.unkillable import held_up, users_home
+from tests.unkillable import held_up, held_up_home
 
 ROOT = Path(__file__).parent.parent
 DRIVER = Path(__file__).with_name("crash_driver.py")
@@ -1033,7 +1033,7 @@ def test_row_31_a_queued_job_that_is_being_cancelled_fails_with_the_next_start(s
 
 @pytest.mark.parametrize("row", ["row-40", "row-41", "row-42"])
 def test_what_cannot_be_ended_of_a_handler_is_waited_for_whoever_is_killed(row: str) -> None:
-    with users_home() as home:
+    with held_up_home() as home:
         held = held_up(home)
         if row == "row-41":
             kill(held.worker)
