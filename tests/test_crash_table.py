@@ -1,5 +1,6 @@
 """The crash table of ARCHITECTURE.md, a test a row: killed there, the state is the row's, and a restart repairs it."""
 
+import json
 import os
 import re
 import secrets
@@ -19,6 +20,7 @@ from typing import Any
 import apsw
 import pytest
 
+from jobrunner.domain.findings import Kind
 from jobrunner.files.delivery import Source
 from jobrunner.linux.processes import BOOT_ID
 from tests.crash_driver import Kill, encoded
@@ -180,6 +182,11 @@ class Scene:
     def outcomes(self, name: str = "p") -> list[str | None]:
         attempts = self.rows("SELECT * FROM attempts ORDER BY job_id, number")
         return [attempt["outcome"] for attempt in attempts if attempt["job_id"] == self.job(name)["id"]]
+
+    def differences(self, *words: str) -> list[Kind]:
+        """What kinds of differences a check finds, or leaves."""
+        document = json.loads(self.home.jobrunner("check", "--json", *words).stdout)
+        return [Kind(each["kind"]) for each in document["differences"]]
 
     def ran(self) -> list[str]:
         """Package and attempt of each run of the handler."""
@@ -574,7 +581,7 @@ def test_row_33_packages_of_a_batch_go_on_where_a_power_cut_undid_their_claim(sc
     scene.change("DELETE FROM attempts WHERE job_id > 1")  # the first claim was durable
     scene.change("UPDATE jobs SET state = 'queued', attempt = 0, worker_id = NULL WHERE id > 1")
     scene.home.package("q", {"another": "delivery"})
-    assert '"archived, too"' not in scene.home.jobrunner("check", "--json").stdout
+    assert Kind.ARCHIVED_NOT_DONE not in scene.differences()
     scene.restart()
     assert {name: scene.outcomes(name) for name in ("p", "q", "r")} == {
         "p": ["interrupted", "done"],
@@ -837,7 +844,7 @@ def test_row_32_a_folder_that_could_not_be_removed_from_the_inbox_is_removed_lat
     (afar.home.inbox / "left").rename(afar.home.inbox / source.hidden_name)
     (afar.home.work / "1-1").mkdir()
     (afar.home.work / "1-1" / "source").write_text(str(source))
-    assert "left over in inbox" in afar.home.jobrunner("check", "--json").stdout
+    assert Kind.LEFTOVER_IN_INBOX in afar.differences()
     afar.restart("work", "--drain")
     assert list(afar.home.inbox.iterdir()) == []
     assert (tree_of(afar.home.archive), tree_of(afar.home.failed)) == ended
@@ -864,7 +871,7 @@ def test_what_was_put_out_of_sight_is_kept_where_it_is_all_that_is_left(afar: Sc
     afar.restart("work", "--drain")
     [hidden] = afar.home.inbox.iterdir()
     afar.assert_untouched(hidden)
-    assert "taken from inbox" in afar.home.jobrunner("check", "--repair", "--json").stdout
+    assert afar.differences("--repair") == [Kind.COPIED_WITHOUT_JOB]
     hidden.rename(afar.home.inbox / "p")
     afar.restart()
     afar.assert_archived(by="p 3")
