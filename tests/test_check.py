@@ -14,10 +14,10 @@ from jobrunner.files.delivery import Source
 from jobrunner.wiring.checking import checking, repairing
 from jobrunner.wiring.home import Home
 from tests.crash_driver import Kill
+from tests.crash_table.scene import Scene
 from tests.messages import tree
 from tests.scripts import PRELUDE, journal
 from tests.support import TestHome, kill, processes_of, wait_until
-from tests.test_crash_table import Scene
 
 
 @contextmanager

@@ -11,11 +11,11 @@ import pytest
 
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill
+from tests.crash_table.scene import Scene
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal, lives
 from tests.support import TestHome, children_of, kill, wait_until
 from tests.test_check import check, execute, found, opened, repair, scan, state
-from tests.test_crash_table import Scene
 
 PAGE = 4096
 COMMANDS = (["status"], ["run", "--drain"], ["show", "good"], ["retry", "--all"])
