@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from plot import drawing
 from report import table, wanted
-from servers import PEERS
 
 from jobrunner.domain.job import Details
 from jobrunner.linux.processes import Process
@@ -159,9 +159,7 @@ def main() -> None:
     columns = ["ms", *(f"{size:,} done" for size in options.sizes), ""]
     table(f"medians of {options.rounds} rounds; synchronous=FULL", columns, rows)
     if options.plot:
-        drawing = json.dumps({"costs": costs, "sizes": options.sizes})
-        command = [PEERS / "bin" / "python", Path(__file__).with_name("plot.py"), options.plot]
-        subprocess.run(command, input=drawing, text=True, check=True)
+        options.plot.write_text(drawing(options.sizes, costs))
 
 
 if __name__ == "__main__":

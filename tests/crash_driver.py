@@ -1,6 +1,6 @@
 """Runs the real command line with edges wrapped, so that the process that passes one is killed there (SIGKILL).
 
-Started by tests/test_crash_table.py as `python crash_driver.py KILLS MARKS WORD...`. Production code has no hooks for
+Started by tests/crash_table/ as `python crash_driver.py KILLS MARKS WORD...`. Production code has no hooks for
 this. MARKS is a folder in which each death leaves a file.
 """
 

@@ -2,19 +2,24 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+import pytest
 
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
 from jobrunner.domain.settings import FolderSettings, build
+from jobrunner.process import cgroup
 from jobrunner.wiring.home import Home, load_settings, open_home
 
 PATIENCE = 30.0
@@ -52,6 +57,9 @@ class TestHome:
 
     __test__ = False
 
+    #: The words that start the interpreter of jobrunner and of handlers.
+    python: Sequence[str] = (sys.executable,)
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.inbox = path / "inbox"
@@ -66,7 +74,7 @@ class TestHome:
     @property
     def program(self) -> list[str]:
         """The words that start jobrunner."""
-        return JOBRUNNER
+        return [*self.python, "-m", "jobrunner"]
 
     def configure(self, text: str) -> None:
         (self.path / "jobrunner.toml").write_text(text, "utf-8")
@@ -76,7 +84,8 @@ class TestHome:
         (self.path / "handler.py").write_text(source, "utf-8")
         retry = process.pop("retry", 'backoff = "1s"')
         keys = "".join(f"{key} = {value}\n" for key, value in process.items())
-        self.configure(f'[process]\ncommand = ["{sys.executable}", "handler.py"]\n{keys}[retry]\n{retry}\n')
+        command = json.dumps([*self.python, "handler.py"])
+        self.configure(f"[process]\ncommand = {command}\n{keys}[retry]\n{retry}\n")
 
     def package(
         self,
@@ -102,23 +111,22 @@ class TestHome:
     def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         environment = clean_environment() | options.pop("environment", {})
-        return subprocess.run(
+        result: subprocess.CompletedProcess[str] = subprocess.run(
             [*self.program, "--home", str(self.path), *words],
-            capture_output=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
             text=True,
             errors="surrogateescape",
             env=environment,
             timeout=PATIENCE * 3,
             check=False,
-            **options,
         )
+        return result
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command in the background, in a process group of its own; ended when the test ends."""
-        process = subprocess.Popen(
+        process: subprocess.Popen[str] = subprocess.Popen(
             [*self.program, "--home", str(self.path), *words],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | options,
             text=True,
             env=clean_environment(),
             process_group=0,
@@ -176,6 +184,19 @@ def processes_of(home: TestHome) -> list[int]:
         if os.fsencode(home.path) in words or b"JOBRUNNER_HOME=" + os.fsencode(home.path) + b"\0" in environment:
             found.append(int(name))
     return found
+
+
+@contextmanager
+def control_group() -> Iterator[Path]:
+    """Make a control group; skip the test where that is impossible. When it is removed, nothing may live in it."""
+    try:
+        made = cgroup._our_own() / f"test-{secrets.token_hex(8)}"
+        made.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    yield made
+    wait_until(lambda: cgroup.members(made) == [])
+    made.rmdir()
 
 
 def children_of(pid: int) -> list[int]:

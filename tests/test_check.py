@@ -14,10 +14,10 @@ from jobrunner.files.delivery import Source
 from jobrunner.wiring.checking import checking, repairing
 from jobrunner.wiring.home import Home
 from tests.crash_driver import Kill
+from tests.crash_table.scene import Scene
 from tests.messages import tree
 from tests.scripts import PRELUDE, journal
 from tests.support import TestHome, kill, processes_of, wait_until
-from tests.test_crash_table import Scene
 
 
 @contextmanager
@@ -107,12 +107,12 @@ def test_a_package_without_a_job_is_found_and_known_after_the_repair(settled: Te
     (settled.failed / "broken" / "error.txt").write_text("its zip is broken\n")
     settled.package("a~1", folder=settled.failed).rename(settled.failed / "a~1~2")
     assert found(settled) == [
-        (Kind.UNKNOWN_ARCHIVED, "archive/old"),
-        (Kind.UNKNOWN_FAILED, "failed/a~1~2"),
-        (Kind.UNKNOWN_FAILED, "failed/broken"),
+        (Kind.ARCHIVED_WITHOUT_JOB, "archive/old"),
+        (Kind.FAILED_WITHOUT_JOB, "failed/a~1~2"),
+        (Kind.FAILED_WITHOUT_JOB, "failed/broken"),
     ]
     before = tree(settled.archive) | tree(settled.failed)
-    assert repair(settled) == [Kind.UNKNOWN_ARCHIVED, Kind.UNKNOWN_FAILED, Kind.UNKNOWN_FAILED]
+    assert repair(settled) == [Kind.ARCHIVED_WITHOUT_JOB, Kind.FAILED_WITHOUT_JOB, Kind.FAILED_WITHOUT_JOB]
     assert found(settled) == []
     assert tree(settled.archive) | tree(settled.failed) == before
     assert settled.show("broken")["error"] == "its zip is broken"
@@ -127,7 +127,10 @@ def test_a_package_without_a_job_is_found_and_known_after_the_repair(settled: Te
 def test_a_job_without_a_package_is_found_and_can_be_settled_as_it_says(settled: TestHome) -> None:
     shutil.rmtree(settled.inbox / "next")
     shutil.rmtree(settled.failed / "bad")
-    assert sorted(found(settled)) == [(Kind.FAILED_NOWHERE, "failed/bad"), (Kind.QUEUED_NOWHERE, "inbox/next")]
+    assert sorted(found(settled)) == [
+        (Kind.FAILED_WITHOUT_PACKAGE, "failed/bad"),
+        (Kind.QUEUED_WITHOUT_PACKAGE, "inbox/next"),
+    ]
     assert repair(settled) == []
     settled.jobrunner("cancel", "next")
     settled.jobrunner("retry", "bad")
@@ -140,9 +143,9 @@ def test_a_package_in_work_without_a_job_is_queued_and_gone_on_with(settled: Tes
     workspace.mkdir()
     settled.package("lost", folder=workspace).rename(workspace / "package")
     settled.package("good", folder=settled.work).rename(settled.work / "strange")
-    assert found(settled) == [(Kind.UNKNOWN_WORK, "work/70-3"), (Kind.STRANGE_IN_WORK, "work/strange")]
-    assert repair(settled) == [Kind.UNKNOWN_WORK]
-    assert found(settled) == [(Kind.STRANGE_IN_WORK, "work/strange")]
+    assert found(settled) == [(Kind.WORK_WITHOUT_JOB, "work/70-3"), (Kind.UNKNOWN_IN_WORK, "work/strange")]
+    assert repair(settled) == [Kind.WORK_WITHOUT_JOB]
+    assert found(settled) == [(Kind.UNKNOWN_IN_WORK, "work/strange")]
     assert settled.jobrunner("work", "--drain").returncode == 0
     assert sorted(os.listdir(settled.archive / "lost")) == ["data.txt", "lost.zip"]
     assert settled.show("lost")["attempts"][0]["number"] == 4
@@ -162,11 +165,11 @@ def test_what_only_a_person_can_tell_is_left_to_one(settled: TestHome) -> None:
     check(settled)  # opening a home marks the work folder as its own
     before = tree(settled.path)
     assert sorted(found(settled)) == [
-        (Kind.ARCHIVED_TOO, "archive/next"),
-        (Kind.NAMELESS_WORK, "work/70-1"),
-        (Kind.SECOND_PACKAGE, "work/1-9"),
-        (Kind.SECOND_PACKAGE, "work/71-1"),
-        (Kind.TAKEN_LEFT, "inbox/.jobrunner-taken-72"),
+        (Kind.ARCHIVED_NOT_DONE, "archive/next"),
+        (Kind.COPIED_WITHOUT_JOB, "inbox/.jobrunner-taken-72"),
+        (Kind.SECOND_IN_WORK, "work/1-9"),
+        (Kind.SECOND_IN_WORK, "work/71-1"),
+        (Kind.WORK_WITHOUT_NAME, "work/70-1"),
     ]
     assert repair(settled) == []
     assert {path for path in tree(settled.path) if "jobrunner.db" not in path} == {
@@ -185,10 +188,10 @@ def test_leftovers_and_locks_of_nobody_are_removed(settled: TestHome) -> None:
     (settled.inbox / "good").rename(settled.inbox / source.hidden_name)
     (settled.work / "1-1" / "source").write_text(str(source))
     assert sorted(found(settled)) == [
-        (Kind.LEFT_IN_INBOX, f"inbox/{source.hidden_name}"),
-        (Kind.LEFT_OVER, "work/3-8"),
-        (Kind.LEFT_OVER, "work/70-1"),
-        (Kind.LOCK_LEFT, "work/.workers/0123456789abcdef"),
+        (Kind.LEFTOVER_IN_INBOX, f"inbox/{source.hidden_name}"),
+        (Kind.LEFTOVER_IN_WORK, "work/3-8"),
+        (Kind.LEFTOVER_IN_WORK, "work/70-1"),
+        (Kind.LEFTOVER_LOCK, "work/.workers/0123456789abcdef"),
     ]
     assert len(repair(settled)) == 4
     assert found(settled) == []
@@ -228,8 +231,8 @@ def test_a_dead_workers_job_is_recovered_where_nobody_else_is_there(settled: Tes
 def test_a_running_job_that_nobody_holds_is_queued_again(settled: TestHome) -> None:
     execute(settled, "UPDATE jobs SET state = 'running', attempt = 1, worker_id = 1 WHERE name = CAST('next' AS BLOB)")
     execute(settled, "INSERT INTO attempts (job_id, number, worker_id, started_at) VALUES (3, 1, 1, 0)")
-    assert found(settled) == [(Kind.UNHELD, "work/3-1")]
-    assert repair(settled) == [Kind.UNHELD]
+    assert found(settled) == [(Kind.RUNNING_WITHOUT_WORKER, "work/3-1")]
+    assert repair(settled) == [Kind.RUNNING_WITHOUT_WORKER]
     assert found(settled) == []
     assert state(settled, "next") == "queued"
 
@@ -285,5 +288,5 @@ def test_a_hundred_thousand_jobs_are_checked_in_seconds(home: TestHome) -> None:
 
 def test_a_handler_that_is_certain_not_to_start_is_found_and_nothing_mends_it(home: TestHome) -> None:
     home.configure('[process]\ncommand = ["nonesuch"]\n')
-    assert found(home) == [(Kind.NOT_TO_START, "jobrunner.toml")]
+    assert found(home) == [(Kind.CANNOT_START, "jobrunner.toml")]
     assert repair(home) == []

@@ -11,11 +11,11 @@ import pytest
 
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill
+from tests.crash_table.scene import Scene
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal, lives
 from tests.support import TestHome, children_of, kill, wait_until
 from tests.test_check import check, execute, found, opened, repair, scan, state
-from tests.test_crash_table import Scene
 
 PAGE = 4096
 COMMANDS = (["status"], ["run", "--drain"], ["show", "good"], ["retry", "--all"])
@@ -191,8 +191,8 @@ def test_a_package_that_had_just_been_moved_to_the_archive_is_done(used: TestHom
     (used.work / "2-1" / "emptied").mkdir(parents=True)
     database(used).unlink()
     assert used.jobrunner("check", "--rebuild").returncode == 1
-    assert found(used) == [(Kind.LEFT_OVER, "work/2-1")]
-    assert repair(used) == [Kind.LEFT_OVER]
+    assert found(used) == [(Kind.LEFTOVER_IN_WORK, "work/2-1")]
+    assert repair(used) == [Kind.LEFTOVER_IN_WORK]
     used.package("fresh")
     assert used.jobrunner("run", "--drain").returncode == 0
     assert sorted(os.listdir(used.archive)) == ["fresh", "good"]

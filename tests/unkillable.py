@@ -17,10 +17,10 @@ import pytest
 
 from jobrunner.wiring.home import Home
 from tests.scripts import parent_of, state_of
-from tests.support import PATIENCE, TestHome, clean_environment, wait_until
+from tests.support import PATIENCE, wait_until
+from tests.users import User, UsersHome
 
-#: An ordinary user: that no account has this number is no matter.
-USER = 12345
+USER = User(12345)
 
 #: Becomes root and ignores SIGTERM, until FILE is there: `root FILE`.
 SOURCE = r"""
@@ -35,37 +35,23 @@ int main(int count, char **words) {
 """
 
 
-class UsersHome(TestHome):
+class HeldUpHome(UsersHome):
     """The home of an ordinary user, whose jobrunner is started as that user; `root` is the program above."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "home")
+        super().__init__(folder / "home", USER, [sys.executable])
         self.root = folder / "root"
         (folder / "root.c").write_text(SOURCE)
         subprocess.run(["cc", "-o", self.root, folder / "root.c"], check=True)
         self.root.chmod(0o4755)
-        self.give()
+        USER.owns(self.path)
 
-    def give(self) -> None:
-        """Make all of the home the user's."""
-        subprocess.run(["chown", "-R", f"{USER}:{USER}", self.path], check=True)
-
-    def words(self, *words: str) -> list[str]:
+    @property
+    def program(self) -> list[str]:
         # the interpreter may lie in a folder of root's: the user may read everything, and no more than that
-        user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
         may_read = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-        return [*user, *may_read, sys.executable, "-m", "jobrunner", "--home", str(self.path), *words]
-
-    def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.words(*words),
-            capture_output=True,
-            text=True,
-            env=clean_environment(),
-            timeout=PATIENCE * 3,
-            check=False,
-            **options,
-        )
+        setpriv, *words = super().program
+        return [setpriv, *may_read, *words]
 
     def status(self) -> dict[str, Any]:
         return self.asked("status", "--json")
@@ -73,27 +59,16 @@ class UsersHome(TestHome):
     def show(self, name: str) -> dict[str, Any]:
         return self.asked("show", "--json", name)
 
-    def start(self, *words: str, group: Path | None = None) -> subprocess.Popen[str]:
+    def start(self, *words: str, group: Path | None = None, **options: Any) -> subprocess.Popen[str]:
         """Start a command in the background, in a control group."""
-        process = subprocess.Popen(
-            self.words(*words),
-            stdout=subprocess.DEVNULL,
-            stderr=(self.path.parent / "said").open("a"),
-            text=True,
-            env=clean_environment(),
-            process_group=0,
-            preexec_fn=(lambda: (group / "cgroup.procs").write_text("0")) if group else None,  # noqa: PLW1509
-        )
-        self.started.append(process)
-        return process
+        if group:
+            options["preexec_fn"] = lambda: (group / "cgroup.procs").write_text("0")
+        return super().start(*words, stderr=(self.path.parent / "said").open("a"), **options)
 
     def open(self) -> Home:
         """The services of this home, in this process, opened as the user."""
-        os.seteuid(USER)
-        try:
+        with USER.acting():
             return super().open()
-        finally:
-            os.seteuid(0)
 
     def said(self) -> str:
         """What was printed by all that was started."""
@@ -101,7 +76,7 @@ class UsersHome(TestHome):
 
 
 @contextmanager
-def users_home() -> Iterator[UsersHome]:
+def held_up_home() -> Iterator[HeldUpHome]:
     """Make a home of an ordinary user, beside a program that becomes root; skip the test where that is impossible."""
     if os.geteuid() != 0:
         pytest.skip("only root can make a program that becomes root, and start jobrunner as somebody else")
@@ -113,7 +88,7 @@ def users_home() -> Iterator[UsersHome]:
         if os.statvfs(folder).f_flag & os.ST_NOSUID:
             pytest.skip(f"{folder} is mounted nosuid: no program in it becomes root")
         folder.chmod(0o755)
-        home = UsersHome(folder)
+        home = HeldUpHome(folder)
         try:
             yield home
         finally:
@@ -137,7 +112,7 @@ mv "$JOBRUNNER_HOME/pid.new" "$JOBRUNNER_HOME/pid"
 class HeldUp(NamedTuple):
     """A package p that waits for a process of root's, with its guard and worker."""
 
-    home: UsersHome
+    home: HeldUpHome
     pid: int
     worker: int
     guard: int
@@ -149,12 +124,12 @@ class HeldUp(NamedTuple):
         (self.home.path / "end").touch()
 
 
-def held_up(home: UsersHome) -> HeldUp:
+def held_up(home: HeldUpHome) -> HeldUp:
     """Start jobrunner with a package that is held up."""
     (home.path / "handler.sh").write_text(HANDLER)
     home.configure('[process]\ncommand = ["/bin/sh", "handler.sh"]\n[retry]\nbackoff = "1s"\n')
     home.package("p")
-    home.give()
+    USER.owns(home.path)
     home.start("run", "-n", "1")
     file = home.path / "pid"
     wait_until(file.exists)

@@ -1,20 +1,16 @@
 """Several real users for one test: root can be each of them. None is in /etc/passwd; the kernel asks for no more."""
 
-import ctypes
+import copy
 import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-import pytest
+from tests.support import TestHome
 
-_ROOT = Path(__file__).parents[1]
-_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
-_libc = ctypes.CDLL(None, use_errno=True)
+_UMASK = 0o002
 
 
 @dataclass(frozen=True)
@@ -24,12 +20,27 @@ class User:
     uid: int
     groups: tuple[int, ...] = ()
 
+    @contextmanager
+    def acting(self, umask: int = _UMASK) -> Iterator[None]:
+        """Let this process have the rights of this user, and no others, until the block ends."""
+        groups, mask = os.getgroups(), os.umask(umask)
+        os.setgroups(self.groups)
+        os.setegid(self.uid)
+        os.seteuid(self.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+            os.umask(mask)
+
     def become(self) -> None:
-        """Be this user from here on, with no right of root's: for the `preexec_fn` of a subprocess."""
-        _open_up([Path(sys.base_prefix), Path(sys.prefix), _ROOT])
+        """Become this user for good."""
         os.setgroups(self.groups)
         os.setresgid(self.uid, self.uid, self.uid)
         os.setresuid(self.uid, self.uid, self.uid)
+        os.umask(_UMASK)
 
     def run(self, action: Callable[[], object]) -> int:
         """Run something as this user in a process of its own and return its exit status: 0, or an error's number."""
@@ -54,42 +65,37 @@ class User:
             path.chmod(mode)
         return path
 
-
-def _open_up(needed: list[Path]) -> None:
-    """In a mount namespace of this process's own, have everybody come to these folders: they may lie below /root."""
-    closed = {
-        next((above for above in reversed(path.parents) if not above.stat().st_mode & 1), None) for path in needed
-    }
-    if closed == {None}:
-        return
-    assert _libc.unshare(_CLONE_NEWNS) == 0
-    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    handles = {path: os.open(path, os.O_PATH) for path in needed}
-    for above in closed - {None}:
-        _mount("none", str(above), "tmpfs", 0, "mode=755")
-    before = os.umask(0o022)
-    for path, handle in handles.items():
-        if any(path.is_relative_to(above) for above in closed if above):
-            path.mkdir(parents=True, exist_ok=True)
-            _mount(f"/proc/self/fd/{handle}", str(path), None, _MS_BIND | _MS_REC)
-        os.close(handle)
-    os.umask(before)
+    @property
+    def words(self) -> list[str]:
+        """What stands before a command that this user starts."""
+        groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", groups, "--"]
 
 
-def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
-    words = [word.encode() if word else None for word in (source, target, kind)]
-    if _libc.mount(*words, flags, data.encode() if data else None) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+ROOT = User(0)
+NOBODY = User(65534)
 
 
-@contextmanager
-def public_ground() -> Iterator[Path]:
-    """Make a folder that every user can traverse, as root; where nobody can be several users, the test is skipped."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can be several users: run this as root")
-    ground = Path(tempfile.mkdtemp(prefix="jobrunner-users-"))
-    try:
-        ground.chmod(0o755)
-        yield ground
-    finally:
-        shutil.rmtree(ground)
+def without_privileges() -> AbstractContextManager[None]:
+    """Root may do everything: what is not permitted shows only as another user."""
+    return NOBODY.acting() if os.geteuid() == 0 else nullcontext()
+
+
+class UsersHome(TestHome):
+    """A home whose command line is run as one of several users."""
+
+    def __init__(self, path: Path, user: User, python: list[str]) -> None:
+        """`python`: the words that start an interpreter which each of these users can run."""
+        super().__init__(path)
+        self.user = user
+        self.python = python
+
+    @property
+    def program(self) -> list[str]:
+        return [*self.user.words, *super().program]
+
+    def by(self, user: User) -> Self:
+        """Return the same home, whose command line is run as another user."""
+        other = copy.copy(self)
+        other.user = user
+        return other

@@ -31,55 +31,55 @@ _WORDS = {
         "The database is not there, but what it knew is",
         "put it back from a backup, or: jobrunner check --rebuild",
     ),
-    Kind.NOT_TO_START: (
+    Kind.CANNOT_START: (
         "jobrunner run and work do not start",
         "mend what it says; nothing is lost meanwhile: packages wait in the inbox",
     ),
-    Kind.UNKNOWN_ARCHIVED: (
+    Kind.ARCHIVED_WITHOUT_JOB: (
         "In the archive, but not in the database: delivered again, it would be processed again",
         "jobrunner check --repair records it as done",
     ),
-    Kind.UNKNOWN_FAILED: (
+    Kind.FAILED_WITHOUT_JOB: (
         "In failed/, but not in the database",
         "jobrunner check --repair records it as failed: jobrunner retry knows it then",
     ),
-    Kind.UNKNOWN_WORK: (
+    Kind.WORK_WITHOUT_JOB: (
         "A package in work/ that is not in the database",
         "jobrunner check --repair queues it: its next attempt goes on from there",
     ),
-    Kind.NAMELESS_WORK: (
+    Kind.WORK_WITHOUT_NAME: (
         "A package in work/ that is not in the database, and whose zip does not tell its name",
         "move the package/ (or copied/) in it to inbox/NAME",
     ),
-    Kind.SECOND_PACKAGE: (
+    Kind.SECOND_IN_WORK: (
         "A package in work/ whose job has ended or goes on elsewhere",
         "compare it with the one in archive/ or failed/, then move it out of work/",
     ),
-    Kind.LEFT_OVER: (
+    Kind.LEFTOVER_IN_WORK: (
         "Left over in work/; no package is in it",
         "jobrunner check --repair removes it",
     ),
-    Kind.STRANGE_IN_WORK: (
-        "In work/, but not of jobrunner's making",
-        "move it away: work/ is jobrunner's own",
+    Kind.UNKNOWN_IN_WORK: (
+        "Unknown in work/",
+        "move it away: jobrunner uses work/ alone",
     ),
-    Kind.LEFT_IN_INBOX: (
+    Kind.LEFTOVER_IN_INBOX: (
         "A sender's folder in the inbox, or a part of it, whose copy has come to its end in archive/ or failed/",
         "jobrunner check --repair removes it, and so does the next start",
     ),
-    Kind.TAKEN_LEFT: (
+    Kind.COPIED_WITHOUT_JOB: (
         "A sender's folder in the inbox that has been copied, of no job that goes on",
         "if the package is in archive/ or failed/, delete this one; else rename it to NAME, and it is delivered again",
     ),
-    Kind.QUEUED_NOWHERE: (
+    Kind.QUEUED_WITHOUT_PACKAGE: (
         "Queued, but the package is nowhere",
         "deliver it again, or give it up: jobrunner cancel NAME",
     ),
-    Kind.FAILED_NOWHERE: (
+    Kind.FAILED_WITHOUT_PACKAGE: (
         "Failed, but the package is not in failed/ any more",
         "put it back or deliver it again; if it was removed on purpose: jobrunner retry NAME, and it fails for good",
     ),
-    Kind.ARCHIVED_TOO: (
+    Kind.ARCHIVED_NOT_DONE: (
         "In the archive, but its job is not done",
         "compare the two and move the archived one away, then: jobrunner retry NAME",
     ),
@@ -87,28 +87,28 @@ _WORDS = {
         "Running, but the worker is dead, and nobody is there to recover the job",
         "jobrunner run or work does it when it starts, or jobrunner check --repair",
     ),
-    Kind.UNHELD: (
+    Kind.RUNNING_WITHOUT_WORKER: (
         "Running, but its worker has ended without it",
         "jobrunner check --repair queues it again",
     ),
-    Kind.LOCK_LEFT: (
+    Kind.LEFTOVER_LOCK: (
         "A lock of a process that is dead",
         "jobrunner check --repair removes it, and so does the next start",
     ),
 }
 
-#: What lies in no folder of packages: `detail` says what is wrong.
-_WITHOUT_A_PLACE = {Kind.DATABASE_DAMAGED, Kind.DATABASE_LOST, Kind.NOT_TO_START}
+#: What lies in no folder of packages: `reason` says what is wrong.
+_WITHOUT_A_PLACE = {Kind.DATABASE_DAMAGED, Kind.DATABASE_LOST, Kind.CANNOT_START}
 
 _REPAIRED = {
-    Kind.UNKNOWN_ARCHIVED: "recorded as done",
-    Kind.UNKNOWN_FAILED: "recorded as failed",
-    Kind.UNKNOWN_WORK: "queued",
-    Kind.LEFT_OVER: "removed",
-    Kind.LEFT_IN_INBOX: "removed",
+    Kind.ARCHIVED_WITHOUT_JOB: "recorded as done",
+    Kind.FAILED_WITHOUT_JOB: "recorded as failed",
+    Kind.WORK_WITHOUT_JOB: "queued",
+    Kind.LEFTOVER_IN_WORK: "removed",
+    Kind.LEFTOVER_IN_INBOX: "removed",
     Kind.WORKER_DEAD: "recovered",
-    Kind.UNHELD: "queued again",
-    Kind.LOCK_LEFT: "removed",
+    Kind.RUNNING_WITHOUT_WORKER: "queued again",
+    Kind.LEFTOVER_LOCK: "removed",
 }
 
 
@@ -120,7 +120,7 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Compare the database with the folders and say every difference, with what to do about it."""
+    """Compare the database with the folders and list every difference, with what to do about it."""
     from jobrunner.wiring.checking import checking, rebuilding, repairing
     from jobrunner.wiring.home import load_settings, open_home
 
@@ -145,9 +145,9 @@ def command(
                         say(f"{place}  {_REPAIRED[finding.kind]}")
                 findings = checking(home).check()
     except DamagedDatabase as error:
-        findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), detail=error.reason)])
+        findings = Findings([Finding(Kind.DATABASE_DAMAGED, str(settings.database_path), reason=error.reason)])
     except LostDatabase as error:
-        findings = Findings([Finding(Kind.DATABASE_LOST, str(settings.database_path), detail=error.reason)])
+        findings = Findings([Finding(Kind.DATABASE_LOST, str(settings.database_path), reason=error.reason)])
     if as_json:
         from jobrunner.cli.json_output import print_json
 
@@ -191,7 +191,7 @@ def _place(finding: Finding, home: Path) -> str:
     path = Path(finding.path)
     place = shown(str(path.relative_to(home) if path.is_relative_to(home) else path))
     if finding.kind in _WITHOUT_A_PLACE:
-        return f"{place}  {finding.detail}"
+        return f"{place}  {finding.reason}"
     return place if finding.name in {None, path.name} else f"{place}  {shown(finding.name or '')}"
 
 
@@ -210,9 +210,10 @@ def _document(findings: Findings, repaired: Sequence[Finding], rebuilt: Rebuilt 
 
 def _entry(finding: Finding) -> dict[str, Any]:
     return {
-        "kind": finding.kind.value,
+        "kind": finding.kind,
         "path": finding.path,
         "name": finding.name,
         "what": _WORDS[finding.kind][0],
-        "detail": finding.detail,
+        "detail": finding.reason or "",
+        "state": finding.state,
     }

@@ -39,7 +39,7 @@ class Checking:
         """Return all differences. Raises StoreError, OSError."""
         damage = fault(self._store.database)
         if damage:
-            return Findings([Finding(Kind.DATABASE_DAMAGED, str(self._store.database.path), detail=damage)])
+            return Findings([Finding(Kind.DATABASE_DAMAGED, str(self._store.database.path), reason=damage)])
         lying = Inventory(self._folders)
         tokens = self._presence.tokens()
         jobs = {job.name: job for job in self._store.jobs.not_done()}
@@ -62,21 +62,21 @@ class Checking:
             job = jobs.get(name)
             if job is None:
                 if inventory.is_archived(self._folders, name):
-                    yield Finding(Kind.UNKNOWN_ARCHIVED, path, name)
+                    yield Finding(Kind.ARCHIVED_WITHOUT_JOB, path, name)
             elif (
                 not self._is_held(job)
                 and self._folders.workspace(job).stage() is not Stage.MOVED
                 and os.path.lexists(path)
                 and self._store.jobs.get(job.id) == job
             ):
-                yield Finding(Kind.ARCHIVED_TOO, path, name, job.id, job.state.value)
+                yield Finding(Kind.ARCHIVED_NOT_DONE, path, name, job.id, job.state)
 
     def _in_failed(self, lying: Inventory, jobs: dict[str, Job], done: set[str]) -> Iterator[Finding]:
         placed = {job.failed_name for job in jobs.values()}
         newest = inventory.newest_in_failed(self._folders, (name for name in lying.failed if name not in placed))
         for name, entry in sorted(newest.items()):
             if name not in jobs and name not in done:  # else it has been put aside for a new delivery
-                yield Finding(Kind.UNKNOWN_FAILED, os.path.join(self._folders.failed, entry), name)
+                yield Finding(Kind.FAILED_WITHOUT_JOB, os.path.join(self._folders.failed, entry), name)
 
     def _in_work(self, lying: Inventory) -> Iterator[Finding]:
         for job_id, found in lying.work.items():
@@ -91,8 +91,8 @@ class Checking:
                 superfluous = [_superfluous(folder, job) for folder in found if folder is not needed[-1]]
                 if self._store.jobs.get(job_id) == job:
                     yield from superfluous
-        yield from (Finding(Kind.LEFT_OVER, path) for path in lying.left_over)
-        yield from (Finding(Kind.STRANGE_IN_WORK, path) for path in lying.strange)
+        yield from (Finding(Kind.LEFTOVER_IN_WORK, path) for path in lying.left_over)
+        yield from (Finding(Kind.UNKNOWN_IN_WORK, path) for path in lying.strange)
 
     def _is_left(self, folder: WorkFolder) -> bool:
         """Say whether it is there, and no record of a folder in the inbox that is still to be removed."""
@@ -102,14 +102,14 @@ class Checking:
 
     def _unknown_in_work(self, folder: WorkFolder) -> Finding:
         if not holds_package(folder.path):
-            return Finding(Kind.LEFT_OVER, folder.path)
+            return Finding(Kind.LEFTOVER_IN_WORK, folder.path)
         name = inventory.name_in_work(self._folders, folder)
         if name is None:
-            return Finding(Kind.NAMELESS_WORK, folder.path)
+            return Finding(Kind.WORK_WITHOUT_NAME, folder.path)
         job = self._store.jobs.find(name)
         if job is not None:
-            return Finding(Kind.SECOND_PACKAGE, folder.path, name, job.id, job.state.value)
-        return Finding(Kind.UNKNOWN_WORK, folder.path, name)
+            return Finding(Kind.SECOND_IN_WORK, folder.path, name, job.id, job.state)
+        return Finding(Kind.WORK_WITHOUT_JOB, folder.path, name)
 
     def _hidden_in_inbox(self, lying: Inventory) -> Iterator[Finding]:
         """Yield the folders that have a name as a copied one gets it. Only a work folder's record says that it is."""
@@ -121,7 +121,7 @@ class Checking:
             path = os.path.join(self._folders.inbox, name)
             job = self._store.jobs.get(jobs[name]) if name in jobs else None
             if (job is None or job.state in {State.DONE, State.FAILED}) and os.path.lexists(path):
-                kind = Kind.LEFT_IN_INBOX if job and job.is_put_away else Kind.TAKEN_LEFT
+                kind = Kind.LEFTOVER_IN_INBOX if job and job.is_put_away else Kind.COPIED_WITHOUT_JOB
                 yield Finding(kind, path, job.name if job else None, job.id if job else None)
 
     def _of_job(self, job: Job, lying: Inventory) -> Finding | None:
@@ -130,11 +130,11 @@ class Checking:
             if job.failed_name is None or job.failed_name in lying.failed or self._folders.has_failed(job):
                 return None
             path = os.path.join(self._folders.failed, job.failed_name)
-            found = Finding(Kind.FAILED_NOWHERE, path, job.name, job.id)
+            found = Finding(Kind.FAILED_WITHOUT_PACKAGE, path, job.name, job.id)
         elif job.state is State.QUEUED:
             if job.name in lying.inbox or self._is_somewhere(job):
                 return None
-            found = Finding(Kind.QUEUED_NOWHERE, os.path.join(self._folders.inbox, job.name), job.name, job.id)
+            found = Finding(Kind.QUEUED_WITHOUT_PACKAGE, os.path.join(self._folders.inbox, job.name), job.name, job.id)
         else:
             path = self._folders.workspace(job).path
             if any(worker.id == job.worker_id for worker in self._store.workers.not_ended()):
@@ -142,7 +142,7 @@ class Checking:
                     return None  # the worker itself, or who recovers from its death
                 found = Finding(Kind.WORKER_DEAD, path, job.name, job.id)
             else:
-                found = Finding(Kind.UNHELD, path, job.name, job.id)
+                found = Finding(Kind.RUNNING_WITHOUT_WORKER, path, job.name, job.id)
         return found if self._store.jobs.get(job.id) == job else None
 
     def _is_somewhere(self, job: Job) -> bool:
@@ -166,9 +166,9 @@ class Checking:
         for token in sorted(tokens - registered):
             path = os.path.join(self._folders.work, ".workers", token)
             if not self._presence.is_alive(token) and os.path.lexists(path):
-                yield Finding(Kind.LOCK_LEFT, path, detail=token)
+                yield Finding(Kind.LEFTOVER_LOCK, path)
 
 
 def _superfluous(folder: WorkFolder, job: Job) -> Finding:
-    kind = Kind.SECOND_PACKAGE if holds_package(folder.path) else Kind.LEFT_OVER
-    return Finding(kind, folder.path, job.name, job.id, job.state.value)
+    kind = Kind.SECOND_IN_WORK if holds_package(folder.path) else Kind.LEFTOVER_IN_WORK
+    return Finding(kind, folder.path, job.name, job.id, job.state)

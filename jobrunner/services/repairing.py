@@ -49,23 +49,24 @@ class Repairing:
             case Kind.WORKER_DEAD:
                 self._recovery.run()
                 return True
-            case Kind.UNHELD:
+            case Kind.RUNNING_WITHOUT_WORKER:
                 return self._queue_again(finding)
-            case Kind.UNKNOWN_ARCHIVED:
+            case Kind.ARCHIVED_WITHOUT_JOB:
                 return self._adopt(adoption.from_archive(self._folders, finding.name or ""))
-            case Kind.UNKNOWN_FAILED:
+            case Kind.FAILED_WITHOUT_JOB:
                 entry = os.path.basename(finding.path)
                 return self._adopt(adoption.from_failed(self._folders, finding.name or "", entry))
-            case Kind.UNKNOWN_WORK:
+            case Kind.WORK_WITHOUT_JOB:
                 return self._adopt_from_work(finding)
-            case Kind.LEFT_OVER:
+            case Kind.LEFTOVER_IN_WORK:
                 return self._remove(finding)
-            case Kind.LEFT_IN_INBOX:
+            case Kind.LEFTOVER_IN_INBOX:
                 return self._recovery.remove_hidden(finding.job_id or 0)
-            case Kind.LOCK_LEFT:
-                with self._presence.of_the_dead(finding.detail) as dead:
+            case Kind.LEFTOVER_LOCK:
+                token = os.path.basename(finding.path)
+                with self._presence.of_the_dead(token) as dead:
                     if dead:
-                        self._presence.forget(finding.detail)
+                        self._presence.forget(token)
                 return dead
             case _:
                 return False

@@ -21,7 +21,7 @@ def checking(home: Home) -> Checking:
             require_handler(home)
         except ConfigurationError as error:
             path = home.settings.home / safety.SETTINGS_FILE
-            return Finding(Kind.NOT_TO_START, str(path), detail=str(error))
+            return Finding(Kind.CANNOT_START, str(path), reason=str(error))
         return None
 
     return Checking(home.store, home.folders, home.presence, keeps_from_starting)

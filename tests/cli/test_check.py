@@ -30,9 +30,9 @@ def test_each_difference_is_said_with_its_place_and_what_to_do(differing: TestHo
         "  archive/old\n"
         "  → jobrunner check --repair records it as done\n"
         "\n"
-        "In work/, but not of jobrunner's making\n"
+        "Unknown in work/\n"
         "  work/notes.txt\n"
-        "  → move it away: work/ is jobrunner's own\n"
+        "  → move it away: jobrunner uses work/ alone\n"
     )
 
 
@@ -69,19 +69,52 @@ def test_json_says_the_same(differing: TestHome) -> None:
     result = differing.jobrunner("check", "--repair", "--json")
     document = json.loads(result.stdout)
     assert result.returncode == 1
-    assert [(each["kind"], each["name"]) for each in document["repaired"]] == [("unknown in archive", "old")]
+    assert [(each["kind"], each["name"]) for each in document["repaired"]] == [("archived-without-job", "old")]
     assert document["differences"] == [
         {
-            "kind": "strange in work",
+            "kind": "unknown-in-work",
             "path": str(differing.work / "notes.txt"),
             "name": None,
-            "what": "In work/, but not of jobrunner's making",
+            "what": "Unknown in work/",
             "detail": "",
+            "state": None,
             "repairable": False,
-            "advice": "move it away: work/ is jobrunner's own",
+            "advice": "move it away: jobrunner uses work/ alone",
         }
     ]
     assert (document["jobs"], document["gone_from_archive"], document["rebuilt"]) == (1, 0, None)
+
+
+def test_the_kinds_that_programs_compare_stay_what_they_are() -> None:
+    assert {*Kind} == {
+        "archived-not-done",
+        "archived-without-job",
+        "cannot-start",
+        "copied-without-job",
+        "database-damaged",
+        "database-lost",
+        "failed-without-job",
+        "failed-without-package",
+        "leftover-in-inbox",
+        "leftover-in-work",
+        "leftover-lock",
+        "queued-without-package",
+        "running-without-worker",
+        "second-in-work",
+        "unknown-in-work",
+        "work-without-job",
+        "work-without-name",
+        "worker-dead",
+    }
+
+
+def test_json_has_the_state_of_a_job_that_a_difference_concerns(differing: TestHome) -> None:
+    differing.package("p")
+    differing.jobrunner("scan")
+    differing.package("p", folder=differing.archive)
+    document = json.loads(differing.jobrunner("check", "--json").stdout)
+    states = {each["kind"]: each["state"] for each in document["differences"]}
+    assert states == {"archived-without-job": None, "archived-not-done": "queued", "unknown-in-work": None}
 
 
 def test_of_many_some_are_shown(home: TestHome) -> None:

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 
+import pytest
+
 from jobrunner.domain.package import shown
 from tests.cli.test_main import on_a_terminal
 from tests.messages import complaint
-from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
+from tests.support import PATIENCE, TestHome, wait_until
 
 GATED = """\
 import os, sys
@@ -18,16 +20,17 @@ raise SystemExit(os.environ["JOBRUNNER_ATTEMPT"] == "1")
 """
 
 
-def follow(home: TestHome, name: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [*JOBRUNNER, "--home", str(home.path), "logs", "-f", name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=clean_environment(),
-        process_group=0,
-    )
-    home.started.append(process)
+@pytest.fixture
+def following(home: TestHome) -> subprocess.Popen[str]:
+    """`logs -f` of a job that has begun, and waits at its gate."""
+    home.handler(GATED)
+    os.mkfifo(home.path / "gate")
+    home.package("p")
+    home.start("run", "-n", "1")
+    wait_until((home.logs / "p" / "1.log").exists)
+    process = home.start("logs", "-f", "p", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun 1\n"
     return process
 
 
@@ -64,36 +67,21 @@ def test_the_log_of_a_name_that_looks_escaped_is_not_that_of_another(home: TestH
         assert home.jobrunner("logs", shown(name)).stdout == f"{name!a}\n"
 
 
-def test_following_goes_on_over_attempts_until_the_end(home: TestHome) -> None:
-    home.handler(GATED)
-    os.mkfifo(home.path / "gate")
-    home.package("p")
-    home.start("run", "-n", "1")
-    wait_until((home.logs / "p" / "1.log").exists)
-    process = follow(home, "p")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun 1\n"
+def test_following_goes_on_over_attempts_until_the_end(home: TestHome, following: subprocess.Popen[str]) -> None:
+    assert following.stdout is not None
     (home.path / "gate").write_text("go")
-    assert process.stdout.readline() == "ended\n"
-    assert process.stdout.readline() == "begun 2\n"
-    assert process.poll() is None
+    assert following.stdout.readline() == "ended\n"
+    assert following.stdout.readline() == "begun 2\n"
+    assert following.poll() is None
     (home.path / "gate").write_text("go")
-    rest, said = process.communicate(timeout=20)
-    assert (rest, said, process.returncode) == ("ended\n", "--- attempt 2 ---\n", 0)
+    rest, said = following.communicate(timeout=PATIENCE)
+    assert (rest, said, following.returncode) == ("ended\n", "--- attempt 2 ---\n", 0)
 
 
-def test_following_is_stopped_by_ctrl_c_without_a_word(home: TestHome) -> None:
-    home.handler(GATED)
-    os.mkfifo(home.path / "gate")
-    home.package("p")
-    home.start("run", "-n", "1")
-    wait_until((home.logs / "p" / "1.log").exists)
-    process = follow(home, "p")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun 1\n"
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
-    assert (process.returncode, said.strip()) == (130, "")
+def test_following_is_stopped_by_ctrl_c_without_a_word(following: subprocess.Popen[str]) -> None:
+    following.send_signal(signal.SIGINT)
+    _, said = following.communicate(timeout=PATIENCE)
+    assert (following.returncode, said.strip()) == (130, "")
 
 
 def test_following_what_is_done_already_ends_at_once(home: TestHome) -> None:

@@ -227,14 +227,7 @@ def test_a_reader_who_has_enough_gets_no_complaint(home: TestHome) -> None:
     for words in (["status"], ["status", "--json"], ["show", "bad"], ["logs", "bad"], ["--help"]):
         ours, theirs = os.pipe()
         os.close(ours)
-        result = subprocess.run(
-            [*JOBRUNNER, "--home", str(home.path), *words],
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment(),
-            check=False,
-        )
+        result = home.jobrunner(*words, stdout=theirs)
         os.close(theirs)
         assert (result.returncode, result.stderr) == (1, ""), words
 
@@ -242,14 +235,7 @@ def test_a_reader_who_has_enough_gets_no_complaint(home: TestHome) -> None:
 @pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["--version"]])
 def test_output_that_cannot_be_written_is_one_plain_line(home: TestHome, words: list[str]) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
-        result = subprocess.run(
-            [*JOBRUNNER, "--home", str(home.path), *words],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment(),
-            check=False,
-        )
+        result = home.jobrunner(*words, stdout=full)
     assert result.returncode == 1, result.stderr
     assert "No space left" in result.stderr
     assert len(result.stderr.splitlines()) == 1, result.stderr

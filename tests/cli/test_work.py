@@ -45,19 +45,17 @@ def test_the_exit_status_counts_only_what_failed_in_this_run(home: TestHome) -> 
     assert home.jobrunner("work", "--drain").returncode == 0
 
 
-def test_a_program_that_is_not_there_is_said_before_anything_is_claimed(home: TestHome) -> None:
-    home.configure('[process]\ncommand = ["no-such-program"]\n')
+@pytest.mark.parametrize(
+    ("handler", "missing"),
+    [('command = ["no-such-program"]', "no-such-program"), ('callable = "no_such_module:process"', "no_such_module")],
+)
+def test_a_handler_that_is_not_there_is_said_before_anything_is_claimed(
+    home: TestHome, handler: str, missing: str
+) -> None:
+    home.configure(f"[process]\n{handler}\n")
     home.package("p")
     home.jobrunner("scan")
-    assert "no-such-program" in complaint(home.jobrunner("work", "--drain"))
-    assert home.counts()["queued"] == 1
-
-
-def test_a_module_that_is_not_there_is_said_before_anything_is_claimed(home: TestHome) -> None:
-    home.configure('[process]\ncallable = "no_such_module:process"\n')
-    home.package("p")
-    home.jobrunner("scan")
-    assert "no_such_module" in complaint(home.jobrunner("work", "--drain"))
+    assert missing in complaint(home.jobrunner("work", "--drain"))
     assert home.counts()["queued"] == 1
 
 

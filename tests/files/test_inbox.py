@@ -7,8 +7,8 @@ import pytest
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 from jobrunner.files.inbox import Inbox
-from tests.files.test_moves import NOBODY, without_privileges
 from tests.support import wait_until
+from tests.users import NOBODY, without_privileges
 
 SETTINGS = IntakeSettings()
 NOW = 2e9  # after anything that a test writes
@@ -131,7 +131,7 @@ def test_a_delivery_that_may_not_be_read_does_not_hold_up_the_others(tmp_path: P
     os.chmod(deliver(inbox, "locked"), 0o000)
     if os.getuid() == 0:
         for path in (inbox, *inbox.rglob("*")):
-            os.chown(path, NOBODY, -1)
+            os.chown(path, NOBODY.uid, -1)
     os.chdir(inbox)  # conftest brings us back; the way to tmp_path is root's only
     with without_privileges():
         deliveries = Inbox(".", replace(SETTINGS, settle=settle)).look_at(["locked", "p"], NOW)

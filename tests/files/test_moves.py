@@ -1,13 +1,10 @@
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from jobrunner.files import moves
-
-NOBODY = 65534
+from tests.users import NOBODY, without_privileges
 
 
 def grow(root: Path, *files: str, content: str = "x") -> Path:
@@ -28,19 +25,6 @@ def listing(root: Path) -> dict[str, str | None]:
         for path in root.rglob("*")
         if not path.is_symlink()
     }
-
-
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """Root may do everything: what is not permitted shows only as somebody else."""
-    if os.getuid() != 0:
-        yield
-        return
-    os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 def move(function: str, source: Path, target: Path) -> None:
@@ -228,7 +212,7 @@ def test_folders_without_permissions_are_removed(tmp_path: Path, locked: str, mo
     tree = grow(place / "tree", "a/b/c/d", "a/e")
     if os.getuid() == 0:
         for path in (place, tree, *tree.rglob("*")):
-            os.chown(path, NOBODY, -1)
+            os.chown(path, NOBODY.uid, -1)
     os.chmod(tree / locked, mode)
     os.chdir(place)  # conftest brings us back; the way to tmp_path is root's only
     with without_privileges():

@@ -7,8 +7,8 @@ import pytest
 
 from jobrunner.files.folders import Folders
 from jobrunner.files.probe import look, probe
-from tests.files.test_moves import NOBODY, without_privileges
 from tests.support import folder_settings
+from tests.users import NOBODY, without_privileges
 
 Check = Callable[[Folders, int], str | None]
 
@@ -48,7 +48,7 @@ def test_a_folder_that_may_not_be_used_is_named(public_path: Path, name: str, mo
     for folder in paths.values():
         folder.mkdir()
         if os.geteuid() == 0:
-            os.chown(folder, NOBODY, -1)
+            os.chown(folder, NOBODY.uid, -1)
     paths[name].chmod(mode)
     with without_privileges():
         found = look(Folders(folder_settings(public_path)), 0) or ""

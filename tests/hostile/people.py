@@ -1,13 +1,14 @@
-"""Users who take part in an attack, as real users of the machine; and attackers, which are processes of theirs."""
+"""Who takes part in an attack, as real users of the machine; and attackers, which are processes of theirs."""
 
 import ctypes
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
+
+from tests.users import User
 
 #: The group that sender and service share, so that one may deliver what the other takes.
 EXCHANGE = 23010
@@ -21,43 +22,6 @@ _renameat2 = _libc.renameat2
 _renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
-@dataclass(frozen=True)
-class User:
-    """A user with a group of the same number. The kernel asks for no more: none of them is in /etc/passwd."""
-
-    uid: int
-    groups: tuple[int, ...] = ()
-
-    @contextmanager
-    def acting(self, umask: int = 0o002) -> Iterator[None]:
-        """Let this process have the rights of this user, and no others, until the block ends."""
-        groups, mask = os.getgroups(), os.umask(umask)
-        os.setgroups(self.groups)
-        os.setegid(self.uid)
-        os.seteuid(self.uid)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-            os.setegid(0)
-            os.setgroups(groups)
-            os.umask(mask)
-
-    def become(self) -> None:
-        """Become this user for good."""
-        os.setgroups(self.groups)
-        os.setresgid(self.uid, self.uid, self.uid)
-        os.setresuid(self.uid, self.uid, self.uid)
-        os.umask(0o002)
-
-    @property
-    def words(self) -> list[str]:
-        """What stands before a command that this user starts."""
-        groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
-        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", groups, "--"]
-
-
-ROOT = User(0)
 SERVICE = User(23001, (EXCHANGE,))
 SENDER = User(23002, (EXCHANGE,))
 READER = User(23003)

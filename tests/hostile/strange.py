@@ -6,8 +6,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile.people import ROOT, SENDER
+from tests.hostile.people import SENDER
 from tests.hostile.support import HostileHome
+from tests.users import ROOT
 
 Put = Callable[[HostileHome, Path], object]
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.hostile.people import EXCHANGE, ROOT, SENDER, SERVICE, Step, User, attack
-from tests.support import PATIENCE, TestHome
+from tests.hostile.people import EXCHANGE, SENDER, SERVICE, Step, attack
+from tests.support import PATIENCE
+from tests.users import ROOT, User, UsersHome
 
 #: Seconds of processor time that an attacker has for a race; on a busy machine that takes longer. Against the code
 #: before there were such tests, each race is won within them: where it needs luck, in a long one.
@@ -55,15 +56,13 @@ def races_in(first: Place, *others: Place) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("home", found, indirect=True, ids=map(str, (first, *rest)))
 
 
-class HostileHome(TestHome):
+class HostileHome(UsersHome):
     """A home of the service's user beside others' files; its command line is run as that user."""
 
     def __init__(self, ground: Path, abroad: Path, place: Place, python: list[str]) -> None:
         """`ground`: a folder that everybody can traverse; `abroad`: another one, on another filesystem."""
-        super().__init__(ground / "home")
-        self.service = place.service
+        super().__init__(ground / "home", place.service, python)
         self.across = place.across
-        self._python = python
         self.before: list[str] = []
         self._held = ExitStack()
         self.inbox.rmdir()
@@ -88,13 +87,13 @@ class HostileHome(TestHome):
         self._private = state(self.private)
 
     def _give(self, path: Path, mode: int, group: int | None = None) -> None:
-        os.chown(path, self.service.uid, self.service.uid if group is None else group)
+        os.chown(path, self.user.uid, self.user.uid if group is None else group)
         path.chmod(mode)
 
     @property
     def program(self) -> list[str]:
         """The words that start jobrunner as the service's user; `before` stands before them."""
-        return [*self.before, *self.service.words, *self._python, "-m", "jobrunner"]
+        return [*self.before, *super().program]
 
     def let(self, script: str | None = None, **settings: str) -> None:
         """Configure a shell script as the handler, or none; and settings, TOML source, as in extract__max_size."""
@@ -171,13 +170,13 @@ class HostileHome(TestHome):
     def show(self, name: str) -> dict[str, Any]:
         if self.before:
             return self.asked("show", "--json", name)
-        with self.service.acting():
+        with self.user.acting():
             return super().show(name)
 
     def status(self) -> dict[str, Any]:
         if self.before:
             return self.asked("status", "--json")
-        with self.service.acting():
+        with self.user.acting():
             return super().status()
 
     def delivered(self) -> list[str]:
@@ -206,9 +205,7 @@ class HostileHome(TestHome):
             status = path.lstat()
             is_folder = stat.S_ISDIR(status.st_mode)
             assert is_folder or stat.S_ISREG(status.st_mode), f"{path} is neither a file nor a folder"
-            assert (status.st_uid, status.st_gid) == (self.service.uid, self.service.uid), (
-                f"{path} is not the service's"
-            )
+            assert (status.st_uid, status.st_gid) == (self.user.uid, self.user.uid), f"{path} is not the service's"
             allowed = {0o755} if is_folder else {0o644 | status.st_mode & 0o111}
             assert stat.S_IMODE(status.st_mode) in allowed, f"{path} has the mode {stat.S_IMODE(status.st_mode):o}"
         left = {str(path.relative_to(self.work)) for path in files_below(self.work)}

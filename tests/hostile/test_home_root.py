@@ -1,30 +1,29 @@
 """Root in somebody's home: it becomes that user, so that its rights are nobody's to use."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.messages import complaint, tree
 from tests.support import TestHome
-from tests.users import User, public_ground
+from tests.users import ROOT, User, UsersHome
 
 OWNER, OTHER = User(23101), User(23102)
 
 
 @pytest.fixture
-def home() -> Iterator[TestHome]:
+def home(public_path: Path, python: list[str]) -> UsersHome:
     """A home of a user who lays traps for root in it: links to a folder that only root can write to."""
-    with public_ground() as ground:
-        (ground / "roots").mkdir(mode=0o755)
-        (ground / "roots" / "secret").write_text("root's")
-        (ground / "roots" / "secret").chmod(0o600)
-        made = TestHome(ground / "home")
-        made.handler("print('hello')")
-        made.package("p")
-        OWNER.owns(made.path, 0o755)
-        yield made
+    roots = public_path / "roots"
+    roots.mkdir(mode=0o755)
+    (roots / "secret").write_text("root's")
+    (roots / "secret").chmod(0o600)
+    made = UsersHome(public_path / "home", ROOT, python)
+    made.handler("print('hello')")
+    made.package("p")
+    OWNER.owns(made.path, 0o755)
+    return made
 
 
 def owners(folder: Path) -> set[int]:
@@ -35,7 +34,7 @@ COMMANDS = [["status"], ["show", "p"], ["logs", "p"], ["scan"], ["check", "--rep
 COMMANDS += [["cancel", "p"], ["check", "--json"], ["status", "--json"], ["show", "--json", "p"]]
 
 
-def test_nothing_is_made_as_root_by_any_command(home: TestHome) -> None:
+def test_nothing_is_made_as_root_by_any_command(home: UsersHome) -> None:
     for command in [*COMMANDS, ["init", str(home.path)], ["init", str(home.path / "new" / "one")]]:
         result = home.jobrunner(*command)
         assert "Traceback" not in result.stderr, result.stderr
@@ -46,7 +45,7 @@ def test_nothing_is_made_as_root_by_any_command(home: TestHome) -> None:
 
 @pytest.mark.parametrize("name", ["jobrunner.db-next", "jobrunner.db-writer", "work", "logs", "jobrunner.db"])
 @pytest.mark.parametrize("command", [["scan"], ["status"]], ids=" ".join)
-def test_no_link_is_followed_as_root(home: TestHome, name: str, command: list[str]) -> None:
+def test_no_link_is_followed_as_root(home: UsersHome, name: str, command: list[str]) -> None:
     """On the code before, root makes jobrunner.db-next where the link leads, for everybody to write to."""
     roots = home.path.parent / "roots"
     before = tree(roots)
@@ -55,7 +54,7 @@ def test_no_link_is_followed_as_root(home: TestHome, name: str, command: list[st
     assert tree(roots) == before
 
 
-def test_settings_that_only_root_can_read_are_not_read(home: TestHome) -> None:
+def test_settings_that_only_root_can_read_are_not_read(home: UsersHome) -> None:
     (home.path / "jobrunner.toml").unlink()
     (home.path / "jobrunner.toml").symlink_to(home.path.parent / "roots" / "secret")
     said = complaint(home.jobrunner("status"))
@@ -63,7 +62,7 @@ def test_settings_that_only_root_can_read_are_not_read(home: TestHome) -> None:
     assert "root's" not in said
 
 
-def test_a_way_to_the_home_that_others_make_is_gone_as_they(home: TestHome) -> None:
+def test_a_way_to_the_home_that_others_make_is_gone_as_they(home: UsersHome) -> None:
     roots = home.path.parent / "roots"
     link = home.path / "link"
     link.symlink_to(roots)
@@ -73,7 +72,7 @@ def test_a_way_to_the_home_that_others_make_is_gone_as_they(home: TestHome) -> N
 
 
 @pytest.mark.parametrize("command", [["run", "--drain"], ["work"], ["demo"]], ids=lambda words: words[0])
-def test_what_works_has_to_be_started_by_its_user(home: TestHome, command: list[str]) -> None:
+def test_what_works_has_to_be_started_by_its_user(home: UsersHome, command: list[str]) -> None:
     before = tree(home.path)
     folder = [str(home.path / "new")] if command == ["demo"] else []
     said = complaint(home.jobrunner(*command, *folder))
@@ -82,7 +81,7 @@ def test_what_works_has_to_be_started_by_its_user(home: TestHome, command: list[
     assert tree(home.path) == before
 
 
-def test_root_in_its_own_home_goes_on_as_root(home: TestHome) -> None:
+def test_root_in_its_own_home_goes_on_as_root(home: UsersHome) -> None:
     roots = TestHome(home.path.parent / "roots" / "home")
     roots.package("p")
     assert roots.jobrunner("run", "--drain").returncode == 0

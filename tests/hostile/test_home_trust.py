@@ -2,14 +2,13 @@
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.messages import complaint
-from tests.support import TestHome
-from tests.users import User, public_ground
+from tests.users import ROOT, User, UsersHome
 
 LAB = 23777
 SERVICE, OTHER = User(23101, (LAB,)), User(23102, (LAB,))
@@ -17,19 +16,19 @@ _ACL = "system.posix_acl_access"
 
 
 @pytest.fixture
-def home() -> Iterator[TestHome]:
+def home(public_path: Path, python: list[str]) -> UsersHome:
     """A home of the service's in a folder of root's."""
-    with public_ground() as ground:
-        (ground / "above").mkdir(mode=0o755)
-        made = TestHome(ground / "above" / "home")
-        made.configure("")
-        SERVICE.owns(made.path, 0o755)
-        yield made
+    above = public_path / "above"
+    above.mkdir(mode=0o755)
+    made = UsersHome(above / "home", SERVICE, python)
+    made.configure("")
+    SERVICE.owns(made.path, 0o755)
+    return made
 
 
-def scanned(home: TestHome, **environment: str) -> str:
+def scanned(home: UsersHome, **environment: str) -> str:
     """Return what `scan` complained of, "" where it did its work."""
-    result = home.jobrunner("scan", preexec_fn=SERVICE.become, environment=environment)
+    result = home.jobrunner("scan", environment=environment)
     return "" if result.returncode == 0 else complaint(result)
 
 
@@ -80,7 +79,7 @@ def linked_inbox(home: Path, owner: User) -> None:
 
 
 @pytest.mark.parametrize("what", ATTACKED)
-def test_what_others_could_change_is_refused_with_what_mends_it(home: TestHome, what: str) -> None:
+def test_what_others_could_change_is_refused_with_what_mends_it(home: UsersHome, what: str) -> None:
     """On the code before, each of these homes is run: another user replaces its settings, and with them the handler."""
     assert scanned(home) == ""
     attack, words = ATTACKED[what]
@@ -93,7 +92,7 @@ def test_what_others_could_change_is_refused_with_what_mends_it(home: TestHome, 
         assert scanned(home) == ""
 
 
-def test_a_group_is_trusted_that_the_settings_name_but_not_with_the_settings(home: TestHome) -> None:
+def test_a_group_is_trusted_that_the_settings_name_but_not_with_the_settings(home: UsersHome) -> None:
     open_to(home.path, 0o775, LAB)
     open_to(home.path.parent, 0o775, LAB)
     home.configure(f'[folders]\ntrusted_groups = ["{LAB}"]\n')
@@ -104,38 +103,38 @@ def test_a_group_is_trusted_that_the_settings_name_but_not_with_the_settings(hom
     assert "trusted_groups" not in said
 
 
-def test_a_group_that_does_not_exist_is_named(home: TestHome) -> None:
+def test_a_group_that_does_not_exist_is_named(home: UsersHome) -> None:
     assert "there is no group no-such" in scanned(home, JOBRUNNER_FOLDERS_TRUSTED_GROUPS="no-such")
     assert "there is no group no-such" in scanned(home, JOBRUNNER_DATABASE_GROUP="no-such")
 
 
-def test_a_group_that_jobrunner_is_not_in_cannot_be_made_readers(home: TestHome) -> None:
+def test_a_group_that_jobrunner_is_not_in_cannot_be_made_readers(home: UsersHome) -> None:
     assert "is not in that group" in scanned(home, JOBRUNNER_DATABASE_GROUP="23999")
 
 
-def test_a_sticky_folder_above_is_well(home: TestHome) -> None:
+def test_a_sticky_folder_above_is_well(home: UsersHome) -> None:
     open_to(home.path.parent, 0o1777)
     assert scanned(home) == ""
 
 
-def test_umask_002_with_a_group_of_ones_own_needs_no_setting(home: TestHome) -> None:
+def test_umask_002_with_a_group_of_ones_own_needs_no_setting(home: UsersHome) -> None:
     home.package("p")
     SERVICE.owns(home.path, 0o775)
     SERVICE.owns(home.inbox, 0o2770)
-    result = home.jobrunner("run", "--drain", preexec_fn=SERVICE.become, umask=0o002)
-    assert (result.returncode, home.jobrunner("show", "p").returncode) == (0, 0), result.stderr
+    result = home.jobrunner("run", "--drain", umask=0o002)
+    assert (result.returncode, home.by(ROOT).jobrunner("show", "p").returncode) == (0, 0), result.stderr
 
 
-def test_an_inbox_may_be_anybodys_and_so_may_a_link_in_it_be_that_is_ours(home: TestHome) -> None:
+def test_an_inbox_may_be_anybodys_and_so_may_a_link_in_it_be_that_is_ours(home: UsersHome) -> None:
     open_to(home.inbox, 0o777, LAB)
     assert scanned(home) == ""
     linked_inbox(home.path, SERVICE)
     assert scanned(home) == ""
 
 
-def test_a_status_of_the_owners_is_refused_only_for_what_it_uses(home: TestHome) -> None:
+def test_a_status_of_the_owners_is_refused_only_for_what_it_uses(home: UsersHome) -> None:
     assert scanned(home) == ""
     open_to(home.path / "archive", 0o777)
-    assert home.jobrunner("status", preexec_fn=SERVICE.become).returncode == 0
+    assert home.jobrunner("status").returncode == 0
     open_to(home.path, 0o777)
-    complaint(home.jobrunner("status", preexec_fn=SERVICE.become))
+    complaint(home.jobrunner("status"))

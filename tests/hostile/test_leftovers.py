@@ -93,7 +93,7 @@ def test_repair_goes_on_after_what_it_cannot_remove(home: HostileHome) -> None:
         data = home.work / name / "data"
         data.mkdir(parents=True)
         for path in (data.parent, data):
-            os.chown(path, home.service.uid, home.service.uid)
+            os.chown(path, home.user.uid, home.user.uid)
     stuck = home.work / "7-1" / "data" / "of-root"
     stuck.mkdir()
     (stuck / "file").touch()

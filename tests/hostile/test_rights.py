@@ -124,7 +124,7 @@ def test_a_hard_link_makes_nothing_readable(home: HostileHome) -> None:
 def test_a_read_only_folder_of_the_services_own_is_archived(home: HostileHome) -> None:
     only_the_services(home)
     beside = {"read-only/mine": b"mine", "read-only/deeper/mine": b"mine", "another/mine": b"mine"}
-    package = home.deliver("p", {"read-only/member": "m"}, beside, by=home.service, umask=0o022)
+    package = home.deliver("p", {"read-only/member": "m"}, beside, by=home.user, umask=0o022)
     for folder in ("read-only/deeper", "read-only", "another"):
         (package / folder).chmod(0o555)
     home.drain()
@@ -206,7 +206,7 @@ def inodes_after(home: HostileHome, touch: Touch, group: str, sender_group: int 
     home.before = [*private, "sh", "-c", mounts, "sh", str(home.path.parent)]
     only_the_services(home)
     beside = {"mine": b"mine", "folder/mine": b"mine"}
-    package = home.deliver("p", beside=beside, to=home.path, by=home.service, umask=0o022)
+    package = home.deliver("p", beside=beside, to=home.path, by=home.user, umask=0o022)
     touch(home, package)
     paths = ["p.zip", *beside]
     before = [(package / path).stat().st_ino for path in paths]
@@ -221,5 +221,5 @@ def inodes_after(home: HostileHome, touch: Touch, group: str, sender_group: int 
 
 def only_the_services(home: HostileHome) -> None:
     """Let nobody but the service's user write to the inbox."""
-    os.chown(home.inbox, home.service.uid, home.service.uid)
+    os.chown(home.inbox, home.user.uid, home.user.uid)
     home.inbox.chmod(0o755)

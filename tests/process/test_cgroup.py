@@ -1,6 +1,5 @@
 """A control group is ended whole, and nobody is said to be left who is only about to end."""
 
-import secrets
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -10,19 +9,14 @@ import pytest
 
 from jobrunner.linux import kernel
 from jobrunner.process import cgroup
-from tests.support import PATIENCE, wait_until
+from tests.support import PATIENCE, control_group, wait_until
 from tests.unkillable import dead_disk
 
 
 @pytest.fixture
 def group() -> Iterator[Path]:
-    try:
-        made = cgroup._our_own() / f"test-{secrets.token_hex(8)}"
-        made.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made here: {error}")
-    yield made
-    made.rmdir()
+    with control_group() as made:
+        yield made
 
 
 def test_killing_a_group_takes_until_those_in_it_have_ended(group: Path, tmp_path: Path) -> None:

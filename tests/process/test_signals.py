@@ -102,7 +102,7 @@ def test_a_child_that_ends_wakes_its_parent() -> None:
     assert _rest(process).split()[0] == "SIGCHLD"
 
 
-def test_blocked_signals_do_not_end_a_process_and_reach_it_once_they_are_let_through() -> None:
+def test_blocked_signals_do_not_end_a_process_and_reach_it_once_let_through() -> None:
     source = """
 import signal
 from jobrunner.process import signals

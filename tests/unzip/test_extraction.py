@@ -14,9 +14,9 @@ from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.unzip.extraction import extract
 from jobrunner.unzip.streams import PIECE
-from tests.files.test_moves import without_privileges
 from tests.scripts import outcomes
 from tests.support import TestHome, wait_until
+from tests.users import without_privileges
 from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive
 
 SETTINGS = ExtractSettings(keep_free=0)
