@@ -105,18 +105,18 @@ class Server:
             ended = self._handler.begin(call, self._output.writing)
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
-        process = self._handler.process
-        assert process is not None
-        self._note_session(process.pid)
+        handler = self._handler.pid
+        assert handler is not None
+        self._note_session(handler)
         in_time = self._wait(ended, self._timeout)
         if not in_time:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(handler, signal.SIGTERM)
             self._wait(ended, TERM_SECONDS)
         # before the handler is waited for, which one that traces it could prevent
-        self._end_below(spare=process.pid if in_time else None)
+        self._end_below(spare=handler if in_time else None)
         result = self._handler.finish()
-        if self._handler.process:
+        if self._handler.pid:
             self._end_below(spare=self._handler.keeps)
         return result if in_time else timed_out(self._timeout)
 
@@ -179,5 +179,5 @@ class Server:
         if left and self._groups and spares_nobody:
             self._groups[0].kill_others(PATIENCE)  # another user's, too
             left = end_all(find, patience=PATIENCE)
-        reap(spare=self._handler.process.pid if self._handler.process else None)
+        reap(spare=self._handler.pid)
         return left

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from jobrunner.linux import kernel, proc
 from jobrunner.process import cgroup
+from jobrunner.process.environment import WORKER_VARIABLE
 from jobrunner.process.guarding import GUARD_NAME
-from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.process.killing import Left, descendants, end_all, is_ours, with_descendants
 from jobrunner.process.signals import CANCEL_SIGNAL
 
