@@ -20,7 +20,7 @@ import apsw
 import pytest
 
 from jobrunner.files.delivery import Source
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux.proc import BOOT_ID
 from tests.crash_driver import Kill, encoded
 from tests.scripts import lives, outcomes, parent_of
 from tests.support import TestHome, children_of, clean_environment, kill, processes_of, wait_until

@@ -14,7 +14,7 @@ from jobrunner.domain.job import Details, Job
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Workspace
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux.proc import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.attempt import CurrentAttempt, Done

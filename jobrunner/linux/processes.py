@@ -1,13 +1,9 @@
 """Which process is which, whoever asks: /proc shows it to everybody, so no lock is needed to see whether one lives."""
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.linux import proc
-from jobrunner.linux.proc import BOOT_ID
-
-__all__ = ["BOOT_ID", "Process", "program_of"]
 
 _DEAD = {"Z", "X"}
 
@@ -25,11 +21,11 @@ class Process(NamedTuple):
     @classmethod
     def own(cls) -> "Process":
         """Return the process that calls this."""
-        return cls(os.getpid(), proc.stat(os.getpid()).start, BOOT_ID)
+        return cls(os.getpid(), proc.stat(os.getpid()).start, proc.BOOT_ID)
 
     def lives(self) -> bool:
         """Say whether it lives; a zombie does not."""
-        if self.boot_id != BOOT_ID:
+        if self.boot_id != proc.BOOT_ID:
             return False
         try:
             found = proc.stat(self.pid)
@@ -40,5 +36,4 @@ class Process(NamedTuple):
 
 def program_of(pid: int) -> str:
     """Return the name of a process's program, in printable characters. Raises OSError where it is gone."""
-    name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").rstrip("\n")
-    return "".join(character if character.isprintable() else "?" for character in name)
+    return "".join(character if character.isprintable() else "?" for character in proc.stat(pid).name)

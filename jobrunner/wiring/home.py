@@ -17,7 +17,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux.proc import BOOT_ID
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
