@@ -1,9 +1,11 @@
 """Which process is which, whoever asks: /proc shows it to everybody, so no lock is needed to see whether one lives."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from jobrunner.linux import proc
+from jobrunner.linux import proc, waiting
 
 _DEAD = {"Z", "X"}
 
@@ -32,6 +34,21 @@ class Process(NamedTuple):
         except OSError:
             return False
         return found.start == self.start and found.state not in _DEAD
+
+
+@contextmanager
+def handle_of(pid: int) -> Iterator[int]:
+    """Hold a process by a descriptor (pidfd_open(2)), so that its pid cannot become another one's. Raises OSError."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def has_ended(handle: int, within: float = 0) -> bool:
+    """Say whether a process has ended, all of its threads; wait for that up to `within` seconds."""
+    return bool(waiting.ready((handle,), within))
 
 
 def program_of(pid: int) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
-from jobrunner.linux import kernel
+from jobrunner.linux.processes import has_ended
+from jobrunner.linux.waiting import ready
 from jobrunner.process.channel import Channel, Garbage, result_of
 from jobrunner.process.handler import Call
 from jobrunner.process.launch import start
@@ -60,7 +61,7 @@ class CallableHandler:
         where the host has an account of its own: nothing of that lives when the data folder is taken back from it.
         """
         result = self._answer()
-        is_well = result.outcome in {Outcome.DONE, Outcome.REJECTED} and not kernel.has_ended(self._pidfd)
+        is_well = result.outcome in {Outcome.DONE, Outcome.REJECTED} and not has_ended(self._pidfd)
         self._is_spent = self._limits.account is not None or not is_well
         return result
 
@@ -69,13 +70,13 @@ class CallableHandler:
         assert self._channel is not None
         try:
             # a fork of the host may hold its end open: without an answer it is dead all the same
-            if kernel.is_readable(self._channel.fileno()):
+            if ready((self._channel.fileno(),), 0):
                 return result_of(self._channel.receive())
         except Garbage:
             return HandlerResult(Outcome.FAILED, "the handler wrote into the connection on which its result is sent")
         except (EOFError, OSError):
             pass
-        if not kernel.has_ended(self._pidfd, _CLOSED_SECONDS):
+        if not has_ended(self._pidfd, _CLOSED_SECONDS):
             return HandlerResult(Outcome.FAILED, "the handler closed the connection on which its result is sent")
         code = self._process.wait()
         words = f"the handler ended its own process with exit status {code}"

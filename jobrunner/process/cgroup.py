@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError, in_words
-from jobrunner.linux import kernel, proc
+from jobrunner.linux import proc, processes
 from jobrunner.linux.mounts import Mount, mounts
 
 #: Where a supervisor goes if its own group may have no processes, because it limits the groups below it.
@@ -94,12 +94,12 @@ def kill(group: Path, patience: float) -> None:
         killed = []
         for pid in members(group):
             with suppress(OSError):  # it has ended, or these are too many to hold all
-                killed.append(handles.enter_context(kernel.handle_of(pid)))
+                killed.append(handles.enter_context(processes.handle_of(pid)))
         file.write("1")
         file.flush()
         deadline = time.monotonic() + patience
         for handle in killed:
-            kernel.has_ended(handle, deadline - time.monotonic())
+            processes.has_ended(handle, deadline - time.monotonic())
 
 
 def members(group: Path) -> list[int]:

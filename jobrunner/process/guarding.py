@@ -1,7 +1,6 @@
 """What runs in the guard's process: the handler, under a timeout, and the end of all that it started."""
 
 import os
-import select
 import signal
 import sys
 import time
@@ -12,6 +11,7 @@ from jobrunner.domain.errors import in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.linux import kernel, proc
+from jobrunner.linux.waiting import ready
 from jobrunner.process import cgroup, signals
 from jobrunner.process.channel import Channel, Garbage
 from jobrunner.process.handler import Call, Handler
@@ -27,7 +27,6 @@ TERM_SECONDS = 5.0
 PATIENCE = 2.0
 #: Seconds for which output that trickles in is left alone: it costs less in larger pieces.
 _TRICKLE_SECONDS = 0.002
-_LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
 
 
 class _WorkerGone(Exception):  # noqa: N818
@@ -129,26 +128,17 @@ class Server:
     def _wait(self, ended: tuple[int, ...], seconds: float) -> bool:
         """Wait for the handler's end and log what it prints; False when the time is over. Raises _WorkerGone."""
         assert self._log is not None
-        poll = select.poll()
-        for descriptor in (*ended, self._worker.fileno()):
-            poll.register(descriptor, select.POLLIN)
+        worker, output = self._worker.fileno(), self._output.reading
+        quiet, noisy = (*ended, worker), (*ended, worker, output)
         deadline = time.monotonic() + seconds
-        output, listens = self._output.reading, False
+        listens = False
         while True:
             left = deadline - time.monotonic()
-            longest = _LONGEST_POLL if listens else _TRICKLE_SECONDS
-            ready = {descriptor for descriptor, _ in poll.poll(min(max(left, 0), longest) * 1000)}
-            if self._worker.fileno() in ready:  # it sends nothing while we run: this is its end
+            happened = ready(noisy, left) if listens else ready(quiet, min(left, _TRICKLE_SECONDS))
+            if worker in happened:  # it sends nothing while we run: this is its end
                 raise _WorkerGone
-            if output in ready:
-                ready.remove(output)
-                listens = self._output.pump(self._log)
-                if not listens:
-                    poll.unregister(output)
-            elif not listens:
-                poll.register(output, select.POLLIN)
-                listens = True
-            if ready:
+            listens = output not in happened or self._output.pump(self._log)
+            if not happened.isdisjoint(ended):
                 return True
             if left <= 0:
                 return False
