@@ -22,8 +22,9 @@ from report import table, wanted
 
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import Package
+from jobrunner.process.choosing import handler_for
 from jobrunner.process.guard import Guard
-from jobrunner.process.handler import Call, handler_for
+from jobrunner.process.handler import Call
 from jobrunner.process.presence import Presence
 from jobrunner.wiring.home import load_settings
 

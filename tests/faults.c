@@ -1,6 +1,7 @@
 /* Preloaded into jobrunner by tests/test_machine_faults.py: a disk that fails, and a clock that jumps.
 
-   While the file $FAULTS/eio exists, nothing can be flushed. $FAULTS/jump holds seconds by which the wall clock is off. */
+   While the file $FAULTS/eio exists, nothing can be flushed, and $FAULTS/NAME-PID has a line for each call of fsync,
+   fdatasync or syncfs that failed in a process. $FAULTS/jump holds seconds by which the wall clock is off. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,9 +16,15 @@ static const char *in_folder(const char *name, char *path, size_t size) {
     return path;
 }
 
-static int disk_fails(void) {
-    char path[4096];
+static int disk_fails(const char *call) {
+    char path[4096], name[64];
     if (access(in_folder("eio", path, sizeof path), F_OK) != 0) return 0;
+    snprintf(name, sizeof name, "%s-%d", call, getpid());
+    FILE *file = fopen(in_folder(name, path, sizeof path), "a");
+    if (file) {
+        fputc('\n', file);
+        fclose(file);
+    }
     errno = EIO;
     return 1;
 }
@@ -26,7 +33,7 @@ static int disk_fails(void) {
     int name(int descriptor) {                               \
         static int (*real)(int);                             \
         if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name); \
-        return disk_fails() ? -1 : real(descriptor);         \
+        return disk_fails(#name) ? -1 : real(descriptor);         \
     }
 
 FAILING(fsync)

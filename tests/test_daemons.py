@@ -96,7 +96,7 @@ def groups(home: TestHome) -> Callable[[], list[Path]]:
         (cgroup._our_own() / probe).rmdir()
     except OSError as error:
         pytest.skip(f"no control group can be made here, as root or in a group of ours: {error}")
-    (_, root), *_ = cgroup._mounted()
+    root = cgroup._mounted()[0].point
     tokens = set[str]()
 
     def existing() -> list[Path]:

@@ -11,7 +11,7 @@ import pytest
 
 from jobrunner.domain.events import Event, JobRecovered, Trouble
 from jobrunner.linux.processes import Process
-from jobrunner.process.handler import WORKER_VARIABLE
+from jobrunner.process.environment import WORKER_VARIABLE
 from jobrunner.wiring.home import Home, load_settings, open_home
 from jobrunner.wiring.recovering import recovery
 from tests.support import TestHome, clean_environment

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -320,13 +321,20 @@ def test_status_and_show_read_what_is_read_only(home: TestHome, clean: bool) -> 
     assert "mounted read-only" in refused.stderr
 
 
+def _has_failed_twice(calls: Path) -> bool:
+    return calls.exists() and calls.read_text().count("\n") >= 2
+
+
 def test_a_disk_that_fails_is_waited_for(home: TestHome, faults: Path) -> None:
     home.handler(HANDLER)
     names = deliver(home, 6)
     run = Run(home, "run", "-n", "3", preload=faults)
     wait_until(lambda: len(journal(home.path, "start")) == 3)
+    workers = [running.worker_pid for running in status(home).running]
     (faults.parent / "eio").touch()
     (home.path / "go").touch()
+    for worker in workers:  # each has met it, as the archive cannot be flushed, and then probed the folders
+        wait_until(partial(_has_failed_twice, faults.parent / f"fsync-{worker}"))
     assert run.trouble().endswith("(Input/output error): see the system's log for its disk")
     began = [note.package for note in journal(home.path, "start")]
     (faults.parent / "eio").unlink()

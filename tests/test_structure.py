@@ -17,7 +17,7 @@ ARROWS = {
     "domain": set(),
     "linux": set(),
     **{edge: {"domain", "linux"} for edge in EDGES},
-    "unzip": {"domain", "files"},  # for the room on the disk
+    "unzip": {"domain", "linux", "files"},  # for the room on the disk
     "services": {"domain", "linux"} | EDGES,
     "wiring": {"domain", "linux", "services"} | EDGES,
     "demo": {"domain"},

@@ -18,8 +18,9 @@ import pytest
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import Package
 from jobrunner.process.account import Account
+from jobrunner.process.callable import CallableHandler
 from jobrunner.process.guard import Guard
-from jobrunner.process.handler import Call, CallableHandler
+from jobrunner.process.handler import Call
 from jobrunner.process.limits import Limits
 from jobrunner.process.presence import Presence
 from tests.messages import complaint

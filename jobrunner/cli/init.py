@@ -9,7 +9,7 @@ from jobrunner.cli.events import printer
 from jobrunner.cli.main import enter
 from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError, in_words
-from jobrunner.domain.rights import PRIVATE
+from jobrunner.domain.home_rights import PRIVATE
 
 EXAMPLES = ("jobrunner init /data/scans",)
 

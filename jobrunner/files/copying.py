@@ -11,7 +11,7 @@ from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
 from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, place, refuse_beyond
-from jobrunner.files.rights import Rights
+from jobrunner.files.package_rights import Rights
 from jobrunner.files.trees import Kind, Walk, keep_user_attributes
 from jobrunner.linux import at
 

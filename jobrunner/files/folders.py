@@ -4,7 +4,7 @@ import os
 
 from jobrunner.domain.job import Job
 from jobrunner.domain.settings import FolderSettings
-from jobrunner.files.rights import rights_of
+from jobrunner.files.package_rights import rights_of
 from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Workspace
 
 #: What a work folder has once the package has been taken from the inbox.

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from jobrunner.domain.job import Job
 from jobrunner.files.folders import Folders
-from jobrunner.linux.rights import settle
+from jobrunner.linux.modes import settle
 
 
 def start_log(folders: Folders, name: str, attempt: int) -> str:

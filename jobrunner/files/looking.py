@@ -7,7 +7,7 @@ from jobrunner.domain.errors import NotTaken, PackageError, StillChanging
 from jobrunner.domain.package import NOTHING, Footprint, shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
-from jobrunner.files.rights import Rights, is_made_ours
+from jobrunner.files.package_rights import Rights, is_made_ours
 from jobrunner.files.trees import Descent, Walk
 from jobrunner.linux import at
 

@@ -1,6 +1,5 @@
 """Moves that lose nothing, overwrite nothing, and do no harm when they are repeated."""
 
-import ctypes
 import errno
 import os
 from collections.abc import Iterable
@@ -9,12 +8,8 @@ from itertools import count
 
 from jobrunner.domain.errors import MachineError
 from jobrunner.files import trees
-from jobrunner.linux import at
-from jobrunner.linux.libc import checked, libc
-
-_SYNC_FILE_RANGE_WRITE = 2
-_sync_file_range = libc.sync_file_range
-_sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+from jobrunner.linux import at, flushing
+from jobrunner.linux.mounts import mount_id
 
 
 def rename_new(source: str, target: str) -> None:
@@ -36,11 +31,7 @@ def flush_filesystem(path: str) -> None:
     One call for a whole package: a half to two thirds of the price of an fsync for each file.
     """
     with opened(path) as descriptor:
-        _syncfs(descriptor, path)
-
-
-def _syncfs(descriptor: int, path: str) -> None:
-    checked(libc.syncfs(descriptor), path)
+        flushing.flush_filesystem(descriptor, path)
 
 
 class Watch:
@@ -66,15 +57,7 @@ class Watch:
             os.close(self._descriptor)
             self._descriptor = None
             raise OSError(errno.ESTALE, "another disk has been mounted there", self._path)
-        _syncfs(self._descriptor, self._path)
-
-
-def begin_flush(file: int) -> None:
-    """Have the disk begin to write what an open file has in memory (sync_file_range(2)), and do not wait for that.
-
-    It promises nothing, so its errors are none: those of the disk are `Watch.flush`'s to report.
-    """
-    _sync_file_range(file, 0, 0, _SYNC_FILE_RANGE_WRITE)
+        flushing.flush_filesystem(self._descriptor, self._path)
 
 
 def flush_directory(path: str) -> None:
@@ -136,8 +119,6 @@ def remove_tree(path: str) -> None:
         trees.remove(parent, name)
 
 
-def _mount(path: str) -> tuple[int, str]:
+def _mount(path: str) -> tuple[int, int | None]:
     with opened(path) as descriptor:
-        with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as lines:
-            mount = next((line for line in lines if line.startswith("mnt_id:")), "")
-        return os.fstat(descriptor).st_dev, mount
+        return os.fstat(descriptor).st_dev, mount_id(descriptor)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.home_rights import LOCK_MODE
 from jobrunner.domain.package import shown
-from jobrunner.domain.rights import LOCK_MODE
 from jobrunner.files.folders import Folders
 from jobrunner.linux.locks import Waiting
 

@@ -6,8 +6,8 @@ from itertools import combinations
 from pathlib import Path
 
 from jobrunner.domain.errors import ConfigurationError, in_words
+from jobrunner.domain.home_rights import PRIVATE_FOLDER_MODE
 from jobrunner.domain.package import shown
-from jobrunner.domain.rights import PRIVATE_FOLDER_MODE
 from jobrunner.domain.settings import Settings
 from jobrunner.files import moves
 from jobrunner.files.folders import Folders

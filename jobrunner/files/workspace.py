@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from jobrunner.files import moves
 from jobrunner.files.delivery import Source
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux import flushing
+from jobrunner.linux.proc import BOOT_ID
 
 _HANDLED = f"handled-{BOOT_ID}"
 _ORIGINAL_PREFIX = "original-"
@@ -108,7 +109,7 @@ class Workspace(NamedTuple):
         if file is None:
             os.unlink(self.progress)
             return
-        moves.begin_flush(file)
+        flushing.begin_flush(file)
         with open(self.progress, "w", encoding="ascii") as report:
             report.write(f"{done} {total}")
 

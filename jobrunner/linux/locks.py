@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from jobrunner.linux import proc
 from jobrunner.linux.mounts import mount_of_descriptor
 from jobrunner.linux.processes import program_of
 from jobrunner.linux.users import user_name
@@ -120,6 +121,6 @@ def _path(descriptor: int) -> str:
 
 def _described(pid: int) -> str:
     try:
-        return f"process {pid} ({program_of(pid)}) of {user_name(os.stat(f'/proc/{pid}').st_uid)}"
+        return f"process {pid} ({program_of(pid)}) of {user_name(proc.owner(pid))}"
     except OSError:
         return f"process {pid}, which has ended, or one that it started"

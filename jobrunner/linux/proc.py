@@ -44,6 +44,16 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def control_groups() -> list[tuple[list[str], str]]:
+    """Return the control groups that this process is in (cgroups(7)), one for each hierarchy.
+
+    Each is what controls it, nothing in the hierarchy of version 2, and its path there. Raises OSError.
+    """
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        lines = [line.rstrip("\n").split(":", 2) for line in file]
+    return [(controllers.split(","), path) for _, controllers, path in lines]
+
+
 def owner(pid: int) -> int:
     """Return the user id that a process acts with."""
     return os.stat(f"/proc/{pid}").st_uid

@@ -1,13 +1,11 @@
 """Which process is which, whoever asks: /proc shows it to everybody, so no lock is needed to see whether one lives."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from jobrunner.linux import proc
-from jobrunner.linux.proc import BOOT_ID
-
-__all__ = ["BOOT_ID", "Process", "program_of"]
+from jobrunner.linux import proc, waiting
 
 _DEAD = {"Z", "X"}
 
@@ -25,11 +23,11 @@ class Process(NamedTuple):
     @classmethod
     def own(cls) -> "Process":
         """Return the process that calls this."""
-        return cls(os.getpid(), proc.stat(os.getpid()).start, BOOT_ID)
+        return cls(os.getpid(), proc.stat(os.getpid()).start, proc.BOOT_ID)
 
     def lives(self) -> bool:
         """Say whether it lives; a zombie does not."""
-        if self.boot_id != BOOT_ID:
+        if self.boot_id != proc.BOOT_ID:
             return False
         try:
             found = proc.stat(self.pid)
@@ -38,7 +36,21 @@ class Process(NamedTuple):
         return found.start == self.start and found.state not in _DEAD
 
 
+@contextmanager
+def handle_of(pid: int) -> Iterator[int]:
+    """Hold a process by a descriptor (pidfd_open(2)), so that its pid cannot become another one's. Raises OSError."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def has_ended(handle: int, within: float = 0) -> bool:
+    """Say whether a process has ended, all of its threads; wait for that up to `within` seconds."""
+    return bool(waiting.ready((handle,), within))
+
+
 def program_of(pid: int) -> str:
     """Return the name of a process's program, in printable characters. Raises OSError where it is gone."""
-    name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").rstrip("\n")
-    return "".join(character if character.isprintable() else "?" for character in name)
+    return "".join(character if character.isprintable() else "?" for character in proc.stat(pid).name)

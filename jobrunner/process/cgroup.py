@@ -6,13 +6,13 @@ Elsewhere only a process that has left its session and emptied its environment c
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError, in_words
-from jobrunner.linux import kernel
+from jobrunner.linux import proc, processes
+from jobrunner.linux.mounts import Mount, mounts
 
 #: Where a supervisor goes if its own group may have no processes, because it limits the groups below it.
 _SUPERVISORS = "jobrunner.supervisor"
@@ -79,8 +79,8 @@ def groups_of(worker: str) -> list[Path]:
     found: list[Path] = []
     for controller in ("", "pids"):
         with suppress(OSError):  # there are no control groups, or others vanish while we look
-            for _, point in _mounted(controller):
-                found += Path(point).rglob(_name(worker))
+            for mount in _mounted(controller):
+                found += Path(mount.point).rglob(_name(worker))
     return found
 
 
@@ -94,12 +94,12 @@ def kill(group: Path, patience: float) -> None:
         killed = []
         for pid in members(group):
             with suppress(OSError):  # it has ended, or these are too many to hold all
-                killed.append(handles.enter_context(kernel.handle_of(pid)))
+                killed.append(handles.enter_context(processes.handle_of(pid)))
         file.write("1")
         file.flush()
         deadline = time.monotonic() + patience
         for handle in killed:
-            kernel.has_ended(handle, deadline - time.monotonic())
+            processes.has_ended(handle, deadline - time.monotonic())
 
 
 def members(group: Path) -> list[int]:
@@ -188,19 +188,16 @@ def _our_own(controller: str = "") -> Path:
 
     Without a controller, in that of version 2. Raises OSError where there is none to be seen.
     """
-    for line in Path("/proc/self/cgroup").read_text("utf-8", "surrogateescape").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controller in controllers.split(","):
-            for root, point in _mounted(controller):
-                if path.startswith(root):
-                    return Path(point, path.removeprefix(root).lstrip("/"))
+    for controllers, path in proc.control_groups():
+        if controller in controllers:
+            for mount in _mounted(controller):
+                if path.startswith(mount.root):
+                    return Path(mount.point, path.removeprefix(mount.root).lstrip("/"))
     raise FileNotFoundError(2, "No such control group", controller or "cgroup2")
 
 
-def _mounted(controller: str = "") -> Iterator[tuple[str, str]]:
-    """Yield which part of a hierarchy is mounted, and where."""
-    for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
-        fields = line.split(" ")
-        kind, _, options = fields[fields.index("-") + 1 :][:3]
-        if kind == "cgroup" and controller in options.split(",") if controller else kind == "cgroup2":
-            yield fields[3], fields[4]
+def _mounted(controller: str = "") -> list[Mount]:
+    """Return where a hierarchy is mounted, and which part of it."""
+    if not controller:
+        return [mount for mount in mounts().values() if mount.kind == "cgroup2"]
+    return [mount for mount in mounts().values() if mount.kind == "cgroup" and controller in mount.options]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from jobrunner.domain.settings import ProcessSettings
 from jobrunner.process.account import Account
 
+#: Names the worker in the environment of all that a handler starts.
+WORKER_VARIABLE = "JOBRUNNER_WORKER"
 #: Meant for jobrunner itself: what its service manager told it, and the secrets of its web page.
 _OURS_ALONE = frozenset(
     {

@@ -6,7 +6,6 @@ a guard that is killed are the worker's: then that ends them.
 """
 
 import os
-import select
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from functools import partial
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.linux import kernel
+from jobrunner.linux.waiting import ready
 from jobrunner.process.channel import Channel, Garbage, result_of
 from jobrunner.process.guarding import PATIENCE, Server
 from jobrunner.process.handler import Call, Handler
@@ -57,8 +57,6 @@ class Guard:
             self._channel.close()
             Server(theirs, handler, timeout, present, max_processes, room).run_until_closed()
         theirs.close()
-        self._poll = select.poll()
-        self._poll.register(self._channel, select.POLLIN)
 
     def run(self, call: Call, held_up: HeldUp) -> HandlerResult:
         """Run the handler and return how it ended; nothing that it started is left then.
@@ -69,7 +67,7 @@ class Guard:
             self._channel.send(call.as_message())
         stops = 0
         while stops <= _MOST_STOPS:
-            if not self._poll.poll(_LOOK * 1000):
+            if not ready((self._channel.fileno(),), _LOOK):
                 stops += self._was_stopped()
                 continue
             try:
@@ -84,7 +82,7 @@ class Guard:
 
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where the guard was killed while no handler ran."""
-        if self._poll.poll(0):  # it sends nothing unasked: this is its end
+        if ready((self._channel.fileno(),), 0):  # it sends nothing unasked: this is its end
             raise self._end_below(_KILLED, lambda left: None)
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """What runs in the guard's process: the handler, under a timeout, and the end of all that it started."""
 
 import os
-import select
 import signal
 import sys
 import time
@@ -12,6 +11,7 @@ from jobrunner.domain.errors import in_words
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.linux import kernel, proc
+from jobrunner.linux.waiting import ready
 from jobrunner.process import cgroup, signals
 from jobrunner.process.channel import Channel, Garbage
 from jobrunner.process.handler import Call, Handler
@@ -27,7 +27,6 @@ TERM_SECONDS = 5.0
 PATIENCE = 2.0
 #: Seconds for which output that trickles in is left alone: it costs less in larger pieces.
 _TRICKLE_SECONDS = 0.002
-_LONGEST_POLL = 86_400.0  # poll(2) counts milliseconds in a C int
 
 
 class _WorkerGone(Exception):  # noqa: N818
@@ -105,18 +104,18 @@ class Server:
             ended = self._handler.begin(call, self._output.writing)
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
-        process = self._handler.process
-        assert process is not None
-        self._note_session(process.pid)
+        handler = self._handler.pid
+        assert handler is not None
+        self._note_session(handler)
         in_time = self._wait(ended, self._timeout)
         if not in_time:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(handler, signal.SIGTERM)
             self._wait(ended, TERM_SECONDS)
         # before the handler is waited for, which one that traces it could prevent
-        self._end_below(spare=process.pid if in_time else None)
+        self._end_below(spare=handler if in_time else None)
         result = self._handler.finish()
-        if self._handler.process:
+        if self._handler.pid:
             self._end_below(spare=self._handler.keeps)
         return result if in_time else timed_out(self._timeout)
 
@@ -129,26 +128,17 @@ class Server:
     def _wait(self, ended: tuple[int, ...], seconds: float) -> bool:
         """Wait for the handler's end and log what it prints; False when the time is over. Raises _WorkerGone."""
         assert self._log is not None
-        poll = select.poll()
-        for descriptor in (*ended, self._worker.fileno()):
-            poll.register(descriptor, select.POLLIN)
+        worker, output = self._worker.fileno(), self._output.reading
+        quiet, noisy = (*ended, worker), (*ended, worker, output)
         deadline = time.monotonic() + seconds
-        output, listens = self._output.reading, False
+        listens = False
         while True:
             left = deadline - time.monotonic()
-            longest = _LONGEST_POLL if listens else _TRICKLE_SECONDS
-            ready = {descriptor for descriptor, _ in poll.poll(min(max(left, 0), longest) * 1000)}
-            if self._worker.fileno() in ready:  # it sends nothing while we run: this is its end
+            happened = ready(noisy, left) if listens else ready(quiet, min(left, _TRICKLE_SECONDS))
+            if worker in happened:  # it sends nothing while we run: this is its end
                 raise _WorkerGone
-            if output in ready:
-                ready.remove(output)
-                listens = self._output.pump(self._log)
-                if not listens:
-                    poll.unregister(output)
-            elif not listens:
-                poll.register(output, select.POLLIN)
-                listens = True
-            if ready:
+            listens = output not in happened or self._output.pump(self._log)
+            if not happened.isdisjoint(ended):
                 return True
             if left <= 0:
                 return False
@@ -179,5 +169,5 @@ class Server:
         if left and self._groups and spares_nobody:
             self._groups[0].kill_others(PATIENCE)  # another user's, too
             left = end_all(find, patience=PATIENCE)
-        reap(spare=self._handler.process.pid if self._handler.process else None)
+        reap(spare=self._handler.pid)
         return left

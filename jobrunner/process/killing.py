@@ -2,14 +2,14 @@
 
 import os
 import pwd
-import select
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
-from jobrunner.linux import kernel, proc
+from jobrunner.linux import proc, processes
+from jobrunner.linux.waiting import ready
 from jobrunner.process.channel import Garbage
 
 #: Looks for processes: yields the pid of each that has not ended, with a handle of it that is open until the next one.
@@ -70,9 +70,9 @@ def with_descendants(roots: Sequence[int], is_meant: Callable[[int], bool]) -> I
         with suppress(OSError):
             tree += [(pid, each) for pid in proc.children(each)]
     for pid, parent in reversed(tree):
-        with suppress(OSError), kernel.handle_of(pid) as handle:
+        with suppress(OSError), processes.handle_of(pid) as handle:
             is_same = is_meant(pid) if parent is None else proc.stat(pid).parent == parent
-            if is_same and not kernel.has_ended(handle):
+            if is_same and not processes.has_ended(handle):
                 yield pid, handle
 
 
@@ -90,13 +90,11 @@ def wait_for_one(left: Sequence[Left], *, beside: int | None = None) -> bool:
     Return at once, and True, where the descriptor `beside` is readable.
     """
     with ExitStack() as handles:
-        poll = select.poll()
-        if beside is not None:
-            poll.register(beside, select.POLLIN)
+        descriptors = [] if beside is None else [beside]
         for each in left:
             with suppress(OSError):  # too many to hold all, or it has ended
-                poll.register(handles.enter_context(kernel.handle_of(each.pid)), select.POLLIN)
-        return beside in {descriptor for descriptor, _ in poll.poll(_PAUSE * 1000)}
+                descriptors.append(handles.enter_context(processes.handle_of(each.pid)))
+        return beside in ready(descriptors, _PAUSE)
 
 
 def is_ours(handle: int, number: int = 0) -> bool:
@@ -120,7 +118,7 @@ class Waiting:
 
     def is_over(self) -> bool:
         """Say whether all have ended; then it is not asked again."""
-        if not all(map(kernel.has_ended, self._handles)):
+        if not all(map(processes.has_ended, self._handles)):
             return False
         for handle in self._handles:
             os.close(handle)
@@ -188,9 +186,9 @@ def _has_ended(pid: int, start: int, deadline: float) -> bool:
     It is not looked for again: while it gives back its memory it has no environment and no descendants any more, but
     still its files and their locks.
     """
-    with suppress(OSError), kernel.handle_of(pid) as handle:
+    with suppress(OSError), processes.handle_of(pid) as handle:
         if proc.stat(pid).start == start:
-            return kernel.has_ended(handle, deadline - time.monotonic())
+            return processes.has_ended(handle, deadline - time.monotonic())
     return True
 
 

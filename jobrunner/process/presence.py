@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jobrunner.domain.errors import MachineError
+from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE_FOLDER_MODE
 from jobrunner.domain.package import shown
-from jobrunner.domain.rights import LOCK_MODE, PRIVATE_FOLDER_MODE
 
 #: What the tokens of those begin with who only scan.
 _SCANNER = "scanner-"

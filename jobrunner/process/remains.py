@@ -9,10 +9,10 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from jobrunner.linux import kernel, proc
+from jobrunner.linux import proc, processes
 from jobrunner.process import cgroup
+from jobrunner.process.environment import WORKER_VARIABLE
 from jobrunner.process.guarding import GUARD_NAME
-from jobrunner.process.handler import WORKER_VARIABLE
 from jobrunner.process.killing import Left, descendants, end_all, is_ours, with_descendants
 from jobrunner.process.signals import CANCEL_SIGNAL
 
@@ -60,8 +60,8 @@ def kill_worker(pid: int, token: str, *, patience: float) -> list[Left]:
 
     def find() -> Iterator[tuple[int, int]]:
         for each in pids:
-            with suppress(OSError), kernel.handle_of(each) as handle:
-                if not kernel.has_ended(handle) and proc.has_open(each, f"/{token} (deleted)"):
+            with suppress(OSError), processes.handle_of(each) as handle:
+                if not processes.has_ended(handle) and proc.has_open(each, f"/{token} (deleted)"):
                     yield each, handle
 
     return end_all(find, patience=patience)
@@ -75,12 +75,12 @@ def end_worker(pid: int, token: str, *, patience: float) -> bool:
     A process is the one meant if it has the lock file open: a pid may be somebody else's by now. Raises PermissionError
     where it is another user's.
     """
-    with suppress(FileNotFoundError, ProcessLookupError), kernel.handle_of(pid) as handle:
+    with suppress(FileNotFoundError, ProcessLookupError), processes.handle_of(pid) as handle:
         if proc.has_open(pid, f"/{token}"):
             signal.pidfd_send_signal(handle, CANCEL_SIGNAL)
             with suppress(ProcessLookupError):  # it is dead, and waited for
                 signal.pidfd_send_signal(handle, signal.SIGKILL)  # where it is stopped, the other waits
-            return kernel.has_ended(handle, patience)
+            return processes.has_ended(handle, patience)
     return False
 
 

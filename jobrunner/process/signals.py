@@ -3,10 +3,11 @@
 import signal
 from collections.abc import Iterable
 
-from jobrunner.linux import kernel, locks
+from jobrunner.linux import locks
 from jobrunner.linux.locks import stop_signals
+from jobrunner.linux.waiting import BlockedSignals
 
-__all__ = ["CANCEL_SIGNAL", "StopRequest", "block", "stop_signals", "unblock", "wait"]
+__all__ = ["CANCEL_SIGNAL", "StopRequest", "block", "stop_signals", "unblock"]
 
 #: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.
 CANCEL_SIGNAL = signal.SIGUSR1
@@ -25,21 +26,16 @@ def unblock() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)
 
 
-def wait(signals: Iterable[signal.Signals], seconds: float) -> signal.Signals | None:
-    """Sleep until one of the blocked signals comes and return it, or None when the time is over."""
-    caught = kernel.wait_for_signal(signals, max(seconds, 0))
-    return None if caught is None else signal.Signals(caught)
-
-
 class StopRequest:
     """Whether one of these blocked signals has come: asked for, and remembered."""
 
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
         self._numbers = frozenset(numbers)
+        self._signals = BlockedSignals(self._numbers)
         self.caught: signal.Signals | None = None
 
     def __call__(self, seconds: float = 0) -> bool:
         """Say whether a signal has come; until then, sleep for so many seconds."""
         if self.caught is None and (seconds or not self._numbers.isdisjoint(signal.sigpending())):
-            self.caught = wait(self._numbers, seconds)
+            self.caught = self._signals.wait(seconds)
         return self.caught is not None

@@ -12,7 +12,7 @@ from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import REFUSED, Inbox
-from jobrunner.process import signals
+from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.machine import Tell
 from jobrunner.store.store import Store
 
@@ -63,9 +63,10 @@ class Intake:
                 tell(trouble)
 
         self._store.database.waiting.tell = say
+        stopping = BlockedSignals(stop)
         while True:
             say(self._try_to_scan())
-            caught = signals.wait(stop, SCAN_INTERVAL)
+            caught = stopping.wait(SCAN_INTERVAL)
             if caught:
                 return caught
 

@@ -12,6 +12,7 @@ from functools import partial
 from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
 from jobrunner.domain.events import Emit, GivenUp, Stopping, WorkerDied
 from jobrunner.linux import kernel
+from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
 from jobrunner.services.machine import Tell
@@ -65,6 +66,7 @@ class Supervisor:
         self._aside: set[int] = set()
         self._dead: dict[int, float] = {}
         self._troubles = Troubles(emit)
+        self._signals = BlockedSignals(signals.stop_signals() | {signal.SIGCHLD})
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -92,7 +94,7 @@ class Supervisor:
             if all(slot.ended for slot in self._slots if slot.is_worker):
                 self._stop(None)
                 return None
-            caught = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, self._pause())
+            caught = self._signals.wait(self._pause(), beside=(self._troubles.fileno(),))
             if caught and caught != signal.SIGCHLD:
                 self._stop(caught)
                 return caught
@@ -208,7 +210,7 @@ class Supervisor:
         _send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while running:
-            caught = signals.wait(signals.stop_signals() | {signal.SIGCHLD}, deadline - time.monotonic())
+            caught = self._signals.wait(deadline - time.monotonic())
             while ended := _wait_for_child():
                 running.discard(ended[0])
             if caught != signal.SIGCHLD and running:
@@ -222,7 +224,7 @@ class Supervisor:
             self._store.open()
             self._present.hold_to_folder()
             while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
-                signals.wait({signal.SIGCHLD}, _SHORT_TICK)  # a guard is still ending its handler
+                time.sleep(_SHORT_TICK)  # a guard is still ending its handler
 
 
 def _wait_for_child() -> tuple[int, int] | None:

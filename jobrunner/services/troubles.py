@@ -28,6 +28,10 @@ class Troubles:
         self._of: dict[int, str] = {}
         self._said: set[str] = set()
 
+    def fileno(self) -> int:
+        """Return the descriptor that can be read when there is something to hear."""
+        return self._reader
+
     def tell(self, trouble: str | None) -> None:
         """Let the supervisor know what keeps this process from working; None: nothing any more."""
         line = json.dumps([os.getpid(), trouble and trouble[:_LONGEST], isinstance(trouble, HeldUp)]) + "\n"

@@ -11,8 +11,8 @@ import peewee
 from playhouse.apsw_ext import APSWDatabase
 
 from jobrunner.domain.errors import DatabaseGone, StoreError, in_words
-from jobrunner.domain.rights import LOCK_MODE, PRIVATE, Rights
-from jobrunner.linux import rights as files
+from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE, Rights
+from jobrunner.linux import modes
 from jobrunner.linux.locks import Waiting
 from jobrunner.store.database_file import file_identity, flush, is_another_programs, not_ours
 from jobrunner.store.snapshot import snapshot
@@ -74,7 +74,7 @@ class Database:
         if self.is_to_read:
             self._open_copy()
         else:
-            with files.private_files():
+            with modes.private_files():
                 self._connect()
             self._share()
         self._is_durable = True
@@ -105,7 +105,7 @@ class Database:
         if self._rights.group is not None:
             with suppress(PermissionError):  # those who are not in that group, and are told so, cannot
                 for suffix in ("", "-wal"):
-                    files.settle(f"{self.path}{suffix}", self._rights.file, self._rights.group)
+                    modes.settle(f"{self.path}{suffix}", self._rights.file, self._rights.group)
 
     def refresh(self) -> None:
         """Have a reader see what has been committed meanwhile; everybody else does anyway. Raises StoreError."""
@@ -178,9 +178,9 @@ class Database:
         aside = target.with_name(f"{target.name}.part")
         try:
             aside.unlink(missing_ok=True)
-            with files.private_files():
+            with modes.private_files():
                 self.execute("VACUUM INTO :file", {"file": str(aside)})
-            files.settle(str(aside), self._rights.file, self._rights.group)
+            modes.settle(str(aside), self._rights.file, self._rights.group)
             flush(aside)
             aside.rename(target)
             flush(target.parent)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jobrunner.domain.errors import StoreError
 from jobrunner.domain.job import Job
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux.proc import BOOT_ID
 from jobrunner.store.attempts import Attempts
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import BUSY_SECONDS, Database

@@ -10,12 +10,12 @@ from contextlib import nullcontext
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 
 from jobrunner.domain.errors import MachineError, PackageError, StillChanging
 from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
+from jobrunner.linux.processors import idleness
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.directory import read_directory
 from jobrunner.unzip.fields import named
@@ -32,7 +32,6 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BATCH = PIECE
 _MEMBER = 1_000  # bytes of memory that a member takes beside its content
 _Piece = tuple[Member, bytes]
-_LOAD = Path("/proc/loadavg")
 
 #: Told how many of how many bytes are extracted, and the file being written, None at the end; of a small zip, never.
 Progress = Callable[[int, int, int | None], None]
@@ -143,12 +142,12 @@ def _pieces(file: ZipBytes, members: Iterable[Member]) -> Iterator[_Piece]:
 
 def _read_ahead(pieces: Iterator[_Piece], reader: Executor) -> Iterator[_Piece]:
     """Yield the pieces. The reader's thread makes the next ones while some are written, if a processor is idle."""
-    with _LOAD.open("rb", buffering=0) as load:
+    with idleness() as is_a_processor_idle:
         batch: Iterable[_Piece] = _some(pieces)
         is_more = True
         while is_more:
             following = None
-            if _is_a_processor_idle(load.fileno()):
+            if is_a_processor_idle():
                 batch = list(batch)
                 following = _started(reader, pieces)
             is_more = False
@@ -156,12 +155,6 @@ def _read_ahead(pieces: Iterator[_Piece], reader: Executor) -> Iterator[_Piece]:
                 yield piece
                 is_more = True
             batch = following.result() if following else _some(pieces)
-
-
-def _is_a_processor_idle(load: int) -> bool:
-    """Whether fewer threads run or could run at this moment, with this one, than there are processors for us."""
-    running = os.pread(load, 100, 0).split(b"/")[0].split()[-1]  # proc_loadavg(5): "0.20 0.18 0.12 1/80 11206"
-    return int(running) < len(os.sched_getaffinity(0))
 
 
 def _started(reader: Executor, pieces: Iterator[_Piece]) -> Future[list[_Piece]]:

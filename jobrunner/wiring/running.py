@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from jobrunner.domain.events import Emit
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
-from jobrunner.process import cgroup, handler
+from jobrunner.process import cgroup, choosing
 from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.output import Room
@@ -23,7 +23,7 @@ from jobrunner.wiring.working import worker
 def require_handler(home: Home) -> None:
     """Raise ConfigurationError where the handler is certain not to start."""
     process = home.settings.process
-    handler.check(process, home.settings.home)
+    choosing.check(process, home.settings.home)
     if account := Account.of(process.user):
         account.check_reach(home.folders.work)
     cgroup.check(process.max_processes)
@@ -55,7 +55,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             present = machine.until_it_works(home.presence.appear)
             ending.callback(present.leave)
             machine.token = present.token
-            configured = handler.handler_for(settings.process, settings.home, present.token)
+            configured = choosing.handler_for(settings.process, settings.home, present.token)
             store.close()  # the guard is forked, and a probe may have opened it
             executor: Executor = NoHandler()
             if configured:

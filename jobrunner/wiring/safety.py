@@ -7,13 +7,13 @@ from pathlib import Path
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.events import Emit, RightsSet
+from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE, PRIVATE_FOLDER_MODE, Rights
 from jobrunner.domain.package import shown
-from jobrunner.domain.rights import LOCK_MODE, PRIVATE, PRIVATE_FOLDER_MODE, Rights
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places
 from jobrunner.files.trust import Trust, way_to
 from jobrunner.linux import users
-from jobrunner.linux.rights import settle
+from jobrunner.linux.modes import settle
 from jobrunner.store.database import GATES, SHARED_MEMORY
 
 SETTINGS_FILE = "jobrunner.toml"

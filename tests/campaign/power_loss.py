@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import apsw
 
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux.proc import BOOT_ID
 from tests.campaign import contract
 from tests.campaign.contract import Delivery
 from tests.campaign.power_loss_disk import Record, State, Tree

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux.proc import BOOT_ID
 from tests.crash_driver import Kill
 from tests.crash_table.scene import Scene, tree_of
 

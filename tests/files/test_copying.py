@@ -12,7 +12,7 @@ from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import moves
 from jobrunner.files.copying import Copy
 from jobrunner.files.looking import look_through
-from jobrunner.files.rights import Rights
+from jobrunner.files.package_rights import Rights
 from jobrunner.linux import at
 from tests.files.test_moves import grow, listing, make_chain
 

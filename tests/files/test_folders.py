@@ -18,7 +18,8 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
 from jobrunner.files.taking import Taking
 from jobrunner.files.workspace import Stage, Workspace
-from jobrunner.linux.processes import BOOT_ID
+from jobrunner.linux import flushing
+from jobrunner.linux.proc import BOOT_ID
 from tests.files.test_moves import grow, listing
 from tests.support import folder_settings
 
@@ -159,7 +160,7 @@ def test_a_flush_tells_of_all_that_failed_since_the_package_was_taken(
         flushed.append(descriptor)
         return 0
 
-    monkeypatch.setattr(moves, "libc", SimpleNamespace(syncfs=flush))
+    monkeypatch.setattr(flushing, "libc", SimpleNamespace(syncfs=flush))
     home.deliver()
     workspace, _ = home.take(job(), ours)
     open_then = {int(number) for number in os.listdir("/proc/self/fd")}
@@ -175,13 +176,13 @@ def test_progress_is_told_until_all_is_extracted_and_the_disk_gets_it_meanwhile(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[int] = []
-    begin_flush = moves.begin_flush
+    begin_flush = flushing.begin_flush
 
     def begin_and_note(file: int) -> None:
         begun.append(file)
         begin_flush(file)
 
-    monkeypatch.setattr(moves, "begin_flush", begin_and_note)
+    monkeypatch.setattr(flushing, "begin_flush", begin_and_note)
     grow(home.path / "work/7-1")
     workspace = home.workspace()
     assert workspace.read_progress() is None

@@ -5,7 +5,7 @@ import pytest
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.files import places
-from jobrunner.linux.mounts import Mount, parse_mounts
+from jobrunner.linux.mounts import Mount, mounts
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_read_only_filesystem_is_named_as_such() -> None:
 
 
 def mounts_here() -> list[Mount]:
-    return list(parse_mounts(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")).values())
+    return list(mounts().values())
 
 
 def is_read_only(point: str) -> bool:

@@ -3,7 +3,8 @@ import signal
 import subprocess
 import sys
 
-from jobrunner.linux.processes import BOOT_ID, Process
+from jobrunner.linux.proc import BOOT_ID
+from jobrunner.linux.processes import Process
 
 
 def test_a_process_is_seen_to_live_until_it_has_ended_a_zombie_does_not_count() -> None:

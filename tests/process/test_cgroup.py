@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.linux import kernel
+from jobrunner.linux import processes
 from jobrunner.process import cgroup
 from tests.support import PATIENCE, control_group, wait_until
 from tests.unkillable import dead_disk
@@ -25,11 +25,11 @@ def test_killing_a_group_takes_until_those_in_it_have_ended(group: Path, tmp_pat
         process = subprocess.Popen(["cat", disk.folder / "file"], stderr=subprocess.DEVNULL)
         (group / "cgroup.procs").write_text(str(process.pid))
         wait_until(lambda: disk.is_read_by(process.pid))
-        with kernel.handle_of(process.pid) as handle:
+        with processes.handle_of(process.pid) as handle:
 
             def kill() -> None:
                 cgroup.kill(group, PATIENCE)
-                had_ended.append(kernel.has_ended(handle))
+                had_ended.append(processes.has_ended(handle))
 
             killing = threading.Thread(target=kill)
             killing.start()

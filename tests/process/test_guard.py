@@ -15,8 +15,10 @@ from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
 from jobrunner.linux import kernel
 from jobrunner.process import guarding
+from jobrunner.process.callable import CallableHandler
+from jobrunner.process.command import CommandHandler
 from jobrunner.process.guard import Guard
-from jobrunner.process.handler import Call, CallableHandler, CommandHandler, Handler
+from jobrunner.process.handler import Call, Handler
 from jobrunner.process.killing import Left, descendants
 from jobrunner.process.presence import Presence
 from tests.scripts import BOMB, PRELUDE, journal, lives, parent_of
@@ -206,8 +208,10 @@ WORKER = """
 import sys
 from pathlib import Path
 from jobrunner.domain.package import Package
+from jobrunner.process.callable import CallableHandler
+from jobrunner.process.command import CommandHandler
 from jobrunner.process.guard import Guard
-from jobrunner.process.handler import Call, CallableHandler, CommandHandler
+from jobrunner.process.handler import Call
 from jobrunner.process.presence import Presence
 import os
 home = Path(sys.argv[1])

@@ -10,7 +10,7 @@ import pytest
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
-from jobrunner.linux import kernel
+from jobrunner.linux.waiting import ready
 from jobrunner.process.channel import Channel, result_of
 from jobrunner.process.handler import Call
 from jobrunner.process.output import DEFAULT_ROOM, Log, Output
@@ -129,7 +129,7 @@ def test_a_fork_that_comes_back_from_the_function_answers_nothing(host: StartHos
     for name in ("p", "q", "r"):
         assert one.run(name).outcome is Outcome.DONE
     assert one.process.poll() is None
-    assert not kernel.is_readable(one.connection.fileno(), 0.2)
+    assert not ready((one.connection.fileno(),), 0.2)
 
 
 def test_an_exception_is_the_result_where_stderr_is_closed(host: StartHost) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.linux import proc
-from jobrunner.process.handler import WORKER_VARIABLE
+from jobrunner.process.environment import WORKER_VARIABLE
 from jobrunner.process.remains import end_worker, kill_handlers_of
 from tests.scripts import PRELUDE, journal, lives, parent_of
 from tests.support import PATIENCE, clean_environment, kill, wait_until

@@ -3,7 +3,9 @@ import os
 import pytest
 
 from jobrunner.domain.events import Event, Mended, Trouble
+from jobrunner.linux.waiting import ready
 from jobrunner.services.troubles import CALM, Troubles
+from tests.support import PATIENCE
 
 
 class Supervisor:
@@ -42,6 +44,14 @@ def test_what_several_meet_is_said_once_and_mended_when_nobody_meets_it(supervis
     assert supervisor.hears() == []
     supervisor.troubles.note(1, "full")
     assert supervisor.hears() == [Trouble("full")]
+
+
+def test_what_a_process_tells_can_be_waited_for_until_it_is_heard(supervisor: Supervisor) -> None:
+    assert ready((supervisor.troubles.fileno(),), 0) == set()
+    supervisor.troubles.tell("full")
+    assert ready((supervisor.troubles.fileno(),), PATIENCE) == {supervisor.troubles.fileno()}
+    assert supervisor.hears() == [Trouble("full")]
+    assert ready((supervisor.troubles.fileno(),), 0) == set()
 
 
 def test_who_is_late_to_tell_what_is_mended_does_not_have_it_said_again(supervisor: Supervisor) -> None:

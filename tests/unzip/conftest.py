@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.unzip import extraction
+from jobrunner.linux import processors
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def say_running(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
     def say(running: int) -> Path:
         load = tmp_path_factory.mktemp("proc") / "loadavg"
         load.write_text(f"0.20 0.18 0.12 {running}/80 11206\n")
-        monkeypatch.setattr(extraction, "_LOAD", load)
+        monkeypatch.setattr(processors, "_LOAD", load)
         return load
 
     return say

@@ -25,6 +25,7 @@ import re, sys
 from pathlib import Path
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.settings import ExtractSettings
+from jobrunner.linux import processors
 from jobrunner.unzip import extraction, streams
 if sys.argv[3] == "zstd":
     from tests.unzip.test_corpus import use_zstd
@@ -35,7 +36,7 @@ def most():
 
 before = most()
 try:
-    extraction._LOAD = Path(sys.argv[5])
+    processors._LOAD = Path(sys.argv[5])
     settings = ExtractSettings(keep_free=0, max_ratio=int(sys.argv[4]))
     extraction.extract(sys.argv[1], sys.argv[2], settings, lambda *_: None)
 except PackageError as error:

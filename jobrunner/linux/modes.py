@@ -1,4 +1,4 @@
-"""Rights of files, set so that they are never wider than wanted, not even for a moment."""
+"""The modes of files, set so that they are never wider than wanted, not even for a moment."""
 
 import os
 import stat

@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from jobrunner.linux.rights import private_files, settle
+from jobrunner.linux.modes import private_files, settle
 
 
 def test_what_is_right_or_not_there_is_left(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Which handler the settings name, and whether it can start."""
+
+import os
+import shutil
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.settings import ProcessSettings
+from jobrunner.process.callable import CallableHandler
+from jobrunner.process.command import CommandHandler
+from jobrunner.process.environment import WORKER_VARIABLE, environment_of
+from jobrunner.process.handler import Handler
+from jobrunner.process.limits import Limits
+
+
+def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
+    """Return the configured handler, None if there is none. `worker` is the token that marks its processes."""
+    limits = Limits.of(settings)
+    environment = environment_of(settings, limits.account, os.environ) | {WORKER_VARIABLE: worker}
+    if settings.command is not None:
+        return CommandHandler(settings.command, home, environment, limits)
+    if settings.callable is not None:
+        return CallableHandler(settings.callable, home, environment, limits)
+    return None
+
+
+def check(settings: ProcessSettings, home: Path) -> None:
+    """Raise ConfigurationError where the handler is certain not to start."""
+    Limits.of(settings).check()
+    if settings.command is not None:
+        program = settings.command[0]
+        # shutil.which looks at a path as it stands: from the home, where the command is started
+        found = shutil.which(str(home / program) if "/" in program else program)
+        if not found:
+            raise ConfigurationError(f"process.command: the program {program} is not found, or not executable")
+    if settings.callable is not None:
+        module = settings.callable.partition(":")[0].partition(".")[0]
+        if PathFinder.find_spec(module, [str(home), *sys.path]) is None:
+            raise ConfigurationError(
+                f"process.callable: there is no module {module} in {home} or among those installed"
+            )
