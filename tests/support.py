@@ -18,7 +18,8 @@ import pytest
 
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
-from jobrunner.domain.settings import FolderSettings, build
+from jobrunner.domain.settings import FolderSettings
+from jobrunner.domain.settings_file import build
 from jobrunner.process import cgroup
 from jobrunner.wiring.home import Home, load_settings, open_home
 

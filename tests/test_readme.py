@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from jobrunner.cli.main import COMMANDS
-from jobrunner.domain import settings
+from jobrunner.domain.settings import SECTIONS
+from jobrunner.domain.settings_file import build
 from tests.support import clean_environment
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +20,7 @@ README = ROOT / "README.md"
 #: What a session shows but a test does not do: it fetches from the network or builds the project itself.
 NOT_RUN = ("make", "git", "pipx", "pip", "uv", "uvx", "sudo")
 SESSION_SECONDS = 60
-KEYS = [f"{section}.{spec.name}" for section, kind in settings.SECTIONS.items() for spec in fields(kind)]
+KEYS = [f"{section}.{spec.name}" for section, kind in SECTIONS.items() for spec in fields(kind)]
 
 
 @dataclass(frozen=True)
@@ -187,15 +188,15 @@ def test_links_to_files_of_the_project_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("block", of_kind("toml"), ids=lines_of)
 def test_settings_shown_are_valid(block: Block, tmp_path: Path) -> None:
-    settings.build(tmp_path, tomllib.loads(block.text), {}, source=f"README.md line {block.line}")
+    build(tmp_path, tomllib.loads(block.text), {}, source=f"README.md line {block.line}")
 
 
 def test_the_settings_shown_in_full_are_the_defaults(tmp_path: Path) -> None:
     shown = [tomllib.loads(block.text) for block in blocks(readme()) if block.kind == "toml"]
-    full = [toml for toml in shown if set(toml) == set(settings.SECTIONS)]
+    full = [toml for toml in shown if set(toml) == set(SECTIONS)]
     for toml in full:
         toml["process"] = {key: value for key, value in toml["process"].items() if key == "timeout"}
-        assert settings.build(tmp_path, toml, {}, source="README.md") == settings.build(tmp_path, {}, {}, source="")
+        assert build(tmp_path, toml, {}, source="README.md") == build(tmp_path, {}, {}, source="")
     assert full, "README.md shows no jobrunner.toml with all of its sections"
 
 

@@ -94,7 +94,7 @@ def test_no_cycle_of_modules_is_hidden() -> None:
 
 
 #: What works in trees that senders can change, by names relative to open folders, and what may name such a tree.
-IN_SENDERS_TREES = {"copying", "delivery", "inbox", "looking", "trees"}
+IN_SENDERS_TREES = {"copying", "delivery", "inbox", "looking", "merging", "trees"}
 MAY_NAME_THE_INBOX = {
     "files/failing",
     "files/folders",
@@ -172,7 +172,7 @@ def test_nothing_is_imported_for_the_type_checker_only() -> None:
 
 def test_no_file_holds_two_nouns() -> None:
     files = [*MODULES, *(ROOT / "sql").rglob("*.sql")]
-    long = {str(path.relative_to(ROOT)) for path in files if len(path.read_text("utf-8").splitlines()) >= 300}
+    long = {str(path.relative_to(ROOT)) for path in files if len(path.read_text("utf-8").splitlines()) > 250}
     assert not long
 
 

@@ -22,7 +22,7 @@ def command(
     ] = None,
 ) -> None:
     """Make a home: a commented jobrunner.toml and the folders. Overwrites nothing."""
-    from jobrunner.domain.settings import template
+    from jobrunner.domain.settings_file import template
     from jobrunner.wiring.home import load_settings, prepare_folders
     from jobrunner.wiring.safety import SETTINGS_FILE
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import count
 
 from jobrunner.domain.errors import MachineError
-from jobrunner.files import trees
+from jobrunner.files import merging, trees
 from jobrunner.linux import at, flushing
 from jobrunner.linux.mounts import mount_id
 
@@ -95,13 +95,13 @@ def first_conflict(source: str, target: str, names: Iterable[str] | None = None)
     if not any(os.path.lexists(f"{source}/{name}") for name in names or os.listdir(target)):
         return None
     with opened(source) as ours, opened(target) as theirs:
-        return trees.first_conflict(ours, theirs)
+        return merging.first_conflict(ours, theirs)
 
 
 def merge(source: str, target: str) -> None:
-    """Move all that `source` holds into `target`; see `trees.merge`."""
+    """Move all that `source` holds into `target`; see `merging.merge`."""
     with opened(source) as ours, opened(target) as theirs:
-        trees.merge(ours, theirs)
+        merging.merge(ours, theirs)
 
 
 def opened(path: str) -> at.held:

@@ -9,54 +9,19 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import le
-from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError, UnfinishedZip
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.end import MAX16, MAX32, Place, find_directory
+from jobrunner.unzip.entry import Entry, Fields
 from jobrunner.unzip.fields import from_zip64, label, unicode_path
+from jobrunner.unzip.local_record import located
 
 _CENTRAL = struct.Struct("<4xxB2x2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
-_LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
 _MAX_DIRECTORY = 256 * 2**20
-_LITTLE_EXTRA = 64  # bytes: most local records have no more of extra fields
 _MOST_KEPT = 20 * 2**20  # bytes of memory
 _ENTRY = 700  # bytes that an entry takes about, less its name
 _NAME = 5  # bytes that a byte of a name takes at most: as it is, and as a path
-
-ENCRYPTED = 1 << 0
-DESCRIPTOR = 1 << 3
-STRONG_ENCRYPTION = 1 << 6
-UTF8 = 1 << 11
-MASKED = 1 << 13
-#: The flags whose meaning a local record must not change.
-_TELLING_FLAGS = ENCRYPTED | DESCRIPTOR | STRONG_ENCRYPTION | UTF8 | MASKED
-
-
-class Entry(NamedTuple):
-    """One member as the central directory gives it; `offset` is the local record's, `data_offset` its content's."""
-
-    raw_name: bytes
-    system: int
-    flags: int
-    method: int
-    modified: int
-    crc: int
-    compressed_size: int
-    size: int
-    attributes: int
-    offset: int
-    unicode_path: bytes | None
-    data_offset: int = 0
-
-    @property
-    def label(self) -> str:
-        """The raw name as a message has it."""
-        return label(self.raw_name)
-
-
-#: What a record of the directory says: an entry's fields but the last.
-_Fields = tuple[bytes, int, int, int, int, int, int, int, int, int, bytes | None]
 
 
 class Directory:
@@ -135,7 +100,7 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
     found = _Found()
     heads = 0
     for fields, record in _records(file, place):
-        entry = _located(file, fields, record, place.start)
+        entry = located(file, fields, record, place.start)
         found.add(entry)
         heads += entry.data_offset - entry.offset
         if heads > 2 * file.size:  # each one twice at most, and none in another: else reading them could take for ever
@@ -152,7 +117,7 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
     return directory
 
 
-def _records(file: ZipBytes, place: Place) -> Iterator[tuple[_Fields, bytes]]:
+def _records(file: ZipBytes, place: Place) -> Iterator[tuple[Fields, bytes]]:
     """Yield of each record what an entry has but its data_offset, and what its local record should begin with."""
     stream = file.stream(place.start)
     length = place.length
@@ -183,59 +148,6 @@ def _records(file: ZipBytes, place: Place) -> Iterator[tuple[_Fields, bytes]]:
         offset += place.prefix
         path = unicode_path(name, extra) if extra else None
         yield (name, system, flags, method, modified, crc, compressed, size, attributes, offset, path), local
-
-
-def _located(file: ZipBytes, fields: _Fields, expected: bytes, directory_start: int) -> Entry:
-    """Return the entry with the place of its content, if its own record says what that in the directory says."""
-    name, compressed_size, offset = fields[0], fields[6], fields[9]
-    if offset + _LOCAL.size > directory_start:  # not read: zip64 can say more than a file's offset may be
-        raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
-    head = _LOCAL.size + len(name)
-    record = file.exactly(offset, head + _LITTLE_EXTRA)  # there is as much: the directory is behind it
-    is_same = record[:28] == expected and record.startswith(name, _LOCAL.size)
-    if not is_same and record[:4] != b"PK\3\4":
-        raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
-    if not is_same and (record[26:28] != len(name).to_bytes(2, "little") or not record.startswith(name, _LOCAL.size)):
-        raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is a forgery")
-    extra_length = record[28] | record[29] << 8
-    data_offset = offset + head + extra_length
-    if data_offset + compressed_size > directory_start:
-        raise PackageError(f"the zip's member {label(name)} reaches into the directory: it is damaged")
-    entry = Entry(*fields, data_offset)
-    if extra_length or entry.unicode_path is not None or not is_same:
-        extra = record[head : head + extra_length]
-        if len(extra) < extra_length:
-            extra = file.exactly(offset + head, extra_length)
-        if not is_same:
-            _verify_differences(entry, record, extra)
-        _verify_names(entry, extra)
-    return entry
-
-
-def _verify_differences(entry: Entry, record: bytes, extra: bytes) -> None:
-    """Raise PackageError unless a local record says the same as the directory, in other words."""
-    _, _, flags, method, _, _, crc, compressed, size, _, _ = _LOCAL.unpack_from(record)
-    if (flags ^ entry.flags) & _TELLING_FLAGS or method != entry.method:
-        raise PackageError(f"the zip's member {entry.label} is described in two ways (flags or method)")
-    if flags & DESCRIPTOR:
-        return  # its sizes and checksum stand behind the data; the directory has them, too
-    if MAX32 in {size, compressed}:
-        unset = [size == MAX32, compressed == MAX32]
-        size, compressed = from_zip64(entry.raw_name, extra, unset, [size, compressed])
-    if (crc, compressed, size) != (entry.crc, entry.compressed_size, entry.size):
-        raise PackageError(f"the zip's member {entry.label} is described in two ways (sizes or checksum)")
-
-
-def _verify_names(entry: Entry, local_extra: bytes) -> None:
-    """Raise PackageError where the name, if it counts beside such fields, and the two Unicode Path fields differ."""
-    local_path = unicode_path(entry.raw_name, local_extra)
-    if local_path is None and entry.unicode_path is None:
-        return
-    told = {entry.unicode_path, local_path} - {None}
-    if entry.flags & UTF8 or entry.unicode_path is None:
-        told.add(entry.raw_name)
-    if len(told) > 1:
-        raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")
 
 
 def _verify_that_none_overlap(file: ZipBytes, place: Place, found: _Found) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.unzip.directory import UTF8, Entry
+from jobrunner.unzip.entry import UTF8, Entry
 
 #: With the first and last of the characters that its standard has for everyday use (level 1 of GB 2312 and of JIS X
 #: 0208, the syllables of KS X 1001). In this order, where what they give is equally usual.

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import NOTHING, Footprint
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.unzip import directory
-from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.entry import ENCRYPTED, STRONG_ENCRYPTION, Entry
 from jobrunner.unzip.fields import named
 from jobrunner.unzip.names import decoded_name
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
 _AES = 99
-_ENCRYPTED = directory.ENCRYPTED | directory.STRONG_ENCRYPTION
+_ENCRYPTED = ENCRYPTED | STRONG_ENCRYPTION
 _DOS_SYSTEMS = {0, 10, 11, 14}  # FAT, NTFS (11 is Info-ZIP's), VFAT: their tools may separate folders by a backslash
 #: Info-ZIP marks as a FIFO what it zipped from a pipe; it is a file like others.
 _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.unzip.bytes import ZipBytes
-from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.entry import Entry
 
 fast_zlib: Any
 try:

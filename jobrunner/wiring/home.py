@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from jobrunner.domain import settings as settings_module
+from jobrunner.domain import settings_file
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
 from jobrunner.domain.events import Emit, Trouble, Upgraded
 from jobrunner.domain.package import shown
@@ -47,7 +47,7 @@ def load_settings(home: Path) -> Settings:
         raise ConfigurationError(f"the settings cannot be read: {in_words(error)}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
-    settings = settings_module.build(home, toml, os.environ, source=str(file))
+    settings = settings_file.build(home, toml, os.environ, source=str(file))
     if not any(path.exists() for path in (file, settings.database_path, settings.folders.inbox)):
         raise ConfigurationError(
             f"{home} is no jobrunner home (no {SETTINGS_FILE}, no database, no inbox): "

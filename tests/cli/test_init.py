@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.domain import settings
+from jobrunner.domain import settings_file
+from jobrunner.domain.settings import SECTIONS
 from jobrunner.wiring.home import load_settings
 from tests.messages import complaint, tree
 from tests.support import TestHome
@@ -63,14 +64,14 @@ def test_broken_settings_are_said_and_left(home: TestHome) -> None:
 
 
 def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: Path) -> None:
-    text = settings.template()
+    text = settings_file.template()
     (tmp_path / "jobrunner.toml").write_text(text)
-    assert load_settings(tmp_path) == settings.build(tmp_path, {}, {}, source="none")
+    assert load_settings(tmp_path) == settings_file.build(tmp_path, {}, {}, source="none")
     header, *lines = text.splitlines()
     assert header.startswith("#")
     toml = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
     assert {section: set(table) for section, table in toml.items()} == {
-        section: {spec.name for spec in fields(kind)} for section, kind in settings.SECTIONS.items()
+        section: {spec.name for spec in fields(kind)} for section, kind in SECTIONS.items()
     }
     for section, name in (  # examples of what has no default
         ("folders", "group"),
@@ -83,10 +84,10 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         ("process", "user"),
     ):
         del toml[section][name]
-    given = settings.build(tmp_path, toml, {}, source="template")
+    given = settings_file.build(tmp_path, toml, {}, source="template")
     command = given.process.command
     assert command is not None
     with pytest.raises(AttributeError):
         given.process.command = None  # type: ignore[misc]
-    defaults = settings.build(tmp_path, {"process": {"command": list(command)}}, {}, source="none")
+    defaults = settings_file.build(tmp_path, {"process": {"command": list(command)}}, {}, source="none")
     assert given == defaults

@@ -7,7 +7,8 @@ import pytest
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.retry import RetryPolicy
-from jobrunner.domain.settings import SECTIONS, Settings, build, template
+from jobrunner.domain.settings import SECTIONS, Settings
+from jobrunner.domain.settings_file import build, template
 
 HOME = Path("/srv/home")
 

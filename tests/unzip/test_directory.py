@@ -7,7 +7,8 @@ import pytest
 
 from jobrunner.domain.errors import PackageError
 from jobrunner.unzip.bytes import ZipBytes
-from jobrunner.unzip.directory import Entry, read_directory
+from jobrunner.unzip.directory import read_directory
+from jobrunner.unzip.entry import Entry
 from tests.zip_builder import CENTRAL, DAY, DEFLATED, LOCAL, NOON, STORED, TEXT, UNIX, Member, archive, deflated
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.unzip.directory import UTF8, Entry
+from jobrunner.unzip.entry import UTF8, Entry
 from jobrunner.unzip.names import choose_encoding, decoded_name, likeliest_encoding
 
 

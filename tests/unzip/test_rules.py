@@ -6,7 +6,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.entry import Entry
 from jobrunner.unzip.rules import Member, allowed_members, require_within_limits
 
 SETTINGS = ExtractSettings(keep_free=0)

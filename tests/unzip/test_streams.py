@@ -8,7 +8,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.unzip import streams
 from jobrunner.unzip.bytes import ZipBytes
-from jobrunner.unzip.directory import Entry
+from jobrunner.unzip.entry import Entry
 from jobrunner.unzip.streams import PIECE, content
 from tests.zip_builder import BZIP2, DEFLATED, END_MARK, LZMA, MIB, STORED, Member, lzma_without_end_mark
 

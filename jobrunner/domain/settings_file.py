@@ -1,0 +1,105 @@
+"""What people write, a TOML file and environment variables, becomes settings; and what a new file says."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.settings import SECTIONS, FolderSettings, Settings
+
+ENVIRONMENT_PREFIX = "JOBRUNNER_"
+
+
+def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str], *, source: str) -> Settings:
+    """Return the settings of `home`: environment over TOML over defaults.
+
+    `source` names the TOML file in messages. Raises ConfigurationError, one line that names every bad key.
+    """
+    problems = [*_unknown_in_toml(toml, source), *_unknown_in_environment(environment)]
+    sections = {}
+    for section, kind in SECTIONS.items():
+        table = toml.get(section, {})
+        given: dict[str, Any] = {}
+        for spec in fields(kind):
+            variable = f"{ENVIRONMENT_PREFIX}{section}_{spec.name}".upper()
+            if variable in environment:
+                value, where = environment[variable], variable
+            elif isinstance(table, Mapping) and spec.name in table:
+                value, where = table[spec.name], f"{source}: {section}.{spec.name}"
+            else:
+                continue
+            try:
+                given[spec.name] = spec.metadata["parse"](value)
+            except ValueError as error:
+                written = "" if isinstance(value, Mapping) else f" is {value!r}, but"  # a table may hold secrets
+                problems.append(f"{where}{written} must be {error}")
+        sections[section] = kind(**given)
+    settings = Settings(home=home, **sections)
+    if settings.process.command and settings.process.callable:
+        problems.append(f"{source}: process.command and process.callable are both set: remove one")
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+    return _with_absolute_folders(settings)
+
+
+def template() -> str:
+    """Return a commented jobrunner.toml in which every key stands with its default."""
+    lines = [
+        "# Settings of this jobrunner home. Paths are relative to this file; what is commented out is the default."
+    ]
+    for section, kind in SECTIONS.items():
+        lines += ["", f"[{section}]"]
+        for spec in fields(kind):
+            lines.append(f"# {spec.name} = {_written(spec)}".ljust(40) + f"  # {spec.metadata['meaning']}")
+    return "\n".join(lines) + "\n"
+
+
+def _written(spec: Field[Any]) -> str:
+    default = spec.metadata["written"]
+    if default is None:
+        return str(spec.metadata["example"])
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default) if isinstance(default, int | list) else f'"{default}"'
+
+
+def _with_absolute_folders(settings: Settings) -> Settings:
+    folders = settings.folders
+    paths = {spec.name: getattr(folders, spec.name) for spec in fields(FolderSettings)}
+    absolute: dict[str, Any] = {name: settings.home / path for name, path in paths.items() if isinstance(path, Path)}
+    return replace(settings, folders=replace(folders, **absolute))
+
+
+def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:
+    for section, table in toml.items():
+        if section not in SECTIONS:
+            yield f"{source}: unknown section [{section}]{_nearest(section, SECTIONS)}"
+        elif not isinstance(table, Mapping):
+            yield f"{source}: {section} must be a section, [{section}]"
+        else:
+            known = [spec.name for spec in fields(SECTIONS[section])]
+            for name in table:
+                if name not in known:
+                    yield f"{source}: unknown key {section}.{name}{_nearest(name, known)}"
+
+
+def _unknown_in_environment(environment: Mapping[str, str]) -> Iterator[str]:
+    known = [
+        f"{ENVIRONMENT_PREFIX}{section}_{spec.name}".upper()
+        for section, kind in SECTIONS.items()
+        for spec in fields(kind)
+    ]
+    sections = tuple(f"{ENVIRONMENT_PREFIX}{section}_".upper() for section in SECTIONS)
+    for variable in environment:
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in known:
+            continue
+        # others may be the handler's own affair
+        if variable.startswith(sections) or difflib.get_close_matches(variable, known, n=1, cutoff=0.85):
+            yield f"unknown environment variable {variable}{_nearest(variable, known)}"
+
+
+def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else f" (known are: {', '.join(known)})"
