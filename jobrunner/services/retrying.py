@@ -1,4 +1,4 @@
-"""Failed jobs are queued again when somebody asks for it."""
+"""Queues failed jobs again."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from jobrunner.store.jobs import Jobs
 
 
 class Retrying:
-    """All that is asked for is queued again, or nothing."""
+    """Queues all that is asked for, or nothing."""
 
     def __init__(self, database: Database, jobs: Jobs, folders: Folders) -> None:
         self._database = database

@@ -139,7 +139,7 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
         found.add(entry)
         heads += entry.data_offset - entry.offset
         if heads > 2 * file.size:  # each one twice at most, and none in another: else reading them could take for ever
-            raise PackageError("its zip lists the same places again and again: it is a forgery")
+            raise PackageError("its zip lists the same places again and again: it is malformed")
         if len(found.starts) > 2 * max_entries:
             break
     _verify_that_none_overlap(file, place, found)
@@ -196,7 +196,7 @@ def _located(file: ZipBytes, fields: _Fields, expected: bytes, directory_start: 
     if not is_same and record[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
     if not is_same and (record[26:28] != len(name).to_bytes(2, "little") or not record.startswith(name, _LOCAL.size)):
-        raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is a forgery")
+        raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is malformed")
     extra_length = record[28] | record[29] << 8
     data_offset = offset + head + extra_length
     if data_offset + compressed_size > directory_start:
@@ -235,7 +235,7 @@ def _verify_names(entry: Entry, local_extra: bytes) -> None:
     if entry.flags & UTF8 or entry.unicode_path is None:
         told.add(entry.raw_name)
     if len(told) > 1:
-        raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")
+        raise PackageError(f"the zip's member {entry.label} has two names: it is malformed")
 
 
 def _verify_that_none_overlap(file: ZipBytes, place: Place, found: _Found) -> None:
@@ -249,7 +249,7 @@ def _verify_that_none_overlap(file: ZipBytes, place: Place, found: _Found) -> No
             digests = digests or _digests(file, place, len(found.starts))
             if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
                 (name, *_), _ = next(islice(_records(file, place), index, None))
-                raise PackageError(f"the zip's member {label(name)} overlaps another one: it is a forgery")
+                raise PackageError(f"the zip's member {label(name)} overlaps another one: it is malformed")
             found.repeated.add(index)
         else:
             before = index

@@ -1,4 +1,4 @@
-"""What stops a queued or running job for good."""
+"""Builds the service that cancels jobs."""
 
 import signal
 
@@ -15,7 +15,7 @@ def cancelling(home: Home) -> Cancelling:
     """Return the cancelling of a home, with a worker of its own."""
     settings, folders, database, jobs, workers = home.settings, home.folders, home.database, home.jobs, home.workers
     at_once = StopRequest(())
-    at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
+    at_once.caught = signal.SIGTERM  # a cancel waits neither for the machine nor for another job
     machine = Machine(folders, settings.extract.keep_free, database, workers, lambda trouble: None, at_once)
     mover = worker(home, NoHandler(), machine, at_once)
     return Cancelling(database, jobs, workers, folders, home.presence, recovery(home), mover)
