@@ -44,7 +44,7 @@ def test_settle_waits_until_nothing_in_the_package_has_changed_for_so_long(home:
     for path in (package, *package.rglob("*")):
         os.utime(path, (0, 0))  # a copy that keeps the times of its files
     home.jobrunner("scan")
-    assert re.fullmatch(r"changed \d s ago: still for \d+ s, it is complete", reasons(home)["p"])
+    assert re.fullmatch(r"settling: unchanged for \d of \d+ s", reasons(home)["p"])
     home.configure('[intake]\nsettle = "2s"')
     service = home.open()
     assert wait_until(lambda: service.intake.scan().new) == 1

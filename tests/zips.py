@@ -330,7 +330,7 @@ def _of_records() -> Iterator[Case]:
         yield refused("other local name", name, archive(Member("fine", local={"name": raw})), other)
     yield refused("other local name", "unflagged", archive(Member("é", local={"name": b"e"})), other)
     good, evil = unicode_path(b"fine", "fïne".encode()), unicode_path(b"fine", b"evil")
-    two = "member fine has two names: it is a forgery"
+    two = "member fine has two names: it is malformed"
     for name, member in {
         "0x7075 of its own": Member("fine", local={"extra": evil}),
         "another 0x7075": Member("fine", extra=good, local={"extra": evil}),

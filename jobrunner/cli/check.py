@@ -1,4 +1,4 @@
-"""`jobrunner check`: database and folders are compared."""
+"""`jobrunner check`: compares the database with the folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +28,8 @@ _WORDS = {
         "stop jobrunner, then: jobrunner check --rebuild; the damaged file is kept",
     ),
     Kind.DATABASE_LOST: (
-        "The database is not there, but what it knew is",
-        "put it back from a backup, or: jobrunner check --rebuild",
+        "The database is not there, but packages of it are",
+        "put the database back from a backup, or: jobrunner check --rebuild",
     ),
     Kind.CANNOT_START: (
         "jobrunner run and work do not start",
@@ -48,7 +48,7 @@ _WORDS = {
         "jobrunner check --repair queues it: its next attempt goes on from there",
     ),
     Kind.WORK_WITHOUT_NAME: (
-        "A package in work/ that is not in the database, and whose zip does not tell its name",
+        "A package in work/ that is not in the database, and whose name its zip does not tell",
         "move the package/ (or copied/) in it to inbox/NAME",
     ),
     Kind.SECOND_IN_WORK: (
@@ -64,11 +64,11 @@ _WORDS = {
         "move it away: jobrunner uses work/ alone",
     ),
     Kind.LEFTOVER_IN_INBOX: (
-        "A sender's folder in the inbox, or a part of it, whose copy has come to its end in archive/ or failed/",
+        "A sender's folder in the inbox, or a part of it, whose copy is in archive/ or failed/",
         "jobrunner check --repair removes it, and so does the next start",
     ),
     Kind.COPIED_WITHOUT_JOB: (
-        "A sender's folder in the inbox that has been copied, of no job that goes on",
+        "A sender's folder in the inbox that has been copied, but no job goes on with the copy",
         "if the package is in archive/ or failed/, delete this one; else rename it to NAME, and it is delivered again",
     ),
     Kind.QUEUED_WITHOUT_PACKAGE: (
@@ -84,8 +84,8 @@ _WORDS = {
         "compare the two and move the archived one away, then: jobrunner retry NAME",
     ),
     Kind.WORKER_DEAD: (
-        "Running, but the worker is dead, and nobody is there to recover the job",
-        "jobrunner run or work does it when it starts, or jobrunner check --repair",
+        "Running, but the worker is dead, and no jobrunner runs that would recover the job",
+        "start jobrunner run or work, which recovers it, or: jobrunner check --repair",
     ),
     Kind.RUNNING_WITHOUT_WORKER: (
         "Running, but its worker has ended without it",
@@ -138,7 +138,7 @@ def command(
                 for finding, error in repairing(home).repair(findings.differences):
                     place = _place(finding, settings.home)
                     if error:
-                        complain(f"{place} cannot be mended ({in_words(error)}): do it as whoever may")
+                        complain(f"{place} cannot be mended ({in_words(error)}): mend it as a user who may")
                         continue
                     repaired.append(finding)
                     if not as_json:

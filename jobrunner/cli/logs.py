@@ -56,7 +56,7 @@ def command(
 
 
 class _Log:
-    """A log that grows: it goes on to stdout byte for byte, but onto a terminal without what could steer that.
+    """Prints a log that grows: byte for byte, but on a terminal without what could steer it.
 
     There a line that a handler prints over and over (progress) becomes a line each time, and colours are left out.
     """

@@ -11,7 +11,7 @@ from jobrunner.domain.package import printable
 
 
 class Styled(NamedTuple):
-    """A part of a line that is in a colour, bold or dim where that is welcome."""
+    """A part of a line with a colour, or in bold or dim, on a terminal that shows it."""
 
     text: str
     style: dict[str, Any]
@@ -47,7 +47,7 @@ def _coloured(part: str | Styled) -> str:
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print what led to an error that is a fault of ours (a sys.excepthook)."""
+    """Print the traceback of an error that is a fault of ours (a sys.excepthook)."""
     import traceback
 
     sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace)), keep="\n"))

@@ -110,7 +110,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
         ),
         ("New, not scanned yet", ("package",), [(shown(name),) for name in survey.new], "cyan"),
         (
-            "Left over, and not ours to remove: remove it as whoever may, and unmount what is mounted there",
+            "Left over, and not ours to remove: remove it as a user who may, and unmount what is mounted there",
             ("path",),
             [(shown(path),) for path in status.left_over],
             "yellow",

@@ -1,1 +1,1 @@
-"""What programs are told, as JSON documents: the command line prints them, and whatever else answers sends them."""
+"""JSON documents for programs, as values: the command line prints them, a web page can send them."""

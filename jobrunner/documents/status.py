@@ -1,4 +1,4 @@
-"""How things stand."""
+"""The document of `status`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""One job."""
+"""The document of one job."""
 
 from typing import Any
 

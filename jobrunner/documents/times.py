@@ -1,4 +1,4 @@
-"""Times, for programs."""
+"""Times as programs read them."""
 
 from datetime import UTC, datetime
 

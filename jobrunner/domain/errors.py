@@ -6,7 +6,7 @@ from jobrunner.domain.package import shown
 
 
 class JobrunnerError(Exception):
-    """Something the user can act on, in one plain line."""
+    """An error that the user can act on; its text is one plain line."""
 
 
 class ConfigurationError(JobrunnerError):
@@ -33,7 +33,7 @@ class DamagedDatabase(StoreError):  # noqa: N818  (what it is)
 
 
 class LostDatabase(ConfigurationError):  # noqa: N818
-    """There is no database, but `left`, which one has known."""
+    """There is no database, but there is `left`: a file or folder that only one with a database can have."""
 
     def __init__(self, path: object, left: str) -> None:
         super().__init__(
@@ -44,15 +44,15 @@ class LostDatabase(ConfigurationError):  # noqa: N818
 
 
 class PackageError(JobrunnerError):
-    """The package itself is bad: no second try can help, its sender has to."""
+    """The package itself is bad: no second try can help, so its sender has to."""
 
 
 class UnfinishedZip(PackageError):  # noqa: N818  (what it is, not an error)
-    """The zip has no end: cut short for good, or still being written if it is young."""
+    """The zip has no end: it was cut short for good or, where it has just changed, is still being written."""
 
 
 class NotTaken(PackageError):  # noqa: N818  (what happened, not an error)
-    """The package is too large to be taken, or no folder: it stays in the inbox."""
+    """The package is too large to be taken, or it is no folder: it stays in the inbox."""
 
 
 class MachineError(JobrunnerError):
@@ -60,9 +60,9 @@ class MachineError(JobrunnerError):
 
 
 class StillChanging(MachineError):  # noqa: N818  (what happened, not an error)
-    """The package is not as it was a moment ago, so that it waits; `reason` says what of it changed."""
+    """The package has changed a moment ago, so it waits; `reason` says what of it changed."""
 
-    QUESTION = ": is it still being written?"  #: ends what is said of it, and nothing else that is said of a package
+    QUESTION = ": is it still being written?"  #: Ends the text of this error, and of no other.
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}{self.QUESTION}")
@@ -70,7 +70,7 @@ class StillChanging(MachineError):  # noqa: N818  (what happened, not an error)
 
 
 class ClaimLost(JobrunnerError):  # noqa: N818  (what happened, not an error)
-    """Somebody else holds this job by now: touch nothing more of it."""
+    """Another worker holds this job by now: touch nothing more of it."""
 
 
 class Reject(Exception):  # noqa: N818  (reads as a verb in a handler: raise jobrunner.Reject)

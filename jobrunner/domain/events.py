@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class HeldUp(str):
-    """A trouble that holds up one package and its worker, and nobody else: another worker can take its place."""
+    """A trouble that holds up one package and its worker, and no other: another worker can take its place."""
 
     __slots__ = ()
 
@@ -58,7 +58,7 @@ class JobRecovered(NamedTuple):
 
 
 class JobCancelled(NamedTuple):
-    """Somebody cancelled a running job; its worker was ended for that. The next one puts it in the failed folder."""
+    """A running job was cancelled: its worker was ended, and the next one puts the package in the failed folder."""
 
     name: str
     worker_pid: int
@@ -78,7 +78,7 @@ class GivenUp(NamedTuple):
 
 
 class WorkerDied(NamedTuple):
-    """A worker ended unasked and is replaced in `delay` seconds; `times` in a row it did so early."""
+    """A worker ended by itself and is replaced in `delay` seconds; `times` in a row ended soon after their start."""
 
     pid: int
     reason: str

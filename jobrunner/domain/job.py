@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-#: The error of a job that somebody cancelled.
+#: The error of a job that was cancelled.
 CANCELLED = "cancelled"
 
 
@@ -61,12 +61,14 @@ class Job(NamedTuple):
 
 
 class KnownJob(NamedTuple):
-    """What the intake asks of a job: it meets all that lies in the inbox at each look."""
+    """What the intake needs to know of a job: few values, because it asks for many jobs at each look."""
 
     id: int
     state: State
     lies_in_failed: bool  #: or did, when it was last put there
-    left_in_inbox: str | None  #: what a failed package is recognised by that stayed in the inbox, until it changes
+    left_in_inbox: (
+        str | None
+    )  #: the fingerprint of a failed package that stayed in the inbox, which it has until it changes
 
 
 class Attempt(NamedTuple):

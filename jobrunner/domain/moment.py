@@ -7,8 +7,8 @@ from typing import NamedTuple
 class Moment(NamedTuple):
     """One instant, in seconds since 1970 (UTC) on both clocks.
 
-    `wall` is what people read, and jumps when somebody sets it. `steady` agrees with it at the first look after a boot
-    and from then on only counts seconds, those in which the machine slept included: whoever waits, waits by it.
+    `wall` is what people read; it jumps when it is set. `steady` agrees with it at the first look after a boot, then
+    only counts seconds, also those in which the machine slept: all waits go by it.
     """
 
     wall: float

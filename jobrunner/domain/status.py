@@ -26,9 +26,9 @@ class Survey(NamedTuple):
 
 
 class RunningJob(NamedTuple):
-    """A running job with who runs it, since when (seconds since 1970) and for how many seconds.
+    """A running job, its worker's pid, when it was started (seconds since 1970) and how many seconds it has run.
 
-    `extracted`: while its zip is being extracted, how many bytes of how many are, if it is not done in no time.
+    `extracted`: while a large zip is being extracted, the bytes that are done, and all bytes.
     """
 
     job: Job

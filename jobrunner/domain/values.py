@@ -40,7 +40,7 @@ def size(value: object) -> int:
 
 
 def log_size(value: object) -> int:
-    """Return the bytes of a size that holds more than a few lines."""
+    """Return the bytes of a size that is at least 64 KiB."""
     count = size(value)
     if count < _SMALLEST_LOG:
         raise ValueError('a size from "64 KiB" on')
@@ -83,7 +83,7 @@ def mode(value: object) -> int:
 
 
 def flag(value: object) -> bool:
-    """Return a yes or no, which a variable has as a text."""
+    """Return a boolean, or the boolean that a text from the environment says."""
     if isinstance(value, bool):
         return value
     if value not in ("true", "false"):
@@ -92,7 +92,7 @@ def flag(value: object) -> bool:
 
 
 def environment(value: object) -> tuple[tuple[str, str | None], ...]:
-    """Return the names of variables with their texts, None for what shall not be there: a table, or a JSON object."""
+    """Return variables with their texts, None for one that is taken away, from a table or a JSON object."""
     try:
         table: Any = json.loads(value) if isinstance(value, str) else value
         return tuple((_variable(name), _content(name, content)) for name, content in table.items())
@@ -133,7 +133,7 @@ def names(value: object) -> tuple[str, ...]:
 
 
 def path(value: object) -> Path:
-    """Return a path; who knows the home makes it absolute."""
+    """Return a path as it is written; the caller makes it absolute, below the home."""
     try:
         return Path(text(value)).expanduser()
     except RuntimeError:

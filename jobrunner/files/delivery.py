@@ -72,7 +72,7 @@ def opened(inbox: int, name: str) -> int:
 
 
 def not_taken(error: OSError) -> Exception:
-    """Return what to raise instead of an error that the opening of a delivery has met."""
+    """Return the error to raise for one that the opening of a delivery has met."""
     if error.errno in {errno.ENOTDIR, errno.ELOOP, errno.EXDEV}:
         return NotTaken("what lies under its name is not a folder of this filesystem: deliver a folder")
     return error
@@ -97,7 +97,7 @@ def take(inbox: int, name: str, package: str) -> bool:
 
 
 def hide(inbox: int, name: str, source: Source) -> None:
-    """Put a delivery that has been copied out of sight, durably. A folder of its name that is another one stays."""
+    """Put a delivery that has been copied out of sight, durably. Another folder that has got its name stays."""
     if _is(inbox, name, source):
         with suppress(FileNotFoundError):
             at.rename_new(inbox, name, inbox, source.hidden_name)

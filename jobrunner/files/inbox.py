@@ -92,15 +92,13 @@ class Inbox:
         if self._settings.settle:
             still = self._seconds_still(name, _newest_change(folder), now)
             if still < self._settings.settle:
-                return Delivery(
-                    name, f"changed {still:.0f} s ago: still for {self._settings.settle:g} s, it is complete"
-                )
+                return Delivery(name, f"settling: unchanged for {still:.0f} of {self._settings.settle:g} s")
         return Delivery(name, None, zip_status.st_mtime)
 
     def _seconds_still(self, name: str, changed_at: float, now: float) -> float:
         """Return for how long a package has been still: at the first look by the clock, then by our own watching.
 
-        So a clock that is set meanwhile neither hastens a package nor holds it.
+        So a clock that is set meanwhile makes a package neither earlier nor later.
         """
         ticks = self._ticks()
         seen = self._still.get(name)

@@ -1,4 +1,4 @@
-"""Looks through a package that has been taken: is all of it ours alone? And what comes of it where it is not."""
+"""Looks through a package that has been taken: can nobody else change any of it, and is it within the limits?"""
 
 import errno
 import os
@@ -12,11 +12,11 @@ from jobrunner.files.trees import Descent, Walk
 from jobrunner.linux import at
 
 BLOCK = 512  # bytes: what st_blocks counts, whatever the filesystem
-#: What comes of an open where the sender moves, removes or replaces things meanwhile, or holds a lease.
+#: Errors of an open while the sender moves, removes or replaces things, or holds a lease.
 CHANGING = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ESTALE, errno.EWOULDBLOCK, errno.ENXIO}
 )
-#: What can neither be opened nor be helped: what is mounted there, or may not be read.
+#: Errors of what cannot be opened, now or later: another filesystem is mounted there, or it may not be read.
 UNTAKABLE = CHANGING | {errno.EXDEV, errno.EACCES, errno.EPERM}
 _LONGEST_PATH = 200  # characters of one in a message
 
@@ -86,7 +86,7 @@ def refuse_beyond(entries: int, size: int, settings: ExtractSettings) -> None:
 
 
 def in_our_words(error: OSError, walk: Walk, settings: ExtractSettings) -> Exception:
-    """Return what to raise instead of an error that a walk through a sender's tree has met."""
+    """Return the error to raise for one that a walk through a sender's tree has met."""
     if error.errno == errno.E2BIG:
         return NotTaken(f"it holds more files and folders than extract.max_entries ({settings.max_entries:,})")
     name = os.fsdecode(error.filename) if error.filename else ""

@@ -48,16 +48,16 @@ class Presence:
         return any(self.is_alive(token) for token in self.tokens() if not token.startswith(_SCANNER))
 
     def is_alive(self, token: str) -> bool:
-        """Say whether somebody holds this token's lock."""
+        """Say whether a process holds this token's lock."""
         with self.of_the_dead(token) as dead:
             return not dead
 
     @contextmanager
     def of_the_dead(self, token: str) -> Iterator[bool]:
-        """Hold the lock of somebody who died, so that only one clears up after them; yields False if they live."""
+        """Hold the lock of a dead process, so that only one clears up after it; yields False if it lives."""
         try:
             descriptor = os.open(self._path(token), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:  # somebody has cleared up already
+        except FileNotFoundError:  # another process has cleared up already
             yield True
             return
         try:
@@ -66,13 +66,13 @@ class Presence:
             os.close(descriptor)
 
     def noted(self, token: str) -> str:
-        """Return what somebody noted last, empty if nothing. Raises OSError where it is not ours to read."""
+        """Return the last note of a process, empty if there is none. Raises OSError where it is not ours to read."""
         with suppress(FileNotFoundError):
             return self._path(token).read_text("ascii").strip()
         return ""
 
     def forget(self, token: str) -> None:
-        """Remove the lock file of somebody whose end is recorded."""
+        """Remove the lock file of a process whose end is recorded."""
         with suppress(FileNotFoundError):
             self._path(token).unlink()
 
@@ -98,7 +98,7 @@ class Present:
         raise MachineError(f"the work folder {shown(str(work))} is not there: put it back, or mount its disk")
 
     def note(self, text: str) -> None:
-        """Leave word for whoever clears up after us: ASCII, at most 100 characters. It takes the last word's place."""
+        """Leave a note for whoever clears up after us: ASCII, at most 100 characters. It replaces the last note."""
         with suppress(OSError):  # the disk is full
             os.pwrite(self._descriptor, text.ljust(100).encode("ascii"), 0)
 

@@ -1,4 +1,4 @@
-"""What is left of the dead: handlers whose worker and guard were killed, and a worker that only seems to be dead."""
+"""Ends what dead workers left: handlers whose worker and guard were killed; and a worker that only seems to be dead."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A package that lies somewhere without a job gets one that says what its place says."""
+"""Makes jobs for packages that have none: the folder in which a package lies says its state."""
 
 import os
 

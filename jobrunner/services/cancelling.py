@@ -1,4 +1,4 @@
-"""A queued or running job is stopped for good when somebody asks for it."""
+"""Cancels queued and running jobs."""
 
 import time
 
@@ -28,8 +28,8 @@ _PAUSE = 0.02
 class Cancelling:
     """Brings a job to `failed` from wherever it is, step by step: a running one by the death of its worker.
 
-    Nothing is asked of the worker and nothing of this process has to live on: each step leaves a state that recovery
-    and the next attempt know.
+    The worker takes no part in it, and this process may die at any step: each leaves a state that recovery and the next
+    attempt know.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Cancelling:
             ) from None
 
     def _await_recovery(self, job: Job, worker: WorkerRecord, waited: float) -> None:
-        """Wait for the guard to end the handler, and see that somebody queues the job again."""
+        """Wait until the guard has ended the handler and a supervisor, or this process, has queued the job again."""
         if waited > _SURVIVORS and (left := left_of(worker.token, self._presence.noted(worker.token))):
             raise JobrunnerError(
                 f"{shown(job.name)} is cancelled, but {in_words(left, 'of its handler')}: "

@@ -15,7 +15,7 @@ from jobrunner.store.store import Store
 
 
 class Checking:
-    """Finds differences; changes nothing. What living workers are at is none.
+    """Finds differences; changes nothing. What a living worker is about to change is no difference.
 
     The folders are listed before the rows are read. Whatever lies in work, archive or failed then was put there for a
     job that had been recorded before, so a package whose job is not known is a difference for certain. What a row says
@@ -95,7 +95,7 @@ class Checking:
         yield from (Finding(Kind.UNKNOWN_IN_WORK, path) for path in lying.strange)
 
     def _is_left(self, folder: WorkFolder) -> bool:
-        """Say whether it is there, and no record of a folder in the inbox that is still to be removed."""
+        """Say whether the folder is there, and does not record a folder in the inbox that is still to be removed."""
         source = source_of(folder.path)
         is_record = source is not None and os.path.lexists(os.path.join(self._folders.inbox, source.hidden_name))
         return os.path.lexists(folder.path) and not is_record
@@ -112,7 +112,7 @@ class Checking:
         return Finding(Kind.WORK_WITHOUT_JOB, folder.path, name)
 
     def _hidden_in_inbox(self, lying: Inventory) -> Iterator[Finding]:
-        """Yield the folders that have a name as a copied one gets it. Only a work folder's record says that it is."""
+        """Yield the folders that are named like a copied one. Only a work folder's record says whether one is."""
         jobs = {}
         if lying.hidden:
             for job_id, paths in self._folders.workspaces().items():
@@ -139,7 +139,7 @@ class Checking:
             path = self._folders.workspace(job).path
             if any(worker.id == job.worker_id for worker in self._store.workers.not_ended()):
                 if self._presence.anybody_recovers():
-                    return None  # the worker itself, or who recovers from its death
+                    return None  # the worker itself, or the supervisor that recovers from its death
                 found = Finding(Kind.WORKER_DEAD, path, job.name, job.id)
             else:
                 found = Finding(Kind.RUNNING_WITHOUT_WORKER, path, job.name, job.id)

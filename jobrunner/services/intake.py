@@ -52,7 +52,7 @@ class Intake:
     def watch(self, tell: Tell, stop: Iterable[signal.Signals]) -> signal.Signals:
         """Scan until one of these signals comes (they must be blocked) and return it.
 
-        `tell` hears what keeps it from scanning, once, and that it does not any more.
+        `tell` is called once with what keeps it from scanning, and with None when that is over.
         """
         told: str | None = None
 
@@ -99,7 +99,7 @@ class Intake:
         )
 
     def _look(self) -> tuple[list[str], dict[str, KnownJob]]:
-        """Return what lies in the inbox and does not just wait for its first attempt, and which of it is known."""
+        """Return the names in the inbox, but for those that wait for their first attempt, and which are known."""
         names = self._inbox.names(besides=self._store.jobs.untried_names())
         return names, self._store.jobs.known(names)
 

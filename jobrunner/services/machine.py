@@ -14,10 +14,10 @@ from jobrunner.store.store import Store
 #: Seconds between two probes while something is wrong: doubled from the first to the last.
 _SHORTEST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
-#: So many seconds a probe waits for a lock on the database: it comes again.
+#: Seconds that a probe waits for a lock on the database: there will be another probe.
 _PATIENCE = 0.1
 
-#: Told what is wrong in words, at each change; None: nothing any more.
+#: Is told, at each change, what is wrong in words; None when nothing is wrong any more.
 Tell = Callable[[str | None], None]
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Stopped(Exception):  # noqa: N818  (what happened, not an error)
 
 
 class Machine:
-    """What one worker asks whether it can work here, and where it waits until it can."""
+    """Tells a worker whether it can work here, and lets it wait until it can."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Machine:
         return trouble
 
     def until_it_works(self, action: Callable[[], T]) -> T:
-        """Return what `action` returns, once nothing of the machine's is in its way. Raises Stopped."""
+        """Repeat `action` until the machine lets it succeed, and return what it returns. Raises Stopped."""
         pause, again = _SHORTEST_PAUSE, False
         while True:
             try:
@@ -87,7 +87,7 @@ class Machine:
             again = True
 
     def wait_until_well(self, trouble: str | None) -> None:
-        """Return when a probe finds nothing, at the earliest after a pause if there is `trouble`. Raises Stopped."""
+        """Wait until a probe finds nothing wrong, with `trouble` at least one pause. Raises Stopped."""
         if trouble:
             self._wait(trouble, _SHORTEST_PAUSE)
         self.say(None)

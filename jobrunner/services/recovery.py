@@ -1,4 +1,4 @@
-"""What dead workers left: their handlers are killed, their jobs queued again, their leftovers swept."""
+"""Clears up after dead workers: kills their handlers, queues their jobs again, sweeps their leftovers."""
 
 from contextlib import suppress
 
@@ -19,7 +19,7 @@ _PATIENCE = 1.0
 
 
 class Recovery:
-    """Finds the dead by the kernel's word, and does for each what the crash table in ARCHITECTURE.md says."""
+    """Finds dead workers by their locks, and does for each what the crash table in ARCHITECTURE.md says."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Recovery:
         return alive
 
     def sweep(self) -> None:
-        """Remove what is left of jobs that have ended, and locks of nobody. Raises StoreError, OSError."""
+        """Remove what is left of jobs that have ended, and the locks of dead processes. Raises StoreError, OSError."""
         registered = {
             token for worker in self._store.workers.not_ended() for token in (worker.token, worker.supervisor)
         }
@@ -91,7 +91,7 @@ class Recovery:
         recovered: list[Event] = []
         with self._store.write():
             now = self._store.now()
-            if self._store.workers.end(worker.id, now.wall):  # else somebody else was faster
+            if self._store.workers.end(worker.id, now.wall):  # else another recovery was faster
                 held = self._store.jobs.held_by(worker.id)
                 cancelled = [job for job in held if job.condemned and job.error == CANCELLED]
                 for job in held:

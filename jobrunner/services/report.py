@@ -75,7 +75,7 @@ class Report:
     def _troubles(self) -> list[str]:
         """Return what is wrong with the machine: what its user sees here, and what the workers wait for.
 
-        What another user may not do here is nothing that is wrong with it.
+        That another user may not write here is no trouble.
         """
         is_ours = not (self._store.database.is_to_read and self._store.database.is_another_users)
         seen = [probe.look(self._folders, self._keep_free), self._store.database.look()] if is_ours else []

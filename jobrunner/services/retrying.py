@@ -1,4 +1,4 @@
-"""Failed jobs are queued again when somebody asks for it."""
+"""Queues failed jobs again."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from jobrunner.store.store import Store
 
 
 class Retrying:
-    """All that is asked for is queued again, or nothing."""
+    """Queues all that is asked for, or nothing."""
 
     def __init__(self, store: Store, folders: Folders) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What the processes of one supervisor cannot work for, each thing said once, however many of them meet it."""
+"""What keeps the processes of one supervisor from working: each trouble is said once, however many of them meet it."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from jobrunner.domain.events import Emit, HeldUp, Mended, Trouble
 #: Characters of a trouble, so that a line stays below the bytes that a pipe takes whole or not at all (PIPE_BUF).
 _LONGEST = 600
 _PIPE = 65536
-#: Seconds for which nobody must meet anything before all is said to be well: of several who met it, one tells it later.
+#: Seconds without any trouble before all is said to be well: of several processes that met it, one tells it later.
 CALM = 0.3
 
 
 class Troubles:
-    """They tell it through a pipe: the database may be the trouble, and the disk be full."""
+    """Processes tell their troubles through a pipe: the database may be the trouble, or the disk be full."""
 
     def __init__(self, emit: Emit, *, ticks: Callable[[], float] = time.monotonic) -> None:
         """`ticks` counts seconds and cannot be set."""

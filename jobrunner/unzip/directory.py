@@ -104,7 +104,7 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
         found.add(entry)
         heads += entry.data_offset - entry.offset
         if heads > 2 * file.size:  # each one twice at most, and none in another: else reading them could take for ever
-            raise PackageError("its zip lists the same places again and again: it is a forgery")
+            raise PackageError("its zip lists the same places again and again: it is malformed")
         if len(found.starts) > 2 * max_entries:
             break
     _verify_that_none_overlap(file, place, found)
@@ -161,7 +161,7 @@ def _verify_that_none_overlap(file: ZipBytes, place: Place, found: _Found) -> No
             digests = digests or _digests(file, place, len(found.starts))
             if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
                 (name, *_), _ = next(islice(_records(file, place), index, None))
-                raise PackageError(f"the zip's member {label(name)} overlaps another one: it is a forgery")
+                raise PackageError(f"the zip's member {label(name)} overlaps another one: it is malformed")
             found.repeated.add(index)
         else:
             before = index

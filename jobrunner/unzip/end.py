@@ -79,13 +79,13 @@ def find_directory(file: ZipBytes) -> Place:
             (offset, offset64, MAX32),
         ]
         if any(small not in {large, unset} for small, large, unset in pairs) or record_size != _END64.size - 12:
-            raise PackageError("its zip's two end records (zip64 and old) disagree: it is damaged or forged")
+            raise PackageError("its zip's two end records (zip64 and old) disagree: it is damaged")
         disk, directory_disk, disk_count, count, length, offset = (large for _, large, _ in pairs)
         end = end64
     if disk or directory_disk or disk_count != count:
         raise PackageError("its zip is one part of a split archive: all in one file has to be delivered")
     if is_zip64 and (end64_offset != offset + length or end64_disk):
-        raise PackageError("its zip's zip64 locator points elsewhere: it is damaged or forged")
+        raise PackageError("its zip's zip64 locator points elsewhere: it is damaged")
     start = end - length
     if start < 0 or start < offset:
         raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")

@@ -26,7 +26,7 @@ def named(name: str) -> str:
 
 
 def from_zip64(raw_name: bytes, extra: bytes, unset: list[bool], values: list[int]) -> list[int]:
-    """Return the values with those that are unset taken from the zip64 field (4.5.3), where they stand in order.
+    """Return the values; those that are unset are read from the zip64 field (4.5.3), in which they stand in order.
 
     Raises PackageError where it is missing or there are two.
     """
@@ -68,7 +68,7 @@ def _extra_field(raw_name: bytes, extra: bytes, wanted: bytes) -> bytes | None:
             field = extra[position - length : position]
             if found not in {None, field}:
                 raise PackageError(
-                    f"the zip's member {label(raw_name)} has two extra fields of one kind: it is a forgery"
+                    f"the zip's member {label(raw_name)} has two extra fields of one kind: it is malformed"
                 )
             found = field
     return found

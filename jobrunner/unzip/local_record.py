@@ -23,7 +23,7 @@ def located(file: ZipBytes, fields: Fields, expected: bytes, directory_start: in
     if not is_same and record[:4] != b"PK\3\4":
         raise PackageError(f"the zip's member {label(name)} is not where the directory says: it is damaged")
     if not is_same and (record[26:28] != len(name).to_bytes(2, "little") or not record.startswith(name, _LOCAL.size)):
-        raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is a forgery")
+        raise PackageError(f"the zip's member {label(name)} has another name in its own record: it is malformed")
     extra_length = record[28] | record[29] << 8
     data_offset = offset + head + extra_length
     if data_offset + compressed_size > directory_start:
@@ -62,4 +62,4 @@ def _verify_names(entry: Entry, local_extra: bytes) -> None:
     if entry.flags & UTF8 or entry.unicode_path is None:
         told.add(entry.raw_name)
     if len(told) > 1:
-        raise PackageError(f"the zip's member {entry.label} has two names: it is a forgery")
+        raise PackageError(f"the zip's member {entry.label} has two names: it is malformed")

@@ -63,7 +63,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
             raise PackageError(f"the zip's member {named(name)} is a {what}: only files and folders are extracted")
         is_folder = name.endswith("/") or kind == stat.S_IFDIR
         if is_folder and entry.size:
-            raise PackageError(f"the zip's member {named(name)} is a folder with content: it is a forgery")
+            raise PackageError(f"the zip's member {named(name)} is a folder with content: it is malformed")
         if path:
             yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
         elif not is_folder:

@@ -1,4 +1,4 @@
-"""What stops a queued or running job for good."""
+"""Builds the service that cancels jobs."""
 
 import signal
 
@@ -15,7 +15,7 @@ def cancelling(home: Home) -> Cancelling:
     """Return the cancelling of a home, with a worker of its own."""
     settings, folders, store = home.settings, home.folders, home.store
     at_once = StopRequest(())
-    at_once.caught = signal.SIGTERM  # who cancels waits neither for the machine nor for another job
+    at_once.caught = signal.SIGTERM  # a cancel waits neither for the machine nor for another job
     machine = Machine(folders, settings.extract.keep_free, store, lambda trouble: None, at_once)
     mover = worker(home, NoHandler(), machine, at_once)
     return Cancelling(store, folders, home.presence, recovery(home), mover)

@@ -1,4 +1,4 @@
-"""What compares the database with the folders, mends what is safe, and makes a new one where it is lost."""
+"""Builds the services of `check`: they compare, repair and rebuild."""
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.events import Emit
@@ -14,7 +14,7 @@ from jobrunner.wiring.running import require_handler
 
 
 def checking(home: Home) -> Checking:
-    """Return what finds the differences of a home."""
+    """Return the service that finds the differences of a home."""
 
     def keeps_from_starting() -> Finding | None:
         try:
@@ -28,12 +28,12 @@ def checking(home: Home) -> Checking:
 
 
 def repairing(home: Home) -> Repairing:
-    """Return what mends differences of a home."""
+    """Return the service that mends differences of a home."""
     policy = home.settings.retry_policy
     return Repairing(home.store, home.folders, home.presence, recovery(home), policy)
 
 
 def rebuilding(settings: Settings, emit: Emit) -> Rebuilding:
-    """Return what makes a new database of a home. Raises ConfigurationError."""
+    """Return the service that makes a new database for a home. Raises ConfigurationError."""
     folders = prepare_folders(settings, emit)
     return Rebuilding(store_of(settings, waiting(emit)), folders, presence_in(folders.work))

@@ -1,4 +1,4 @@
-"""What brings back the jobs of dead workers."""
+"""Builds the service that recovers the jobs of dead workers."""
 
 from jobrunner.services.recovery import Recovery
 from jobrunner.wiring.home import Home

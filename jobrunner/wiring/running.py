@@ -1,4 +1,4 @@
-"""The processes that run for long: the supervisor and its workers and scanner, and who only scans."""
+"""Builds the processes that run for long: the supervisor, its workers and its scanner."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def supervisor(home: Home) -> Supervisor:
 
 
 def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
-    """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
+    """Return the main function of a worker process; it takes its supervisor's token, and whom to tell troubles."""
 
     def main(supervisor: str, tell: Tell) -> None:
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
@@ -78,7 +78,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
 
 
 def scanner_main(settings: Settings, emit: Emit) -> Main:
-    """Return what the process that scans beside the workers runs."""
+    """Return the main function of the process that scans beside the workers."""
 
     def main(_supervisor: str, tell: Tell) -> None:
         home_of(settings, store_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})

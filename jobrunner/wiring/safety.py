@@ -1,4 +1,4 @@
-"""What is made sure of before a home is used: that nobody else can change it, and what others may see of it."""
+"""Makes sure, before a home is used, that no other user can change it, and sets what others may read."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ SETTINGS_FILE = "jobrunner.toml"
 
 
 def enter(home: Path, command: str, *, before: Callable[[], object] = lambda: None) -> None:
-    """Where root comes to somebody's home, become that user, ahead of reading or following anything in it.
+    """As root in another user's home, become that user before anything in it is read or followed.
 
     `before`: what has to be done as root. Raises ConfigurationError for a command that works: its user has to start it.
     """
@@ -101,7 +101,7 @@ def set_rights(settings: Settings, emit: Emit) -> None:
 
 
 def presence_folder(work: str) -> Path:
-    """Return where the lock files of those lie who work in a work folder."""
+    """Return the folder of a work folder in which living processes hold their lock files."""
     return Path(work, ".workers")
 
 

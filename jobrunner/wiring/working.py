@@ -1,4 +1,4 @@
-"""A worker with all that it works by."""
+"""Builds a worker."""
 
 from jobrunner.files.archiving import Archiving
 from jobrunner.files.failing import Failing

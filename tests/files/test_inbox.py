@@ -107,7 +107,7 @@ def test_a_package_has_to_be_still_for_as_long_as_settle_says(tmp_path: Path, ch
         os.utime(path, (0, 0))
     changed_at = os.lstat(changed).st_ctime
     settings = replace(SETTINGS, settle=60.0)
-    expected = "changed 59 s ago: still for 60 s, it is complete"
+    expected = "settling: unchanged for 59 of 60 s"
     assert lacking(tmp_path, "p", settings, changed_at + 59) == expected
     assert lacking(tmp_path, "p", settings, changed_at + 61) is None
 
@@ -115,7 +115,7 @@ def test_a_package_has_to_be_still_for_as_long_as_settle_says(tmp_path: Path, ch
 def test_a_change_in_the_future_counts_as_just_now(tmp_path: Path) -> None:
     deliver(tmp_path, "p")
     words = lacking(tmp_path, "p", replace(SETTINGS, settle=60.0), now=1000.0)
-    assert words == "changed 0 s ago: still for 60 s, it is complete"
+    assert words == "settling: unchanged for 0 of 60 s"
 
 
 def test_an_inbox_that_is_not_there_is_an_error(tmp_path: Path) -> None:
