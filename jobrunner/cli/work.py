@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jobrunner.cli.events import printer
+from jobrunner.cli.main import exits
 from jobrunner.cli.output import complain
 
 EXAMPLES = ("jobrunner work -n 3", "jobrunner work -n 3 --drain")
@@ -48,9 +49,9 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.enable()
     with open_home(load_settings(path), emit) as home:
-        supervisor = running.supervisor(home)
+        supervisor = running.supervisor(home, exits.of)
         emit(WorkersStarted(workers, str(home.settings.home)))
-        worker = running.worker_main(home.settings, emit, drain=drain)
+        worker = running.worker_main(home.settings, emit, exits.of, drain=drain)
         scanner = running.scanner_main(home.settings, emit) if scan else None
         while True:
             if scan:

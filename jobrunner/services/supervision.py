@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
+from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_words
 from jobrunner.domain.events import Emit, GivenUp, Stopping, WorkerDied
+from jobrunner.domain.exits import BUG, ExitOf
 from jobrunner.linux import kernel
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
@@ -54,12 +55,15 @@ class _Slot:
 class Supervisor:
     """Keeps children alive. It forks them, so it holds no connection to the database while it does."""
 
-    def __init__(self, store: Store, presence: Presence, recovery: Recovery, emit: Emit, *, grace: float) -> None:
+    def __init__(
+        self, store: Store, presence: Presence, recovery: Recovery, emit: Emit, exit_of: ExitOf, *, grace: float
+    ) -> None:
         """`grace`: seconds that running jobs get when a signal asks to stop."""
         self._store = store
         self._presence = presence
         self._recovery = recovery
         self._emit = emit
+        self._exit_of = exit_of
         self._grace = grace
         self._present = presence.appear()
         self._slots: list[_Slot] = []
@@ -126,21 +130,18 @@ class Supervisor:
         slot.started_at = time.monotonic()
         slot.pid = os.fork()
         if slot.pid == 0:
-            self._run_child(slot.main, parent)
+            self._run_child(slot, parent)
 
-    def _run_child(self, main: Main, parent: int) -> None:
-        code = 1
+    def _run_child(self, slot: _Slot, parent: int) -> None:
+        code = BUG
         try:
             kernel.die_with_parent(parent)
             self._present.release()
-            main(self.token, self._troubles.tell)
+            slot.main(self.token, self._troubles.tell)
             code = 0
-        except JobrunnerError as error:
-            self._emit(GivenUp(os.getpid(), str(error)))
-        except OSError as error:
-            self._emit(GivenUp(os.getpid(), in_words(error)))
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:
+            code, words = self._exit_of(error, "worker" if slot.is_worker else "scanner")
+            self._emit(GivenUp(os.getpid(), words))
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -169,12 +170,7 @@ class Supervisor:
             slot.early_deaths = slot.early_deaths + 1 if now - slot.started_at < _RESTART_FLOOR else 0
             delay = min(_RESTART_FLOOR * 2 ** (slot.early_deaths - 1), _LONGEST_RESTART) if slot.early_deaths else 0.0
             slot.restart_at = slot.started_at + delay
-            reason = (
-                f"ended with exit status {code}"
-                if code >= 0
-                else f"was killed by signal {-code} ({signal.strsignal(-code)})"
-            )
-            self._emit(WorkerDied(pid, reason, slot.early_deaths, max(slot.restart_at - now, 0)))
+            self._emit(WorkerDied(pid, _in_words(code), slot.early_deaths, max(slot.restart_at - now, 0)))
 
     def _recover(self) -> None:
         trouble = None
@@ -234,6 +230,15 @@ def _wait_for_child() -> tuple[int, int] | None:
     except ChildProcessError:
         return None
     return (pid, os.waitstatus_to_exitcode(status)) if pid else None
+
+
+def _in_words(code: int) -> str:
+    """Return how a child ended that nobody had asked to."""
+    if code == BUG:
+        return "ended for a bug in jobrunner, of which there is a report"
+    if code >= 0:
+        return f"ended with exit status {code}"
+    return f"was killed by signal {-code} ({signal.strsignal(-code)})"
 
 
 def _send(pids: set[int], number: signal.Signals) -> None:

@@ -4,7 +4,8 @@ import os
 import signal
 from contextlib import ExitStack, suppress
 
-from jobrunner.domain.events import Emit
+from jobrunner.domain.events import Emit, GivenUp
+from jobrunner.domain.exits import ExitOf, GiveUp
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import cgroup, choosing
@@ -29,11 +30,11 @@ def require_handler(home: Home) -> None:
     cgroup.check(process.max_processes)
 
 
-def supervisor(home: Home) -> Supervisor:
+def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     require_handler(home)
     grace = home.settings.work.shutdown_grace
-    supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, grace=grace)
+    supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, exit_of, grace=grace)
     try:
         hold_to_one_work_folder(home)  # now that others see us
     except BaseException:
@@ -42,7 +43,7 @@ def supervisor(home: Home) -> Supervisor:
     return supervising
 
 
-def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
+def worker_main(settings: Settings, emit: Emit, exit_of: ExitOf, *, drain: bool) -> Main:
     """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
 
     def main(supervisor: str, tell: Tell) -> None:
@@ -64,6 +65,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
                     configured,
                     timeout=process.timeout,
                     present=present,
+                    give_up=_giving_up(exit_of, emit),
                     max_processes=process.max_processes,
                     room=Room(process.max_log, settings.extract.keep_free),
                 )
@@ -75,6 +77,17 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
             worker(home, executor, machine, stop).run(present.token, supervisor, drain=drain)
 
     return main
+
+
+def _giving_up(exit_of: ExitOf, emit: Emit) -> GiveUp:
+    """Return what a guard says before it ends for an error."""
+
+    def give_up(error: BaseException) -> int:
+        status, words = exit_of(error, "guard")
+        emit(GivenUp(os.getpid(), words))
+        return status
+
+    return give_up
 
 
 def scanner_main(settings: Settings, emit: Emit) -> Main:

@@ -12,6 +12,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.retry import put_back
 from jobrunner.files import moves
 from jobrunner.services import settling
+from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
 from tests.support import TestHome
@@ -51,7 +52,7 @@ class Scene:
             self.home.open().intake.scan()
 
     def work(self) -> None:
-        main = worker_main(load_settings(self.home.path), self._hear, drain=True)
+        main = worker_main(load_settings(self.home.path), self._hear, Exits(None, print).of, drain=True)
         main("the supervisor", lambda trouble: None)
 
     def _hear(self, event: Event) -> None:
