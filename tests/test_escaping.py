@@ -17,8 +17,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from jobrunner.cli.events import printer
 from jobrunner.cli.main import COMMANDS
+from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain.events import Event
 from jobrunner.domain.package import printable
 from tests.messages import met_a_bug
@@ -270,7 +270,7 @@ def test_the_environment_is_complained_of_harmlessly(home: TestHome, variable: s
 
 
 def test_every_event_is_told_in_one_harmless_line(capfd: pytest.CaptureFixture[str]) -> None:
-    emit = printer()
+    emit = emit_of_command()
     events = typing.get_args(Event)
     for kind in events:
         fields = typing.get_type_hints(kind)

@@ -15,6 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from jobrunner.domain.envelope import Emit, Role
 from jobrunner.domain.status import Status
 from jobrunner.wiring.home import load_settings, open_home
 from tests.messages import met_a_bug
@@ -66,7 +67,7 @@ class Run:
 
 
 def status(home: TestHome) -> Status:
-    opened = open_home(load_settings(home.path), lambda event: None, to_read=True)
+    opened = open_home(load_settings(home.path), Emit(Role.COMMAND), to_read=True)
     try:
         return opened.report.status()
     finally:

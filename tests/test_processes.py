@@ -14,7 +14,7 @@ import pytest
 
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.job import Job
-from jobrunner.services.supervision import _RESTART_FLOOR
+from jobrunner.services.slot import _RESTART_FLOOR
 from tests.messages import met_a_bug
 from tests.scripts import PRELUDE, Note, journal, lives, outcomes, parent_of, state_of, story
 from tests.support import TestHome, children_of, kill, processes_of, wait_until

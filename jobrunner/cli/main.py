@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from jobrunner.cli.output import complain, say, show_report
+from jobrunner.domain.envelope import Role
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.exits import FAILED
 from jobrunner.wiring.bugs import Exits
@@ -120,7 +121,7 @@ def _end(error: BaseException) -> int:
             error = ConfigurationError(error.format_message())  # empty where the help was shown for want of a command
         case BrokenPipeError() | SystemExit():  # whoever read our output has enough, which typer may have found
             return FAILED
-    code, words = exits.of(error, "command")
+    code, words = exits.of(error, Role.COMMAND)
     if words:
         with suppress(OSError):
             complain(words)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jobrunner.domain.envelope import Role
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 
 FAILED = 1
@@ -19,7 +20,7 @@ class Exit(NamedTuple):
 
 
 #: Returns how the process ends for an error, of which it gets the role of the process, too.
-ExitOf = Callable[[BaseException, str], Exit]
+ExitOf = Callable[[BaseException, Role], Exit]
 #: Says why a process ends for an error, and returns its exit status.
 GiveUp = Callable[[BaseException], int]
 

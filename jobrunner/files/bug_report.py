@@ -9,6 +9,7 @@ import traceback
 import zlib
 from importlib.metadata import PackageNotFoundError, version
 
+from jobrunner.domain.envelope import Role
 from jobrunner.domain.package import printable
 from jobrunner.linux import at
 
@@ -34,7 +35,7 @@ class NoReport(Exception):  # noqa: N818  (what happened, not an error)
     """A report was not written, for this reason."""
 
 
-def text(error: BaseException, role: str) -> str:
+def text(error: BaseException, role: Role) -> str:
     """Return what to tell of a bug: printable characters only, no value of the environment or of a variable."""
     facts = {
         "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from jobrunner.domain.envelope import Role
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 from jobrunner.domain.exits import BUG, Exit, expected
 from jobrunner.domain.package import printable, shown
@@ -21,7 +22,7 @@ class Exits:
         self.home = home
         self._show = show
 
-    def of(self, error: BaseException, role: str) -> Exit:
+    def of(self, error: BaseException, role: Role) -> Exit:
         """Return how a process with this role ends. A signal that it holds back counts for more than what failed."""
         expected_exit = expected(error)
         if expected_exit is None:
@@ -30,7 +31,7 @@ class Exits:
             return expected_exit._replace(status=_stopped_by() or expected_exit.status)
         return expected_exit
 
-    def _report(self, error: BaseException, role: str) -> str:
+    def _report(self, error: BaseException, role: Role) -> str:
         """Report a bug, and return the line that says so."""
         what = " ".join(f"{type(error).__name__}: {error}".split())
         if len(what) > _LONGEST:

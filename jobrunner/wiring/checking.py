@@ -1,7 +1,7 @@
 """What compares the database with the folders, mends what is safe, and makes a new one where it is lost."""
 
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.events import Emit
 from jobrunner.domain.findings import Finding, Kind
 from jobrunner.domain.settings import Settings
 from jobrunner.services.checking import Checking

@@ -4,7 +4,8 @@ import os
 import signal
 from contextlib import ExitStack, suppress
 
-from jobrunner.domain.events import Emit, GivenUp
+from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.events import GivenUp
 from jobrunner.domain.exits import ExitOf, GiveUp
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
@@ -15,7 +16,8 @@ from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
 from jobrunner.services.machine import Machine, Stopped, Tell
-from jobrunner.services.supervision import Main, Supervisor
+from jobrunner.services.slot import Main
+from jobrunner.services.supervision import Supervisor
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.working import worker
@@ -43,10 +45,10 @@ def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
     return supervising
 
 
-def worker_main(settings: Settings, emit: Emit, exit_of: ExitOf, *, drain: bool) -> Main:
-    """Return what a worker process runs, given its supervisor's token and what hears its troubles."""
+def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
+    """Return what a worker process runs, given its supervisor's token, and what hears its troubles and events."""
 
-    def main(supervisor: str, tell: Tell) -> None:
+    def main(supervisor: str, tell: Tell, emit: Emit) -> None:
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
         folders, store = home.folders, home.store
         stop = StopRequest({signal.SIGTERM})
@@ -65,7 +67,7 @@ def worker_main(settings: Settings, emit: Emit, exit_of: ExitOf, *, drain: bool)
                     configured,
                     timeout=process.timeout,
                     present=present,
-                    give_up=_giving_up(exit_of, emit),
+                    give_up=_giving_up(exit_of, emit.in_role(Role.GUARD)),
                     max_processes=process.max_processes,
                     room=Room(process.max_log, settings.extract.keep_free),
                 )
@@ -83,17 +85,17 @@ def _giving_up(exit_of: ExitOf, emit: Emit) -> GiveUp:
     """Return what a guard says before it ends for an error."""
 
     def give_up(error: BaseException) -> int:
-        status, words = exit_of(error, "guard")
+        status, words = exit_of(error, Role.GUARD)
         emit(GivenUp(os.getpid(), words))
         return status
 
     return give_up
 
 
-def scanner_main(settings: Settings, emit: Emit) -> Main:
+def scanner_main(settings: Settings) -> Main:
     """Return what the process that scans beside the workers runs."""
 
-    def main(_supervisor: str, tell: Tell) -> None:
+    def main(_supervisor: str, tell: Tell, emit: Emit) -> None:
         home_of(settings, store_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
 
     return main
