@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from packages import make_packages
 from report import table, wanted
 
+from jobrunner.domain.exits import BUG
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import Package
 from jobrunner.process.choosing import handler_for
@@ -90,7 +91,9 @@ def through_guard(words: list[str], base: Path, count: int) -> float:
     settings = load_settings(base).process
     handler = handler_for(settings, base, "bench")
     assert handler is not None
-    guard = Guard(handler, timeout=settings.timeout, present=Presence(base / "workers").appear())
+    guard = Guard(
+        handler, timeout=settings.timeout, present=Presence(base / "workers").appear(), give_up=lambda error: BUG
+    )
     call = Call(Package("one", base, base / "one.zip", 1, base), str(base / "guard.log"))
 
     def run() -> None:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from plot import drawing
 from report import table, wanted
 
+from jobrunner.domain.envelope import Emit, Role
 from jobrunner.domain.job import Details
 from jobrunner.linux.processes import Process
 from jobrunner.wiring.home import Home, load_settings, open_home
@@ -47,7 +48,7 @@ def make_home(folder: Path, inbox: Path, done: int) -> Home:
     """Return an open home with this many done jobs and somebody else's inbox."""
     folder.mkdir()
     (folder / "jobrunner.toml").write_text(f"[folders]\ninbox = {json.dumps(str(inbox))}\n")
-    home = open_home(load_settings(folder), lambda _event: None)
+    home = open_home(load_settings(folder), Emit(Role.COMMAND))
     now = time.time()
     with home.store.write():
         worker_id = home.store.workers.register("bench", "bench", Process.own(), now)

@@ -5,6 +5,11 @@ import subprocess
 from pathlib import Path
 
 
+def met_a_bug(said: str) -> bool:
+    """Say whether a command, or a process below it, has printed that it met a bug of ours."""
+    return "Traceback" in said or "a bug in jobrunner" in said
+
+
 def complaint(result: subprocess.CompletedProcess[str], code: int = 2) -> str:
     """Return the one line that a refused command printed; fail where it printed or did anything else."""
     said = f"exit {result.returncode}\n{result.stdout}\n{result.stderr}"

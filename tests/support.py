@@ -18,6 +18,7 @@ import pytest
 
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
+from jobrunner.domain.envelope import Emit, Role
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.domain.settings_file import build
 from jobrunner.process import cgroup
@@ -158,10 +159,10 @@ class TestHome:
 
     def open(self) -> Home:
         """The services of this home, in this process."""
-        return open_home(load_settings(self.path), lambda event: None)
+        return open_home(load_settings(self.path), Emit(Role.COMMAND))
 
     def _open_to_read(self) -> Home:
-        return open_home(load_settings(self.path), lambda event: None, to_read=True)
+        return open_home(load_settings(self.path), Emit(Role.COMMAND), to_read=True)
 
     def end_all(self) -> None:
         for process in self.started:

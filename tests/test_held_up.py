@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobrunner.domain.envelope import Emit, Role
 from jobrunner.domain.events import Event, JobRecovered, Trouble
 from jobrunner.linux.processes import Process
 from jobrunner.process.environment import WORKER_VARIABLE
@@ -23,7 +24,7 @@ def opened(home: TestHome) -> Iterator[tuple[Home, list[Event]]]:
     home.package("a")
     home.package("b")
     events: list[Event] = []
-    made = open_home(load_settings(home.path), events.append)
+    made = open_home(load_settings(home.path), Emit(Role.COMMAND, lambda envelope: events.append(envelope.event)))
     made.intake.scan()
     events.clear()
     for number, token in enumerate(("a" * 16, "b" * 16)):

@@ -13,6 +13,7 @@ import pytest
 from jobrunner.cli.main import COMMANDS
 from jobrunner.domain.settings import SECTIONS
 from jobrunner.domain.settings_file import build
+from tests.messages import met_a_bug
 from tests.support import clean_environment
 
 ROOT = Path(__file__).parent.parent
@@ -165,7 +166,7 @@ def test_the_sessions_run_as_they_stand(tmp_path: Path) -> None:
             assert result.returncode == 0, (
                 f"README.md line {block.line}: `{command}` exits {result.returncode}\n{result.stdout}{result.stderr}"
             )
-            assert "Traceback" not in result.stderr, result.stderr
+            assert not met_a_bug(result.stderr), result.stderr
             here = Path(where.read_text().rstrip("\n"))
             ran += "jobrunner" in command
     assert ran, "no session of README.md runs jobrunner"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.exits import BUG
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import Package
 from jobrunner.process.account import Account
@@ -344,7 +345,7 @@ def test_a_callable_of_another_user_runs_as_that_user_in_a_process_for_each_pack
     environment = clean_environment() | {"PYTHONPATH": str(public_path / "modules")}
     handler = CallableHandler("analysis:process", public_path, environment, Limits(account=account))
     present = Presence(public_path / "workers").appear()
-    guard = Guard(handler, timeout=PATIENCE, present=present)
+    guard = Guard(handler, timeout=PATIENCE, present=present, give_up=lambda error: BUG)
     pids = set()
     try:
         for number in (1, 2):

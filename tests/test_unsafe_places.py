@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import ConfigurationError
+from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.running import supervisor
 from tests.messages import complaint, tree
 from tests.support import TestHome, wait_until
@@ -118,13 +119,14 @@ def test_two_homes_do_not_run_on_one_database(home: TestHome, tmp_path: Path) ->
 
 
 def test_nor_when_they_start_at_the_same_moment(home: TestHome, tmp_path: Path) -> None:
+    exit_of = Exits(None, print).of
     one, other = home.open(), on_the_database_of(home, tmp_path / "other").open()
-    first = supervisor(other)
+    first = supervisor(other, exit_of)
     with pytest.raises(ConfigurationError, match="is used by a jobrunner with the work folder"):
-        supervisor(one)
+        supervisor(one, exit_of)
     assert os.listdir(home.work / ".workers") == []
     first.leave()
-    supervisor(one).leave()
+    supervisor(one, exit_of).leave()
 
 
 def test_a_copy_of_the_database_is_no_second_home_on_it(home: TestHome, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from types import FrameType
 import pytest
 
 import jobrunner
+from jobrunner.domain.envelope import Emit, Role
 from jobrunner.domain.job import Job
 from jobrunner.files.workspace import Workspace
 from jobrunner.process.handler import Call
 from jobrunner.services.attempt import CurrentAttempt, Done, Failed, PutOff
+from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
 from tests.support import TestHome
@@ -46,10 +48,10 @@ def files_on_the_way(home: TestHome) -> list[str]:
         if passed[-1:] != [file] and any(is_the_job(frame.f_locals.get(name)) for name in parameters):
             passed.append(file)
 
-    main = worker_main(load_settings(home.path), lambda event: None, drain=True)
+    main = worker_main(load_settings(home.path), Exits(None, print).of, drain=True)
     sys.setprofile(note)
     try:
-        main("the supervisor", lambda trouble: None)
+        main("the supervisor", lambda trouble: None, Emit(Role.WORKER))
     finally:
         sys.setprofile(None)
     return passed

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import printer
+from jobrunner.cli import terminal
 from jobrunner.cli.output import complain, say
+from jobrunner.domain.envelope import Emit, Envelope, Role
 from jobrunner.domain.errors import JobrunnerError
-from jobrunner.domain.events import Event, RightsSet, Trouble
+from jobrunner.domain.events import RightsSet, Trouble
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown
 
@@ -23,11 +24,11 @@ def command(
     from jobrunner.wiring.cancelling import cancelling
     from jobrunner.wiring.home import load_settings, open_home
 
-    def emit(event: Event) -> None:
-        if isinstance(event, Trouble | RightsSet):  # what becomes of the packages is said below
-            printer()(event)
+    def show(envelope: Envelope) -> None:
+        if isinstance(envelope.event, Trouble | RightsSet):  # what becomes of the packages is said below
+            terminal.show(envelope)
 
-    with open_home(load_settings(context.obj), emit) as home:
+    with open_home(load_settings(context.obj), Emit(Role.COMMAND, show)) as home:
         jobs = {job.id: job for job in map(home.report.find, names)}
         refused = 0
         # those that run last: a worker that is free again would take one of the others

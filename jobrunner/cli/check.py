@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from jobrunner.cli.events import printer
 from jobrunner.cli.output import complain, say, styled
+from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, in_words
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
@@ -129,10 +129,10 @@ def command(
     settings = load_settings(context.obj)
     if "{package}" in (settings.process.command or ()):
         complain(_BARE_NAME)
-    rebuilt = rebuilding(settings, printer()).rebuild() if rebuild else None
+    rebuilt = rebuilding(settings, emit_of_command()).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:
-        with open_home(settings, printer()) as home:
+        with open_home(settings, emit_of_command()) as home:
             findings = checking(home).check()
             if repair and findings.differences:
                 for finding, error in repairing(home).repair(findings.differences):

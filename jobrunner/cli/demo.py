@@ -30,9 +30,9 @@ def command(
     from jobrunner.demo import make_home
     from jobrunner.wiring.safety import check_folder
 
-    if directory:
-        enter(directory.expanduser(), "demo")
-    home = directory.expanduser().resolve() if directory else Path(tempfile.mkdtemp(prefix="jobrunner-demo-"))
+    home = directory.expanduser() if directory else Path(tempfile.mkdtemp(prefix="jobrunner-demo-"))
+    enter(home, "demo")
+    home = home.resolve()
     if home.exists() and not home.is_dir():
         raise ConfigurationError(f"{home} is a file: name a folder")
     home.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import printer
 from jobrunner.cli.main import enter
 from jobrunner.cli.output import say
+from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.home_rights import PRIVATE
 
@@ -44,5 +44,5 @@ def command(
     settings = load_settings(home)
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)
-    prepare_folders(settings, printer())
+    prepare_folders(settings, emit_of_command())
     say(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import printer
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
+from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain.job import State
 from jobrunner.domain.package import printable, shown
 
@@ -34,7 +34,7 @@ def command(
 
     if follow:
         gc.enable()
-    with open_home(load_settings(context.obj), printer(), to_read=True) as home:
+    with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
         job = home.report.find(name)
         opened: dict[int, _Log] = {}
         while True:

@@ -1,9 +1,9 @@
-"""The application, and the one place where errors become exit codes."""
+"""The application: its commands, and the end of each, whatever error it meets."""
 
 import gc
 import os
-import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jobrunner.cli.output import complain, print_traceback, say
-from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
+from jobrunner.cli.output import complain, say, show_report
+from jobrunner.domain.envelope import Role
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.exits import FAILED
+from jobrunner.wiring.bugs import Exits
 
 #: In the order of the help; each is a module beside this one.
 COMMANDS = ("init", "scan", "work", "run", "status", "show", "logs", "retry", "cancel", "check", "demo")
@@ -24,8 +24,11 @@ COMMANDS = ("init", "scan", "work", "run", "status", "show", "logs", "retry", "c
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
     *("cli.json_output", "cli.tables", "cli.times", "documents.status", "documents.story"),
-    *("wiring.cancelling", "wiring.checking"),
+    *("files.bug_report", "wiring.cancelling", "wiring.checking"),
 )
+
+#: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.
+exits = Exits(None, show_report)
 
 
 class _Commands(TyperGroup):
@@ -93,11 +96,11 @@ def enter(home: Path, command: str) -> None:
         from jobrunner.wiring import safety
 
         safety.enter(home, command, before=lambda: [import_module(f"jobrunner.{name}") for name in _LATER])
+    exits.home = home.absolute()
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 128 + a signal."""
-    sys.excepthook = print_traceback
+    """Run the command line and exit: 0 done, 1 something failed, 2 wrong usage, 70 a bug, 128 + a signal."""
     gc.disable()  # most commands end before it would find anything; those that go on enable it
     _make_streams_safe()
     try:
@@ -106,26 +109,23 @@ def main() -> None:
             code = app(prog_name="jobrunner", standalone_mode=False) or 0
         finally:
             sys.stdout.flush()
-    except ConfigurationError as error:
-        code = _complain(str(error), EXIT_USAGE)
-    except JobrunnerError as error:
-        code = _complain(str(error), _stopped_by() or EXIT_FAILED)
-    except typer.TyperException as error:
-        message = error.format_message()  # empty where the help was shown for want of a command
-        code = _complain(message, EXIT_USAGE) if message else EXIT_USAGE
-    except BrokenPipeError:  # whoever read our output has enough
-        code = EXIT_FAILED
-    except OSError as error:
-        code = _complain(in_words(error), _stopped_by() or EXIT_FAILED)
-    except KeyboardInterrupt:
-        code = 130
+    except BaseException as error:
+        code = _end(error)
     os._exit(code)  # to take modules apart one by one takes Python longer than some commands do
 
 
-def _stopped_by() -> int | None:
-    """Return the exit code of a command that gave up for a signal that it holds back, None if none has come."""
-    held_back = sorted(signal.sigpending() & {signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
-    return 128 + held_back[0] if held_back else None
+def _end(error: BaseException) -> int:
+    """Say what ended a command, and return its exit status."""
+    match error:
+        case typer.TyperException():
+            error = ConfigurationError(error.format_message())  # empty where the help was shown for want of a command
+        case BrokenPipeError() | SystemExit():  # whoever read our output has enough, which typer may have found
+            return FAILED
+    code, words = exits.of(error, Role.COMMAND)
+    if words:
+        with suppress(OSError):
+            complain(words)
+    return code
 
 
 def _refuse_other_encodings() -> None:
@@ -144,8 +144,3 @@ def _make_streams_safe() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the program ends)
         else:
             stream.reconfigure(errors="backslashreplace")
-
-
-def _complain(message: str, code: int) -> int:
-    complain(message)
-    return code

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from types import TracebackType
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import typer
@@ -46,8 +46,7 @@ def _coloured(part: str | Styled) -> str:
     return printable(part) if isinstance(part, str) else typer.style(printable(part.text), **part.style)
 
 
-def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print the traceback of an error that is a fault of ours (a sys.excepthook)."""
-    import traceback
-
-    sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace)), keep="\n"))
+def show_report(text: str) -> None:
+    """Print the report of a bug on stderr, where it cannot be written to a file."""
+    with suppress(OSError):
+        sys.stderr.write(printable(text, keep="\n"))

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import packages, printer
 from jobrunner.cli.output import say
+from jobrunner.cli.terminal import emit_of_command
+from jobrunner.cli.words import packages
 from jobrunner.domain.errors import ConfigurationError
 
 EXAMPLES = ("jobrunner retry scan-0017 scan-0018", "jobrunner retry --all")
@@ -21,7 +22,7 @@ def command(
 
     if bool(names) == everything:
         raise ConfigurationError("name the failed packages, or say --all")
-    with open_home(load_settings(context.obj), printer()) as home:
+    with open_home(load_settings(context.obj), emit_of_command()) as home:
         if everything:
             count = home.retrying.retry_all()
         else:

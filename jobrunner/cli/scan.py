@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import printer, tell
 from jobrunner.cli.output import say
+from jobrunner.cli.terminal import emit_of_command, tell
 
 EXAMPLES = ("jobrunner scan --watch",)
 
@@ -21,7 +21,7 @@ def command(
     if watch:
         block_signals()
         gc.enable()
-    emit = printer()
+    emit = emit_of_command()
     with open_home(load_settings(context.obj), emit) as home:
         if watch:
             raise typer.Exit(128 + home.watch(tell(emit)))

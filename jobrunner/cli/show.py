@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import duration, printer
 from jobrunner.cli.output import say, styled
+from jobrunner.cli.terminal import emit_of_command
+from jobrunner.cli.words import duration
 from jobrunner.domain.job import Attempt
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -25,7 +26,7 @@ def command(
     from jobrunner.cli.times import local
     from jobrunner.wiring.home import load_settings, open_home
 
-    with open_home(load_settings(context.obj), printer(), to_read=True) as home:
+    with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
         story = home.report.story(home.report.find(name))
     if as_json:
         from jobrunner.cli.json_output import print_json

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import duration, printer
 from jobrunner.cli.output import Styled, say, styled
+from jobrunner.cli.terminal import emit_of_command
+from jobrunner.cli.words import duration
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
 
@@ -29,7 +30,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
     """Print the status of the home at `path`."""
     from jobrunner.wiring.home import load_settings, open_home
 
-    with open_home(load_settings(path), printer(), to_read=True) as home:
+    with open_home(load_settings(path), emit_of_command(), to_read=True) as home:
         status = home.report.status()
     if as_json:
         from jobrunner.cli.json_output import print_json

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.events import printer
+from jobrunner.cli.main import exits
 from jobrunner.cli.output import complain
+from jobrunner.cli.terminal import show
 
 EXAMPLES = ("jobrunner work -n 3", "jobrunner work -n 3 --drain")
 
@@ -39,19 +40,20 @@ def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) 
 
 def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
+    from jobrunner.domain.envelope import Emit, Role
     from jobrunner.domain.events import WorkersStarted
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
 
-    emit = printer()
+    emit = Emit(Role.SUPERVISOR, show)
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.enable()
     with open_home(load_settings(path), emit) as home:
-        supervisor = running.supervisor(home)
+        supervisor = running.supervisor(home, exits.of)
         emit(WorkersStarted(workers, str(home.settings.home)))
-        worker = running.worker_main(home.settings, emit, drain=drain)
-        scanner = running.scanner_main(home.settings, emit) if scan else None
+        worker = running.worker_main(home.settings, exits.of, drain=drain)
+        scanner = running.scanner_main(home.settings) if scan else None
         while True:
             if scan:
                 home.intake.scan()

@@ -1,6 +1,5 @@
 """What happens while jobrunner runs, as named values. The command line turns them into words."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -117,6 +116,12 @@ class Mended(NamedTuple):
     """What was wrong with the machine is not any more: the work goes on."""
 
 
+class EventsLost(NamedTuple):
+    """So many events of this process could not be told: whoever hears them was too slow."""
+
+    lost: int
+
+
 Event = (
     WorkersStarted
     | PackagesFound
@@ -133,5 +138,5 @@ Event = (
     | Stopping
     | Trouble
     | Mended
+    | EventsLost
 )
-Emit = Callable[[Event], None]

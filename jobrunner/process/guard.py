@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.exits import BUG, GiveUp
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.linux import kernel
 from jobrunner.linux.waiting import ready
@@ -27,6 +28,7 @@ _LOOK = 1.0
 #: A guard that is stopped is continued, but not more often than this during one run of the handler.
 _MOST_STOPS = 3
 _KILLED = "the guard of this worker was killed: the worker ends, too"
+_HAS_A_BUG = "the guard of this worker met a bug: the worker ends, too"
 _STOPPED = "the guard of this worker was stopped again and again: the worker ends, too"
 
 #: Told which processes of the handler do not end; until they do, its result is not known.
@@ -42,20 +44,21 @@ class Guard:
         *,
         timeout: float,
         present: Present,
+        give_up: GiveUp,
         max_processes: int | None = None,
         room: Room = DEFAULT_ROOM,
     ) -> None:
         """Fork the guard. `timeout` in seconds, for each run of the handler; `present`: the worker's presence.
 
         `max_processes`: how many processes and threads a run of the handler may have, if they are to be limited.
-        `room` is what the log of each run may take.
+        `room` is what the log of each run may take. `give_up` hears, in the guard's process, of an error in it.
         """
         kernel.adopt_orphans()
         self._channel, theirs = Channel.pair()
         self._pid = os.fork()
         if self._pid == 0:
             self._channel.close()
-            Server(theirs, handler, timeout, present, max_processes, room).run_until_closed()
+            Server(theirs, handler, timeout, present, max_processes, room, give_up).run_until_closed()
         theirs.close()
 
     def run(self, call: Call, held_up: HeldUp) -> HandlerResult:
@@ -102,8 +105,10 @@ class Guard:
         """End what was below the guard in its place, and return why the worker cannot go on."""
         with suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)  # what it had below it is ours from here on
+        _, status = os.waitpid(self._pid, 0)  # what it had below it is ours from here on
         self._pid = 0
+        if os.waitstatus_to_exitcode(status) == BUG:
+            reason = _HAS_A_BUG
         while left := end_all(partial(descendants, os.getpid()), patience=PATIENCE):
             held_up(left)
             wait_for_one(left)

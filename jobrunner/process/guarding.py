@@ -2,12 +2,12 @@
 
 import os
 import signal
-import sys
 import time
 from contextlib import suppress
 from functools import partial
 
 from jobrunner.domain.errors import in_words
+from jobrunner.domain.exits import GiveUp
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.linux import kernel, proc
@@ -44,6 +44,7 @@ class Server:
         present: Present,
         max_processes: int | None,
         room: Room,
+        give_up: GiveUp,
     ) -> None:
         self._worker = worker
         self._handler = handler
@@ -51,6 +52,7 @@ class Server:
         self._present = present
         self._max_processes = max_processes
         self._room = room
+        self._give_up = give_up
         self._output = Output()
         self._log: Log | None = None
         self._groups: list[cgroup.Group] = []
@@ -60,6 +62,7 @@ class Server:
 
     def run_until_closed(self) -> None:
         """Serve, then end everything below and this process."""
+        code = 0
         try:
             kernel.set_name(GUARD_NAME)
             kernel.adopt_orphans()
@@ -73,19 +76,19 @@ class Server:
                 self._worker.send_result(self._run(call))
         except (EOFError, OSError, Garbage, _WorkerGone):  # there is no worker any more, or it is out of its mind
             pass
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:
+            code = self._give_up(error)
         finally:
-            self._close()
+            self._close(code)
 
-    def _close(self) -> None:
+    def _close(self, code: int) -> None:
         self._is_closing = True
         try:
             self._end_below(spare=None)
             for group in self._groups:
                 group.leave()
         finally:
-            os._exit(0)
+            os._exit(code)
 
     def _run(self, call: Call) -> HandlerResult:
         try:

@@ -4,8 +4,9 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import StoreError, in_words
-from jobrunner.domain.events import Emit, PackagesFound
+from jobrunner.domain.events import PackagesFound
 from jobrunner.domain.job import KnownJob, State
 from jobrunner.domain.status import Survey
 from jobrunner.files import probe

@@ -5,6 +5,7 @@ from functools import partial
 from jobrunner.domain.errors import ClaimLost, MachineError, PackageError
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
+from jobrunner.domain.package import shown
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.services.attempt import CurrentAttempt
@@ -57,6 +58,9 @@ class Pipeline:
             return self._settling.settle(attempt, result)
         except ClaimLost:
             return self._settling.let_go(attempt)
+        except Exception as error:  # of what is reported as a bug, this is what was being done
+            error.add_note(f"in attempt {job.attempt} of job {job.id}, {shown(job.name)}")
+            raise
 
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where no handler could be run now: no package should be claimed, and pay for that."""

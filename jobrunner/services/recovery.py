@@ -2,7 +2,8 @@
 
 from contextlib import suppress
 
-from jobrunner.domain.events import Emit, Event, JobCancelled, JobRecovered, Trouble
+from jobrunner.domain.envelope import Emit
+from jobrunner.domain.events import Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import CANCELLED, Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files import sweeping
@@ -88,7 +89,7 @@ class Recovery:
             self._emit(Trouble(f"{in_words(left, 'of a dead worker')}: its package waits for that"))
             return
         orphaned = not self._presence.is_alive(worker.supervisor)
-        recovered: list[Event] = []
+        recovered: list[tuple[Event, Job]] = []
         with self._store.write():
             now = self._store.now()
             if self._store.workers.end(worker.id, now.wall):  # else another recovery was faster
@@ -106,14 +107,15 @@ class Recovery:
                     decision = self._decide(job, outcome, error)
                     self._store.queue.requeue(job, outcome, decision, now)
                     if error == CANCELLED:
-                        recovered.append(JobCancelled(job.name, worker.pid))
+                        recovered.append((JobCancelled(job.name, worker.pid), job))
                     else:
-                        recovered.append(JobRecovered(job.name, error, job.condemned or decision.condemned))
+                        condemned = job.condemned or decision.condemned
+                        recovered.append((JobRecovered(job.name, error, condemned), job))
         self._presence.forget(token)
         if orphaned:
             self._presence.forget(worker.supervisor)
-        for event in recovered:
-            self._emit(event)
+        for event, job in recovered:
+            self._emit(event, job.id, job.attempt)
 
     def _decide(self, job: Job, outcome: Outcome, error: str) -> Decision:
         decision = decide(job, outcome, error, self._policy, jitter=0)

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import MachineError, NotTaken, PackageError, StillChanging, in_words
-from jobrunner.domain.events import ClaimGone, Emit, JobDone, JobFailed, JobPutOff
+from jobrunner.domain.events import ClaimGone, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import shown
@@ -88,7 +89,7 @@ class Settling:
 
     def let_go(self, attempt: CurrentAttempt) -> Job | None:
         """Leave a job alone that is somebody else's by now, and return the next one. Raises Stopped."""
-        self._emit(ClaimGone(attempt.job.name))
+        self._emit(ClaimGone(attempt.job.name), attempt.job.id, attempt.job.attempt)
         return self.finish()
 
     def before_long(self) -> None:
@@ -106,17 +107,17 @@ class Settling:
         for ending in endings:
             job, workspace = ending.attempt.job, ending.attempt.workspace
             if ending in lost:
-                self._emit(ClaimGone(job.name))
+                self._emit(ClaimGone(job.name), job.id, job.attempt)
                 continue
             match ending:
                 case Done(_, seconds):
                     sweeping.remove(workspace)
-                    self._emit(JobDone(job.name, seconds))
+                    self._emit(JobDone(job.name, seconds), job.id, job.attempt)
                 case Failed(_, _, error):
                     sweeping.remove(workspace)
-                    self._emit(JobFailed(job.name, error))
+                    self._emit(JobFailed(job.name, error), job.id, job.attempt)
                 case PutOff(_, _, decision, None):
-                    self._emit(JobPutOff(job.name, decision.reason or "", decision.delay or 0))
+                    self._emit(JobPutOff(job.name, decision.reason or "", decision.delay or 0), job.id, job.attempt)
                 case PutOff(_, _, _, trouble):
                     self._machine.wait_until_well(trouble)
         return following

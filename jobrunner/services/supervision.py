@@ -4,19 +4,20 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
-from jobrunner.domain.errors import DatabaseGone, JobrunnerError, MachineError, StoreError, in_words
-from jobrunner.domain.events import Emit, GivenUp, Stopping, WorkerDied
+from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_words
+from jobrunner.domain.events import GivenUp, Stopping, WorkerDied
+from jobrunner.domain.exits import BUG, ExitOf
 from jobrunner.linux import kernel
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
+from jobrunner.process.event_pipe import EventPipe
 from jobrunner.process.presence import Presence
-from jobrunner.services.machine import Tell
 from jobrunner.services.recovery import Recovery
+from jobrunner.services.slot import Main, Slot, death_in_words
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
 
@@ -24,49 +25,36 @@ from jobrunner.store.store import Store
 _TICK = 0.4
 #: The same while a worker of ours is known to have died and its guard has not ended yet.
 _SHORT_TICK = 0.02
-#: A worker that lives shorter than this, in seconds, died early. Starts in one slot are at least as far apart, and
-#: while its workers go on dying early, twice as far each time, up to the longest.
-_RESTART_FLOOR = 0.5
-_LONGEST_RESTART = 30.0
+#: Seconds for which more events are left to gather, once one has been read: to read several costs less.
+_TRICKLE = 0.05
 #: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
 _GUARDS_END = 10.0
 
 #: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
 _MOST_ASIDE = 16
 
-#: What a child process runs; it gets the supervisor's token, and what hears its troubles.
-Main = Callable[[str, Tell], None]
-
-
-@dataclass(slots=True)
-class _Slot:
-    """A place for one child process, and for its successors."""
-
-    main: Main
-    is_worker: bool
-    pid: int | None = None
-    started_at: float = 0.0
-    restart_at: float = 0.0
-    early_deaths: int = 0
-    ended: bool = False
-
 
 class Supervisor:
     """Keeps children alive. It forks them, so it holds no connection to the database while it does."""
 
-    def __init__(self, store: Store, presence: Presence, recovery: Recovery, emit: Emit, *, grace: float) -> None:
+    def __init__(
+        self, store: Store, presence: Presence, recovery: Recovery, emit: Emit, exit_of: ExitOf, *, grace: float
+    ) -> None:
         """`grace`: seconds that running jobs get when a signal asks to stop."""
         self._store = store
         self._presence = presence
         self._recovery = recovery
         self._emit = emit
+        self._exit_of = exit_of
         self._grace = grace
         self._present = presence.appear()
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._aside: set[int] = set()
         self._dead: dict[int, float] = {}
         self._troubles = Troubles(emit)
+        self._events = EventPipe()
         self._signals = BlockedSignals(signals.stop_signals() | {signal.SIGCHLD})
+        self._recover_at = 0.0
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -81,12 +69,13 @@ class Supervisor:
 
         With `drain`, return None when the workers have ended by themselves. Raises StoreError: the database is gone.
         """
-        self._slots = [_Slot(worker, is_worker=True) for _ in range(count)]
+        self._slots = [Slot(worker, Role.WORKER) for _ in range(count)]
         if beside:
-            self._slots.append(_Slot(beside, is_worker=False))
+            self._slots.append(Slot(beside, Role.SCANNER))
         self._recover()
         with suppress(StoreError, OSError):  # what cannot be swept now, the next start sweeps
             self._recovery.sweep()
+        heard = False
         while True:
             for slot in self._slots:
                 if self._is_due(slot):
@@ -94,31 +83,43 @@ class Supervisor:
             if all(slot.ended for slot in self._slots if slot.is_worker):
                 self._stop(None)
                 return None
-            caught = self._signals.wait(self._pause(), beside=(self._troubles.fileno(),))
+            caught = self._wait(listens=not heard)
             if caught and caught != signal.SIGCHLD:
                 self._stop(caught)
                 return caught
             self._reap(drain=drain)
-            self._hear()
-            self._recover()
+            heard = self._hear()
+            if caught or time.monotonic() >= self._recover_at:
+                self._recover()
 
     def leave(self) -> None:
         """End the supervisor's own presence."""
         self._present.leave()
 
-    def _is_due(self, slot: _Slot) -> bool:
-        is_free = slot.pid is None and not slot.ended and time.monotonic() >= slot.restart_at
-        return is_free and not (slot.is_worker and len(self._aside) >= _MOST_ASIDE)
+    def _is_due(self, slot: Slot) -> bool:
+        may_start = slot.is_free and time.monotonic() >= slot.restart_at
+        return may_start and not (slot.is_worker and len(self._aside) >= _MOST_ASIDE)
 
-    def _hear(self) -> None:
-        """Hear what troubles the children, and free the places of those that wait for what their handlers have left."""
+    def _hear(self) -> bool:
+        """Hear what the children have to say, and free the places of those that wait for what their handlers left.
+
+        Return whether there were events of theirs.
+        """
+        heard = self._hear_events()
         held_up = self._troubles.hear()
         for slot in self._slots:
             if slot.pid in held_up:
                 self._aside.add(slot.pid)
                 slot.pid, slot.restart_at = None, 0.0
+        return heard
 
-    def _start(self, slot: _Slot) -> None:
+    def _hear_events(self) -> bool:
+        envelopes = self._events.receive()
+        for envelope in envelopes:
+            self._emit.pass_on(envelope)
+        return bool(envelopes)
+
+    def _start(self, slot: Slot) -> None:
         self._store.close()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -126,21 +127,18 @@ class Supervisor:
         slot.started_at = time.monotonic()
         slot.pid = os.fork()
         if slot.pid == 0:
-            self._run_child(slot.main, parent)
+            self._run_child(slot, parent)
 
-    def _run_child(self, main: Main, parent: int) -> None:
-        code = 1
+    def _run_child(self, slot: Slot, parent: int) -> None:
+        code, emit = BUG, Emit(slot.role, self._events.send)
         try:
             kernel.die_with_parent(parent)
             self._present.release()
-            main(self.token, self._troubles.tell)
+            slot.main(self.token, self._troubles.tell, emit)
             code = 0
-        except JobrunnerError as error:
-            self._emit(GivenUp(os.getpid(), str(error)))
-        except OSError as error:
-            self._emit(GivenUp(os.getpid(), in_words(error)))
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:
+            code, words = self._exit_of(error, slot.role)
+            emit(GivenUp(os.getpid(), words))
         finally:
             sys.stderr.flush()
             os._exit(code)
@@ -163,18 +161,10 @@ class Supervisor:
                 slot.ended = True
                 continue
             if code == -signals.CANCEL_SIGNAL:  # recovery says so, of the job
-                slot.early_deaths, slot.restart_at = 0, 0.0
+                slot.note_place()
                 continue
-            now = time.monotonic()
-            slot.early_deaths = slot.early_deaths + 1 if now - slot.started_at < _RESTART_FLOOR else 0
-            delay = min(_RESTART_FLOOR * 2 ** (slot.early_deaths - 1), _LONGEST_RESTART) if slot.early_deaths else 0.0
-            slot.restart_at = slot.started_at + delay
-            reason = (
-                f"ended with exit status {code}"
-                if code >= 0
-                else f"was killed by signal {-code} ({signal.strsignal(-code)})"
-            )
-            self._emit(WorkerDied(pid, reason, slot.early_deaths, max(slot.restart_at - now, 0)))
+            delay = slot.note_death()
+            self._emit(WorkerDied(pid, death_in_words(code), slot.early_deaths, delay))
 
     def _recover(self) -> None:
         trouble = None
@@ -193,12 +183,15 @@ class Supervisor:
         except OSError as error:
             trouble = in_words(error)
         self._troubles.note(os.getpid(), trouble)
+        self._recover_at = time.monotonic() + (_SHORT_TICK if self._dead else _TICK)
 
-    def _pause(self) -> float:
-        if self._dead:
-            return _SHORT_TICK
-        restarts = [slot.restart_at - time.monotonic() for slot in self._slots if slot.pid is None and not slot.ended]
-        return min([_TICK, *restarts])
+    def _wait(self, *, listens: bool) -> signal.Signals | None:
+        """Wait for a signal, a word of a child, or until something is due; events are such words if we listen."""
+        due = [self._recover_at, *(slot.restart_at for slot in self._slots if slot.is_free)]
+        seconds = min(due) - time.monotonic()
+        if listens:
+            return self._signals.wait(seconds, beside=(self._troubles.fileno(), self._events.fileno()))
+        return self._signals.wait(min(seconds, _TRICKLE), beside=(self._troubles.fileno(),))
 
     def _stop(self, caught: signal.Signals | None) -> None:
         """Let the children end; kill them when the grace is over or a second signal comes."""
@@ -210,12 +203,15 @@ class Supervisor:
         _send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while running:
-            caught = self._signals.wait(deadline - time.monotonic())
+            caught = self._signals.wait(deadline - time.monotonic(), beside=(self._events.fileno(),))
             while ended := _wait_for_child():
                 running.discard(ended[0])
-            if caught != signal.SIGCHLD and running:
+            self._hear_events()
+            is_enough = caught not in {None, signal.SIGCHLD} or time.monotonic() >= deadline
+            if is_enough and running:
                 _send(running, signal.SIGKILL)
                 deadline = time.monotonic() + 1
+        self._hear_events()
         self._troubles.hear()
         self._troubles.end()
         workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead.keys()

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from jobrunner.domain.events import Emit, HeldUp, Mended, Trouble
+from jobrunner.domain.envelope import Emit
+from jobrunner.domain.events import HeldUp, Mended, Trouble
 
 #: Characters of a trouble, so that a line stays below the bytes that a pipe takes whole or not at all (PIPE_BUF).
 _LONGEST = 600

@@ -1,7 +1,7 @@
 """Builds the services of `check`: they compare, repair and rebuild."""
 
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.events import Emit
 from jobrunner.domain.findings import Finding, Kind
 from jobrunner.domain.settings import Settings
 from jobrunner.services.checking import Checking

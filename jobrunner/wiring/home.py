@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain import settings_file
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
-from jobrunner.domain.events import Emit, Trouble, Upgraded
+from jobrunner.domain.events import Trouble, Upgraded
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places, probe

@@ -4,7 +4,9 @@ import os
 import signal
 from contextlib import ExitStack, suppress
 
-from jobrunner.domain.events import Emit
+from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.events import GivenUp
+from jobrunner.domain.exits import ExitOf, GiveUp
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import cgroup, choosing
@@ -14,7 +16,8 @@ from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
 from jobrunner.services.machine import Machine, Stopped, Tell
-from jobrunner.services.supervision import Main, Supervisor
+from jobrunner.services.slot import Main
+from jobrunner.services.supervision import Supervisor
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.working import worker
@@ -29,11 +32,11 @@ def require_handler(home: Home) -> None:
     cgroup.check(process.max_processes)
 
 
-def supervisor(home: Home) -> Supervisor:
+def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     require_handler(home)
     grace = home.settings.work.shutdown_grace
-    supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, grace=grace)
+    supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, exit_of, grace=grace)
     try:
         hold_to_one_work_folder(home)  # now that others see us
     except BaseException:
@@ -42,10 +45,10 @@ def supervisor(home: Home) -> Supervisor:
     return supervising
 
 
-def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
-    """Return the main function of a worker process; it takes its supervisor's token, and whom to tell troubles."""
+def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
+    """Return the main function of a worker; it takes its supervisor's token, and what hears its troubles and events."""
 
-    def main(supervisor: str, tell: Tell) -> None:
+    def main(supervisor: str, tell: Tell, emit: Emit) -> None:
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
         folders, store = home.folders, home.store
         stop = StopRequest({signal.SIGTERM})
@@ -64,6 +67,7 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
                     configured,
                     timeout=process.timeout,
                     present=present,
+                    give_up=_giving_up(exit_of, emit.in_role(Role.GUARD)),
                     max_processes=process.max_processes,
                     room=Room(process.max_log, settings.extract.keep_free),
                 )
@@ -77,10 +81,21 @@ def worker_main(settings: Settings, emit: Emit, *, drain: bool) -> Main:
     return main
 
 
-def scanner_main(settings: Settings, emit: Emit) -> Main:
+def _giving_up(exit_of: ExitOf, emit: Emit) -> GiveUp:
+    """Return what a guard says before it ends for an error."""
+
+    def give_up(error: BaseException) -> int:
+        status, words = exit_of(error, Role.GUARD)
+        emit(GivenUp(os.getpid(), words))
+        return status
+
+    return give_up
+
+
+def scanner_main(settings: Settings) -> Main:
     """Return the main function of the process that scans beside the workers."""
 
-    def main(_supervisor: str, tell: Tell) -> None:
+    def main(_supervisor: str, tell: Tell, emit: Emit) -> None:
         home_of(settings, store_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
 
     return main

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.events import Emit, RightsSet
+from jobrunner.domain.events import RightsSet
 from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE, PRIVATE_FOLDER_MODE, Rights
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.cli.main import COMMANDS
-from tests.messages import complaint, tree
+from tests.messages import complaint, met_a_bug, tree
 from tests.support import JOBRUNNER, TestHome, clean_environment
 
 #: What a command needs so that only the home can be wrong.
@@ -253,7 +253,7 @@ def test_a_name_that_the_terminal_cannot_write_is_escaped(home: TestHome) -> Non
     home.package("late 🚀")
     for words in (["status"], ["status", "--json"], ["show", "🚀"]):
         result = home.jobrunner(*words, environment={"PYTHONIOENCODING": "gbk"})
-        assert "Traceback" not in result.stderr, result.stderr
+        assert not met_a_bug(result.stderr), result.stderr
         assert result.returncode == 0
         assert r"\U0001f680" in result.stdout or r"\ud83d\ude80" in result.stdout
 
@@ -268,5 +268,5 @@ def test_without_a_standard_output_there_is_no_traceback(home: TestHome, words: 
         env=clean_environment(),
         check=False,
     )
-    assert "Traceback" not in result.stderr
+    assert not met_a_bug(result.stderr)
     assert len(result.stderr.splitlines()) <= 1

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.messages import complaint, tree
+from tests.messages import complaint, met_a_bug, tree
 from tests.support import TestHome
+from tests.test_bugs import run as meeting
 from tests.users import ROOT, User, UsersHome
 
 OWNER, OTHER = User(23101), User(23102)
@@ -37,7 +38,7 @@ COMMANDS += [["cancel", "p"], ["check", "--json"], ["status", "--json"], ["show"
 def test_nothing_is_made_as_root_by_any_command(home: UsersHome) -> None:
     for command in [*COMMANDS, ["init", str(home.path)], ["init", str(home.path / "new" / "one")]]:
         result = home.jobrunner(*command)
-        assert "Traceback" not in result.stderr, result.stderr
+        assert not met_a_bug(result.stderr), result.stderr
         assert result.returncode in {0, 1}, result.stderr
     assert owners(home.path) == {OWNER.uid}
     assert home.asked("status", "--json")["counts"]["failed"] == 1
@@ -86,3 +87,20 @@ def test_root_in_its_own_home_goes_on_as_root(home: UsersHome) -> None:
     roots.package("p")
     assert roots.jobrunner("run", "--drain").returncode == 0
     assert owners(roots.path) == {os.geteuid()} == {0}
+
+
+def test_a_bug_that_root_meets_is_reported_as_the_homes_user(home: TestHome) -> None:
+    result = meeting(home.path, "bug('jobrunner.services.report:Report.status')", "status")
+    said = complaint(result, 70)
+    (report,) = home.path.glob("jobrunner-bug-*")
+    assert str(report) in said
+    assert (report.stat().st_uid, report.stat().st_mode & 0o777) == (OWNER.uid, 0o600)
+    assert owners(home.path) == {OWNER.uid}
+
+
+def test_a_bug_that_root_meets_before_it_is_the_homes_user_is_not_reported_there(home: TestHome) -> None:
+    before = tree(home.path)
+    result = meeting(home.path, "bug('jobrunner.wiring.safety:enter')", "status")
+    assert result.returncode == 70
+    assert "Traceback" in result.stderr
+    assert tree(home.path) == before

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.exits import BUG
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
@@ -37,7 +38,7 @@ def make_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeGuard]:
     made: list[Guard] = []
 
     def make(handler: Handler, timeout: float = 60.0) -> Guard:
-        made.append(Guard(handler, timeout=timeout, present=presence.appear()))
+        made.append(Guard(handler, timeout=timeout, present=presence.appear(), give_up=lambda error: BUG))
         return made[-1]
 
     yield make
@@ -219,7 +220,7 @@ if sys.argv[2] == "callable":
     handler = CallableHandler("handler:process", home, dict(os.environ))
 else:
     handler = CommandHandler((sys.executable, "handler.py"), home, dict(os.environ))
-guard = Guard(handler, timeout=600, present=Presence(home / "workers").appear())
+guard = Guard(handler, timeout=600, present=Presence(home / "workers").appear(), give_up=lambda error: 70)
 print("ready", flush=True)
 if sys.argv[3] == "busy":
     guard.run(Call(Package("p", home, home / "p.zip", 1, home), str(home / "log")), lambda left: None)

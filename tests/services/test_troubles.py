@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from jobrunner.domain.envelope import Emit, Role
 from jobrunner.domain.events import Event, Mended, Trouble
 from jobrunner.linux.waiting import ready
 from jobrunner.services.troubles import CALM, Troubles
@@ -12,7 +13,8 @@ class Supervisor:
     def __init__(self) -> None:
         self.said: list[Event] = []
         self.now = 0.0
-        self.troubles = Troubles(self.said.append, ticks=lambda: self.now)
+        emit = Emit(Role.SUPERVISOR, lambda envelope: self.said.append(envelope.event))
+        self.troubles = Troubles(emit, ticks=lambda: self.now)
 
     def hears(self, *, after: float = 0) -> list[Event]:
         self.troubles.hear()

@@ -7,11 +7,13 @@ from typing import TextIO
 
 import pytest
 
+from jobrunner.domain.envelope import Emit, Envelope, Role
 from jobrunner.domain.events import ClaimGone, Event, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.retry import put_back
 from jobrunner.files import moves
 from jobrunner.services import settling
+from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
 from tests.support import TestHome
@@ -51,10 +53,11 @@ class Scene:
             self.home.open().intake.scan()
 
     def work(self) -> None:
-        main = worker_main(load_settings(self.home.path), self._hear, drain=True)
-        main("the supervisor", lambda trouble: None)
+        main = worker_main(load_settings(self.home.path), Exits(None, print).of, drain=True)
+        main("the supervisor", lambda trouble: None, Emit(Role.WORKER, self._hear))
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, envelope: Envelope) -> None:
+        event = envelope.event
         self.events.append(event)
         while isinstance(event, JobPutOff) and self.on_put_off:
             self.on_put_off.pop()()

@@ -1,14 +1,9 @@
-"""What happens, in words: one line an event, on stderr."""
+"""Words for people: of events, lengths of time and counts."""
 
-import time
-from collections.abc import Callable
-from contextlib import suppress
-
-from jobrunner.cli.output import say, styled
 from jobrunner.domain.events import (
     ClaimGone,
-    Emit,
     Event,
+    EventsLost,
     GivenUp,
     JobCancelled,
     JobDone,
@@ -27,23 +22,6 @@ from jobrunner.domain.events import (
 from jobrunner.domain.package import shown
 
 _EARLY_DEATHS = 3
-
-
-def printer() -> Emit:
-    """Return what prints events on stderr."""
-
-    def emit(event: Event) -> None:
-        label, tint, text = _in_words(event)
-        clock = styled(time.strftime("%H:%M:%S"), dim=True)
-        with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
-            say(clock, "  ", styled(f"{label:<9}", fg=tint, bold=True), "  ", text, stream=2)
-
-    return emit
-
-
-def tell(emit: Emit) -> Callable[[str | None], None]:
-    """Return what turns what is wrong, or None once nothing is any more, into events."""
-    return lambda trouble: emit(Trouble(trouble) if trouble else Mended())
 
 
 def duration(seconds: float) -> str:
@@ -67,7 +45,7 @@ def packages(count: int) -> str:
     return f"{count:,} package" + ("" if count == 1 else "s")
 
 
-def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case for each event)
+def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case for each event)
     """Return a label, its colour and the text."""
     match event:
         case WorkersStarted(workers, home):
@@ -109,3 +87,5 @@ def _in_words(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case f
             return "trouble", "red", error
         case Mended():
             return "mended", "green", "nothing is wrong with the machine any more: the work goes on"
+        case EventsLost(lost):
+            return "lost", "yellow", f"{lost:,} lines of a process are missing here: they were not read fast enough"

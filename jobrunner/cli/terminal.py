@@ -1,0 +1,28 @@
+"""The listener that people read: one line an event, on stderr."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from jobrunner.cli import words
+from jobrunner.cli.output import say, styled
+from jobrunner.domain.envelope import Emit, Envelope, Role
+from jobrunner.domain.events import Mended, Trouble
+
+
+def show(envelope: Envelope) -> None:
+    """Print an event."""
+    label, tint, text = words.of_event(envelope.event)
+    clock = styled(time.strftime("%H:%M:%S", time.localtime(envelope.emitted_at)), dim=True)
+    with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
+        say(clock, "  ", styled(f"{label:<9}", fg=tint, bold=True), "  ", text, stream=2)
+
+
+def emit_of_command() -> Emit:
+    """Return what a command tells events by."""
+    return Emit(Role.COMMAND, show)
+
+
+def tell(emit: Emit) -> Callable[[str | None], None]:
+    """Return what turns what is wrong, or None once nothing is any more, into events."""
+    return lambda trouble: emit(Trouble(trouble) if trouble else Mended())

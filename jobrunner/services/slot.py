@@ -1,0 +1,62 @@
+"""A place for one child process of the supervisor, and for its successors."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.exits import BUG
+from jobrunner.services.machine import Tell
+
+#: A child that lives shorter than this, in seconds, died early. Starts in one slot are at least as far apart, and
+#: while its children go on dying early, twice as far each time, up to the longest.
+_RESTART_FLOOR = 0.5
+_LONGEST_RESTART = 30.0
+
+#: What a child process runs; it gets the supervisor's token, and what hears its troubles and its events.
+Main = Callable[[str, Tell, Emit], None]
+
+
+@dataclass(slots=True)
+class Slot:
+    """`pid` is that of the process which lives here; once it has `ended`, there is none again. Times are monotonic."""
+
+    main: Main
+    role: Role
+    pid: int | None = None
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    early_deaths: int = 0
+    ended: bool = False
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it is one of the workers'."""
+        return self.role is Role.WORKER
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a process is missing here, though it may have to wait."""
+        return self.pid is None and not self.ended
+
+    def note_death(self) -> float:
+        """Note that the process died unasked, and return in how many seconds another one may start."""
+        now = time.monotonic()
+        self.early_deaths = self.early_deaths + 1 if now - self.started_at < _RESTART_FLOOR else 0
+        delay = min(_RESTART_FLOOR * 2 ** (self.early_deaths - 1), _LONGEST_RESTART) if self.early_deaths else 0.0
+        self.restart_at = self.started_at + delay
+        return max(self.restart_at - now, 0)
+
+    def note_place(self) -> None:
+        """Note that another process may start at once."""
+        self.early_deaths, self.restart_at = 0, 0.0
+
+
+def death_in_words(code: int) -> str:
+    """Return how a process ended, given its exit status, negative for a signal."""
+    if code == BUG:
+        return "ended for a bug in jobrunner, of which there is a report"
+    if code >= 0:
+        return f"ended with exit status {code}"
+    return f"was killed by signal {-code} ({signal.strsignal(-code)})"
