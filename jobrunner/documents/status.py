@@ -29,6 +29,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "failed": [
             {
                 "name": job.name,
+                "verdict": job.verdict and job.verdict.value,
                 "error": job.error,
                 "failed_at": utc(job.finished_at),
                 "folder": job.failed_name,

@@ -12,6 +12,7 @@ def story_document(story: Story) -> dict[str, Any]:
     return {
         "name": job.name,
         "state": job.state.value,
+        "verdict": job.verdict and job.verdict.value,
         "error": job.error,
         "created_at": utc(job.created_at),
         "finished_at": utc(job.finished_at),

@@ -3,9 +3,6 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-#: The error of a job that was cancelled.
-CANCELLED = "cancelled"
-
 
 class State(StrEnum):
     """Where a job stands. `queued` with a time before which it is not tried is shown as `waiting`."""
@@ -26,15 +23,17 @@ class Outcome(StrEnum):
     FAULT = "fault"  #: the machine was at fault
     CRASHED = "crashed"  #: the worker died while others lived
     INTERRUPTED = "interrupted"  #: jobrunner was stopped or everything was killed
+    CANCELLED = "cancelled"  #: somebody stopped the job for good
 
 
 class Job(NamedTuple):
     """A job as it was read; a worker that claimed it holds it as `(id, attempt, worker_id)`.
 
     `attempt` is the number of the newest attempt. `failures`, `crashes`, `interruptions` are the three budgets and
-    `delays` the times that the job was put off in a row through no fault of its own. `condemned`: its failure is
-    decided and only the move to the failed folder remains. `failed_name` and `error_name` say where in the failed
-    folder the package lies (or is about to), and which file in it is ours. Times are seconds since 1970 (UTC).
+    `delays` the times that the job was put off in a row through no fault of its own. `verdict` is what it fails as
+    (failed, rejected, crashed or cancelled), as soon as that is decided. `failed_name` and `error_name` say where in
+    the failed folder the package lies (or is about to), and which file in it is ours. Times are seconds since 1970
+    (UTC).
     """
 
     id: int
@@ -46,13 +45,18 @@ class Job(NamedTuple):
     delays: int
     crashes: int
     interruptions: int
-    condemned: bool
+    verdict: Outcome | None
     not_before_at: float | None
     error: str | None
     failed_name: str | None
     error_name: str | None
     created_at: float
     finished_at: float | None
+
+    @property
+    def condemned(self) -> bool:
+        """Whether its failure is decided, and only the move to the failed folder remains."""
+        return self.verdict is not None and self.state is not State.FAILED
 
     @property
     def is_put_away(self) -> bool:
@@ -112,4 +116,5 @@ class Adopted(NamedTuple):
     error: str | None = None
     failed_name: str | None = None
     error_name: str | None = None
+    verdict: Outcome | None = None
     id: int | None = None

@@ -27,15 +27,15 @@ class RetryPolicy(NamedTuple):
 class Decision(NamedTuple):
     """The job's budgets from now on, and what becomes of it.
 
-    `condemned` fails it. Otherwise it is queued again: at once or after `delay` seconds, at its old place in the
-    queue or, with `to_back`, behind all others.
+    With a `verdict` it fails, as that. Otherwise it is queued again: at once or after `delay` seconds, at its old place
+    in the queue or, with `to_back`, behind all others.
     """
 
     failures: int
     delays: int
     crashes: int
     interruptions: int
-    condemned: bool = False
+    verdict: Outcome | None = None
     delay: float | None = None
     to_back: bool = False
     reason: str | None = None
@@ -49,12 +49,12 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
     """
     now = Decision(job.failures, job.delays, job.crashes, interruptions=0, reason=error)
     match outcome:
-        case Outcome.REJECTED:
-            return now._replace(condemned=True)
+        case Outcome.REJECTED | Outcome.CANCELLED:
+            return now._replace(verdict=outcome)
         case Outcome.FAILED:
             failures = job.failures + 1
             if failures >= policy.max_attempts:
-                return now._replace(failures=failures, delays=0, condemned=True)
+                return now._replace(failures=failures, delays=0, verdict=outcome)
             return now._replace(failures=failures, delays=0, delay=_backoff(failures, policy, jitter))
         case Outcome.LATER | Outcome.FAULT:
             delays = job.delays + 1
@@ -63,7 +63,7 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
             crashes = job.crashes + 1
             if crashes >= MAX_CRASHES:
                 reason = f"its worker died {crashes} times while it ran: see what the last attempt printed"
-                return now._replace(crashes=crashes, condemned=True, reason=reason)
+                return now._replace(crashes=crashes, verdict=outcome, reason=reason)
             return now._replace(crashes=crashes)
         case Outcome.INTERRUPTED:
             interruptions = job.interruptions + 1
@@ -82,7 +82,7 @@ def changes_in_a_row(attempts: Sequence[Attempt]) -> int:
 
 def as_it_stands(job: Job) -> Decision:
     """Return the decision that was taken of a condemned job."""
-    return Decision(job.failures, job.delays, job.crashes, job.interruptions, condemned=True, reason=job.error)
+    return Decision(job.failures, job.delays, job.crashes, job.interruptions, verdict=job.verdict, reason=job.error)
 
 
 def put_back(job: Job, reason: str) -> Decision:

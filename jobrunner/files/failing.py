@@ -24,7 +24,7 @@ class Failing:
         self._taking = taking
 
     def put_in_failed(self, job: Job, reason: str, confirm: Confirm, announce: Announce) -> tuple[str, str]:
-        """Move the package of a claimed job to the failed folder, durably, and return its name and our file's there.
+        """Move the package of a condemned job to the failed folder, durably, and return its name and our file's there.
 
         Raises NotTaken where it cannot be taken there, PackageError where it is nowhere, MachineError, OSError, and
         what `confirm` (see `Taking.take`) and `announce` raise.
@@ -32,7 +32,7 @@ class Failing:
         workspace = Workspace.at(self._folders.work, job.id, job.attempt)
         left_out: Sequence[str] = ()
         try:
-            left_out = self._taking.take(job._replace(condemned=True), workspace, confirm).left_out
+            left_out = self._taking.take(job, workspace, confirm).left_out
         except NotTaken:
             if job.failed_name is None:
                 raise

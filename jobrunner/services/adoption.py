@@ -2,7 +2,7 @@
 
 import os
 
-from jobrunner.domain.job import Adopted, State
+from jobrunner.domain.job import Adopted, Outcome, State
 from jobrunner.files import inventory
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import WorkFolder
@@ -28,7 +28,7 @@ def from_failed(folders: Folders, name: str, entry: str) -> Adopted:
             error = file.read(_MOST_WORDS).strip()
     attempt = max(inventory.last_log(folders, name), 1)
     place = entry, error_name or "error.txt"
-    return Adopted(name, State.FAILED, attempt, changed, changed, error or _NO_WORDS, *place)
+    return Adopted(name, State.FAILED, attempt, changed, changed, error or _NO_WORDS, *place, Outcome.FAILED)
 
 
 def from_work(folder: WorkFolder, name: str) -> Adopted:

@@ -3,7 +3,7 @@
 import time
 
 from jobrunner.domain.errors import ClaimLost, JobrunnerError
-from jobrunner.domain.job import CANCELLED, Job, State
+from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage
@@ -71,7 +71,7 @@ class Cancelling:
             job = self._store.jobs.get(job.id) or job
         if job.state is State.DONE:
             raise JobrunnerError(f"{shown(job.name)} is done: its handler had succeeded already")
-        if job.error != CANCELLED:
+        if job.verdict is not Outcome.CANCELLED:
             raise JobrunnerError(f"{shown(job.name)} has failed by itself: {job.error}")
         return job
 

@@ -47,8 +47,8 @@ class Pipeline:
         try:
             if job.condemned or not self._executor.is_instant:
                 self._settling.before_long()
-            if job.condemned and self._folders.workspace(job).stage() < Stage.HANDLED:  # else that came too late
-                return self._settling.fail(attempt)
+            if job.verdict and self._folders.workspace(job).stage() < Stage.HANDLED:  # else that came too late
+                return self._settling.fail(attempt, job.verdict)
             result = HandlerResult(Outcome.DONE)  # unless it has not been handled yet
             try:
                 if self._preparing.prepare(attempt, self._settling.before_long):

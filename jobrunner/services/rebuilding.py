@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from jobrunner.domain.errors import DamagedDatabase, JobrunnerError
 from jobrunner.domain.findings import Rebuilt
-from jobrunner.domain.job import Adopted, Job, State
+from jobrunner.domain.job import Adopted, State
 from jobrunner.files import inventory, moves, owner
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory
@@ -29,10 +29,10 @@ _BESIDE = ("", "-wal", SHARED_MEMORY)
 
 
 class _Old(NamedTuple):
-    """What the old database still tells: whether it is sound, and jobs by name."""
+    """What the old database still tells: whether it is sound, and which jobs had ended."""
 
     is_sound: bool
-    jobs: dict[str, Job]
+    ended: Sequence[Adopted]
 
 
 class Rebuilding:
@@ -62,7 +62,7 @@ class Rebuilding:
                 )
             self._end_remains(present.token)
             self._remove_aside()
-            counts = self._build(old.jobs)
+            counts = self._build(old.ended)
             kept_as = self._put_in_place()
         finally:
             present.leave()
@@ -77,21 +77,21 @@ class Rebuilding:
 
     def _look_at_the_old(self) -> _Old:
         if not self._path.exists():
-            return _Old(is_sound=False, jobs={})
+            return _Old(is_sound=False, ended=())
         database = self._store.database
         try:
             database.open()
             if is_blank(database):
-                return _Old(is_sound=False, jobs={})
+                return _Old(is_sound=False, ended=())
             if not fault(database) and owner.knows(self._folders, identity(database), database.waiting):
-                return _Old(is_sound=True, jobs={})
-            return _Old(is_sound=False, jobs={job.name: job for job in self._store.readable_jobs()})
+                return _Old(is_sound=True, ended=())
+            return _Old(is_sound=False, ended=list(self._store.ended_jobs()))
         except DamagedDatabase:
-            return _Old(is_sound=False, jobs={})
+            return _Old(is_sound=False, ended=())
         finally:
             database.close()
 
-    def _build(self, old: dict[str, Job]) -> dict[str, int]:
+    def _build(self, old: Sequence[Adopted]) -> dict[str, int]:
         """Fill a new database, and give it the work folder: cut short after that, there is still none in its place."""
         lying = Inventory(self._folders)
         made = self._store.at(self._aside)
@@ -108,7 +108,7 @@ class Rebuilding:
             made.close()
         return counts
 
-    def _found(self, lying: Inventory, old: dict[str, Job]) -> Iterator[Adopted]:
+    def _found(self, lying: Inventory, old: Sequence[Adopted]) -> Iterator[Adopted]:
         """Yield a job for each package; of those with one name the first counts.
 
         A package in work goes before what was said of its name. `done` is never taken back, so the old database goes
@@ -119,13 +119,13 @@ class Rebuilding:
                 name = inventory.name_in_work(self._folders, folder)
                 if name is not None:
                     yield adoption.from_work(folder, name)
-        yield from (_salvaged(job) for job in old.values() if job.state is State.DONE)
+        yield from (job for job in old if job.state is State.DONE)
         for name in sorted(lying.archive):
             if inventory.is_archived(self._folders, name):
                 yield adoption.from_archive(self._folders, name)
         for name, entry in sorted(inventory.newest_in_failed(self._folders, lying.failed).items()):
             yield adoption.from_failed(self._folders, name, entry)
-        yield from (_salvaged(job) for job in old.values() if job.state is State.FAILED)
+        yield from (job for job in old if job.state is State.FAILED)
 
     def _put_in_place(self) -> str | None:
         """Rename the old database away and the new one into its place, each durably before the next."""
@@ -147,8 +147,3 @@ class Rebuilding:
         for suffix in (*_BESIDE, *(f"-{gate}" for gate in GATES)):
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._aside}{suffix}")
-
-
-def _salvaged(job: Job) -> Adopted:
-    """Return a job of the old database that has ended, without a place in failed/: there it would have been found."""
-    return Adopted(job.name, job.state, job.attempt, job.created_at, job.finished_at, job.error)

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, JobCancelled, JobRecovered, Trouble
-from jobrunner.domain.job import CANCELLED, Job, Outcome, State
+from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files import sweeping
 from jobrunner.files.folders import Folders
@@ -94,10 +94,10 @@ class Recovery:
             now = self._store.now()
             if self._store.workers.end(worker.id, now.wall):  # else another recovery was faster
                 held = self._store.jobs.held_by(worker.id)
-                cancelled = [job for job in held if job.condemned and job.error == CANCELLED]
+                cancelled = [job for job in held if job.verdict is Outcome.CANCELLED]
                 for job in held:
                     if job in cancelled:
-                        outcome, error = Outcome.INTERRUPTED, CANCELLED
+                        outcome, error = Outcome.CANCELLED, "cancelled"
                     elif cancelled:
                         outcome, error = Outcome.INTERRUPTED, f"worker {worker.pid} was ended to cancel another package"
                     elif stopped or orphaned:
@@ -106,10 +106,10 @@ class Recovery:
                         outcome, error = Outcome.CRASHED, f"worker {worker.pid} died while it ran"
                     decision = self._decide(job, outcome, error)
                     self._store.queue.requeue(job, outcome, decision, now)
-                    if error == CANCELLED:
+                    if outcome is Outcome.CANCELLED:
                         recovered.append((JobCancelled(job.name, worker.pid), job))
                     else:
-                        condemned = job.condemned or decision.condemned
+                        condemned = bool(job.verdict or decision.verdict)
                         recovered.append((JobRecovered(job.name, error, condemned), job))
         self._presence.forget(token)
         if orphaned:
@@ -121,4 +121,4 @@ class Recovery:
         decision = decide(job, outcome, error, self._policy, jitter=0)
         if self._folders.workspace(job).stage() < Stage.HANDLED:
             return decision
-        return decision._replace(condemned=False, crashes=job.crashes)  # what succeeded does not fail any more
+        return decision._replace(verdict=None, crashes=job.crashes)  # what succeeded does not fail any more

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jobrunner.domain.errors import JobrunnerError
-from jobrunner.domain.job import Job, State
+from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
 from jobrunner.files.folders import Folders
 from jobrunner.store.store import Store
@@ -26,9 +26,13 @@ class Retrying:
                     raise JobrunnerError(f"{shown(job.name)} is {state}, not failed: nothing was queued again")
 
     def retry_all(self) -> int:
-        """Queue all failed jobs again, the first that failed first, and return how many."""
+        """Queue all jobs again that failed by themselves, the first that failed first, and return how many.
+
+        What somebody cancelled is asked for by its name.
+        """
         with self._store.write():
-            return sum(self._retry(job) for job in reversed(self._store.jobs.failed()))
+            failed = reversed(self._store.jobs.failed())
+            return sum(self._retry(job) for job in failed if job.verdict is not Outcome.CANCELLED)
 
     def _retry(self, job: Job) -> bool:
         if self._folders.has_failed(job):

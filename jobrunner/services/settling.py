@@ -78,14 +78,14 @@ class Settling:
                 return self.finish([self._put_off(attempt, result.error)])
         jitter = random.random()
         decision = decide(attempt.job, result.outcome, result.error, self._policy, jitter=jitter)
-        if decision.condemned:
-            return self.finish([self._failed(attempt, result.outcome, decision)])
+        if decision.verdict:
+            return self.finish([self._failed(attempt, decision.verdict, decision)])
         sweeping.free_disk(attempt.workspace)
         return self.finish([PutOff(attempt, result.outcome, decision)])
 
-    def fail(self, attempt: CurrentAttempt) -> Job | None:
+    def fail(self, attempt: CurrentAttempt, verdict: Outcome) -> Job | None:
         """Settle a job whose failure was decided by an earlier attempt, and return the next one. Raises Stopped."""
-        return self.finish([self._failed(attempt, Outcome.FAILED, as_it_stands(attempt.job))])
+        return self.finish([self._failed(attempt, verdict, as_it_stands(attempt.job))])
 
     def let_go(self, attempt: CurrentAttempt) -> Job | None:
         """Leave a job alone that is somebody else's by now, and return the next one. Raises Stopped."""
@@ -171,8 +171,8 @@ class Settling:
                 endings.append(Done(attempt, now - attempt.began))
         return endings
 
-    def _failed(self, attempt: CurrentAttempt, outcome: Outcome, decision: Decision) -> Ending:
-        job, reason = attempt.job, decision.reason or ""
+    def _failed(self, attempt: CurrentAttempt, verdict: Outcome, decision: Decision) -> Ending:
+        job, reason = attempt.job._replace(verdict=verdict), decision.reason or ""
         place, left_in_inbox = None, None
         try:
             try:
@@ -185,7 +185,7 @@ class Settling:
             pass
         except (MachineError, OSError) as fault:
             return self._put_off(attempt, _in_words(fault))
-        return Failed(attempt, outcome, reason, place, left_in_inbox)
+        return Failed(attempt, verdict, reason, place, left_in_inbox)
 
     def _put_off(self, attempt: CurrentAttempt, fault: str) -> PutOff:
         """Put a job off for the machine's fault: with a growing wait where only this package meets it."""

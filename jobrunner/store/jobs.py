@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from itertools import islice
 
-from jobrunner.domain.job import Job, KnownJob
+from jobrunner.domain.job import Adopted, Job, KnownJob
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.status import RunningJob
 from jobrunner.store import rows
@@ -87,6 +87,11 @@ class Jobs:
     def any_ready(self, now: Moment) -> bool:
         """Say whether there is something to claim."""
         return bool(self._database.one(self._statements["ready"], rows.waits(now, self._max_wait))["ready"])
+
+    def ended(self, job_id: int) -> Adopted | None:
+        """Return what is known of a job that has ended, without a place in failed/."""
+        row = self._database.row(self._statements["ended"], {"id": job_id})
+        return rows.ended_job(row) if row else None
 
     def last_id(self) -> int:
         """Return the highest id that is not given out any more; 0 where none was."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import CANCELLED, Adopted, Details, Job, Outcome
+from jobrunner.domain.job import Adopted, Details, Job, Outcome
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.store import rows
@@ -46,13 +46,13 @@ class Queue:
 
     def claim_cancelled(self, job: Job, worker_id: int, now: Moment) -> Job | None:
         """Give a queued job to a worker that will put it in the failed folder; None where it is not queued any more."""
-        parameters = {"id": job.id, "worker_id": worker_id, "error": CANCELLED}
+        parameters = {"id": job.id, "worker_id": worker_id}
         row = self._database.row(self._statements["claim_cancelled"], parameters)
         return self._started(row, now) if row else None
 
     def cancel(self, job: Job) -> None:
         """Condemn a running job, whose worker is about to be ended. Raises ClaimLost."""
-        self._fenced("cancel", job, {"error": CANCELLED})
+        self._fenced("cancel", job, {})
 
     def confirm(self, job: Job) -> None:
         """Raise ClaimLost where a claimed job is somebody else's by now."""
@@ -79,11 +79,12 @@ class Queue:
         *,
         left_in_inbox: str | None = None,
     ) -> None:
-        """Mark a claimed job failed; `place`: its folder in the failed folder and our file in it. Raises ClaimLost.
+        """Mark a claimed job failed, as `outcome`. Raises ClaimLost.
 
-        `left_in_inbox`: what a package is recognised by that stayed in the inbox.
+        `place`: its folder in the failed folder and our file in it. `left_in_inbox`: what a package is recognised by
+        that stayed in the inbox.
         """
-        changes = {"now": now, "error": error, "left_in_inbox": left_in_inbox}
+        changes = {"now": now, "verdict": outcome.value, "error": error, "left_in_inbox": left_in_inbox}
         self._fenced("fail", job, changes | rows.place(*(place or (None, None))))
         self._attempts.end(job, outcome, error, details, now, is_final=True)
 
@@ -92,7 +93,7 @@ class Queue:
     ) -> None:
         """Queue a claimed job again, as decided. Raises ClaimLost."""
         wait = None if decision.delay is None else now.steady + decision.delay
-        changes = {"not_before_at": wait, "condemned": decision.condemned, "to_back": decision.to_back}
+        changes = {"not_before_at": wait, "to_back": decision.to_back}
         self._fenced("requeue", job, rows.budgets(decision) | changes)
         self._attempts.end(job, outcome, decision.reason, details, now.wall)
 
@@ -113,6 +114,7 @@ class Queue:
             "state": found.state.value,
             "attempt": found.attempt,
             "error": found.error,
+            "verdict": found.verdict and found.verdict.value,
             "created_at": found.created_at,
             "finished_at": found.finished_at,
         }

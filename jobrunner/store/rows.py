@@ -4,7 +4,7 @@ import os
 from operator import itemgetter
 from typing import Any
 
-from jobrunner.domain.job import Attempt, Job, KnownJob, Outcome, State
+from jobrunner.domain.job import Adopted, Attempt, Job, KnownJob, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
@@ -19,7 +19,7 @@ def job(row: Row) -> Job:
     ours = {
         "name": os.fsdecode(row["name"]),
         "state": State(row["state"]),
-        "condemned": bool(row["condemned"]),
+        "verdict": outcome(row["verdict"]),
         "failed_name": None if failed_name is None else os.fsdecode(failed_name),
     }
     return Job(*_of_job(row | ours))
@@ -36,15 +36,28 @@ def known_job(row: Row) -> KnownJob:
     return KnownJob(row["id"], State(row["state"]), bool(row["lies_in_failed"]), row["left_in_inbox"])
 
 
+def ended_job(row: Row) -> Adopted:
+    """Return a job that has ended as it is recorded again; what it failed as, not all versions tell."""
+    state = State(row["state"])
+    verdict = Outcome.FAILED if state is State.FAILED else None
+    return Adopted(**row | {"name": os.fsdecode(row["name"]), "state": state, "verdict": verdict})
+
+
 def attempt(row: Row) -> Attempt:
     """Return an attempt with the pid of its worker."""
-    return Attempt(**row | {"outcome": row["outcome"] and Outcome(row["outcome"])})
+    return Attempt(**row | {"outcome": outcome(row["outcome"])})
+
+
+def outcome(value: str | None) -> Outcome | None:
+    """Return an outcome as it is stored."""
+    return Outcome(value) if value else None
 
 
 def budgets(decision: Decision) -> dict[str, Any]:
-    """Return what a decision leaves of a job's budgets, and why."""
+    """Return what a decision leaves of a job's budgets, why, and what the job fails as."""
     return {
         "error": decision.reason,
+        "verdict": decision.verdict and decision.verdict.value,
         "failures": decision.failures,
         "delays": decision.delays,
         "crashes": decision.crashes,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobrunner.domain.errors import StoreError
-from jobrunner.domain.job import Job
+from jobrunner.domain.job import Adopted
 from jobrunner.linux.proc import BOOT_ID
 from jobrunner.store.attempts import Attempts
 from jobrunner.store.clock import Clock
@@ -56,15 +56,15 @@ class Store:
         """Hold the only write transaction: see `Database.write`. Raises StoreError, DatabaseGone."""
         return self.database.write(patience=patience, durable=durable)
 
-    def readable_jobs(self) -> Iterator[Job]:
-        """Yield the jobs of a damaged database that can still be read, each looked for by its id."""
+    def ended_jobs(self) -> Iterator[Adopted]:
+        """Yield what can still be read of the jobs that have ended, in a damaged database of whatever version."""
         try:
             last = self.jobs.last_id()
         except StoreError:
             return
         for job_id in range(1, last + 1):
             try:
-                job = self.jobs.get(job_id)
+                job = self.jobs.ended(job_id)
             except (StoreError, ValueError):  # a page of it is damaged, or what stands there is no job
                 continue
             if job:

@@ -1,6 +1,6 @@
 -- fragment: job
 -- What rows.py makes a Job of.
-jobs.id, name, state, attempt, jobs.worker_id, failures, delays, crashes, interruptions, condemned, not_before_at,
+jobs.id, name, state, attempt, jobs.worker_id, failures, delays, crashes, interruptions, verdict, not_before_at,
 jobs.error, failed_name, error_name, created_at, finished_at
 
 -- fragment: is_ready
@@ -37,13 +37,13 @@ RETURNING {job};
 -- Who cancels a queued job claims it, whether it waits or not: all that is left to do is the move to failed/.
 UPDATE jobs SET
     state = 'running', worker_id = :worker_id, attempt = attempt + 1, not_before_at = NULL,
-    condemned = 1, error = :error
+    verdict = 'cancelled', error = 'cancelled'
 WHERE id = :id AND state = 'queued'
 RETURNING {job};
 
 -- name: cancel
 -- A running job: whoever claims it next moves it to failed/.
-UPDATE jobs SET condemned = 1, error = :error
+UPDATE jobs SET verdict = 'cancelled', error = 'cancelled'
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: is_claimed
@@ -53,20 +53,20 @@ SELECT 1 FROM jobs WHERE id = :id AND attempt = :attempt AND worker_id = :worker
 -- Fenced, like each finish below: job, attempt and worker must still belong together. A handler that had succeeded
 -- before its job was cancelled has won.
 UPDATE jobs SET
-    state = 'done', worker_id = NULL, condemned = 0, finished_at = :now, error = NULL, failed_name = NULL,
+    state = 'done', worker_id = NULL, verdict = NULL, finished_at = :now, error = NULL, failed_name = NULL,
     error_name = NULL
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: condemn
 -- The failure is decided, and where the package will lie: whoever finishes it finds it by this row, moved or not.
 UPDATE jobs SET
-    condemned = 1, error = :error, failed_name = :failed_name, error_name = :error_name,
+    verdict = :verdict, error = :error, failed_name = :failed_name, error_name = :error_name,
     failures = :failures, delays = :delays, crashes = :crashes, interruptions = :interruptions
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: fail
 UPDATE jobs SET
-    state = 'failed', worker_id = NULL, condemned = 0, finished_at = :now, error = :error,
+    state = 'failed', worker_id = NULL, verdict = :verdict, finished_at = :now, error = :error,
     failed_name = :failed_name, error_name = :error_name, left_in_inbox = :left_in_inbox
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
@@ -75,23 +75,25 @@ WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :wor
 -- condemned, and the next worker moves its package. Why it was condemned stays its error.
 UPDATE jobs SET
     state = 'queued', worker_id = NULL, not_before_at = :not_before_at,
-    error = CASE WHEN condemned THEN error ELSE :error END,
+    error = CASE WHEN verdict IS NULL THEN :error ELSE error END,
     failures = :failures, delays = :delays, crashes = :crashes, interruptions = :interruptions,
-    condemned = max(condemned, :condemned),
+    verdict = coalesce(verdict, :verdict),
     position = CASE WHEN :to_back THEN (SELECT max(id) + 1 FROM jobs) ELSE position END
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 
 -- name: retry
 -- New budgets, behind all others. The package stays in failed/ until a worker takes it from there.
 UPDATE jobs SET
-    state = 'queued', finished_at = NULL, left_in_inbox = NULL, position = (SELECT max(id) + 1 FROM jobs),
+    state = 'queued', verdict = NULL, finished_at = NULL, left_in_inbox = NULL,
+    position = (SELECT max(id) + 1 FROM jobs),
     failures = 0, delays = 0, crashes = 0, interruptions = 0
 WHERE id = :id AND state = 'failed';
 
 -- name: replace
 -- A new delivery of a failed package: what lies in failed/ has been put aside and is not this job's any more.
 UPDATE jobs SET
-    state = 'queued', finished_at = NULL, left_in_inbox = NULL, position = (SELECT max(id) + 1 FROM jobs), error = NULL,
+    state = 'queued', verdict = NULL, finished_at = NULL, left_in_inbox = NULL,
+    position = (SELECT max(id) + 1 FROM jobs), error = NULL,
     failures = 0, delays = 0, crashes = 0, interruptions = 0, failed_name = NULL, error_name = NULL
 WHERE id = :id AND state = 'failed';
 
@@ -166,11 +168,16 @@ SELECT name FROM jobs WHERE state = 'done';
 -- name: adopt
 -- A job for a package that was found without one. A known name or id is left alone, and so is what is no job: a damaged
 -- database may say anything.
-INSERT OR IGNORE INTO jobs (id, name, state, position, attempt, error, failed_name, error_name, created_at, finished_at)
-VALUES (
-    :id, :name, :state, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :attempt, :error, :failed_name, :error_name,
-    :created_at, :finished_at
+INSERT OR IGNORE INTO jobs (
+    id, name, state, position, attempt, verdict, error, failed_name, error_name, created_at, finished_at
+) VALUES (
+    :id, :name, :state, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :attempt,
+    :verdict, :error, :failed_name, :error_name, :created_at, :finished_at
 );
+
+-- name: ended
+-- It is asked of a damaged database, which no migration has brought up to date: all versions have these columns.
+SELECT name, state, attempt, error, created_at, finished_at FROM jobs WHERE id = :id AND state IN ('done', 'failed');
 
 -- name: last_id
 -- The newest id that was given out, or kept from being so.

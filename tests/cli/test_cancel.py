@@ -53,6 +53,9 @@ def test_a_queued_package_fails_at_once_without_any_worker(waiting: TestHome) ->
     assert sorted(os.listdir(waiting.work)) == [".home", ".workers"]
     assert os.listdir(waiting.work / ".workers") == []
     assert state(waiting, "q") == ("queued", None)
+    assert waiting.show("p")["verdict"] == "cancelled"
+    [failed] = waiting.status()["failed"]
+    assert (failed["name"], failed["verdict"]) == ("p", "cancelled")
 
 
 def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: TestHome) -> None:
@@ -69,7 +72,7 @@ def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: Te
     assert not lives(started.pid)
     assert state(waiting) == ("failed", "cancelled")
     assert delivered(waiting.failed / "p") == ["error.txt", "p.zip"]
-    assert outcomes(waiting) == ["interrupted", "failed"]
+    assert outcomes(waiting) == ["cancelled", "cancelled"]
     assert story(waiting).job.crashes == 0
     (waiting.path / "go").touch()
     wait_until((waiting.archive / "q").exists)

@@ -70,6 +70,18 @@ def test_all_where_nothing_failed_says_so(home: TestHome) -> None:
     assert (result.returncode, result.stdout) == (0, "Nothing to retry.\n")
 
 
+def test_all_leaves_out_what_was_cancelled_and_its_name_takes_it(failed: TestHome) -> None:
+    failed.package("d")
+    failed.jobrunner("scan")
+    assert failed.jobrunner("cancel", "d").returncode == 0
+    assert failed.counts()["failed"] == 4
+    assert failed.jobrunner("retry", "--all").stdout == "3 packages queued again.\n"
+    assert failed.counts()["failed"] == 1
+    assert failed.jobrunner("retry", "--all").stdout == "Nothing to retry.\n"
+    assert failed.jobrunner("retry", "d").stdout == "1 package queued again.\n"
+    assert failed.show("d")["verdict"] is None
+
+
 def test_the_attempts_are_counted_from_the_start_and_numbered_on(home: TestHome) -> None:
     home.handler("raise SystemExit(1)", retry='max_attempts = 2\nbackoff = "1s"\nmax_backoff = "1s"')
     home.package("p")

@@ -225,7 +225,7 @@ class Scene:
     def assert_failed(self, *, name: str = "p", error: str) -> None:
         """The package is in failed/ as it came, with one error.txt, and nowhere else."""
         job = self.job(name)
-        assert (job["state"], job["condemned"], job["failed_name"]) == ("failed", 0, name.encode())
+        assert (job["state"], job["verdict"] is not None, job["failed_name"]) == ("failed", True, name.encode())
         tree = tree_of(self.home.failed / name)
         ours = tree.pop(job["error_name"]).decode()
         assert error in ours

@@ -20,7 +20,7 @@ def test_killed_with_its_whole_tree_a_step_is_taken_up_where_the_table_says(scen
     scene.deliver()
     scene.crash(step.kill, words=("run", "-n", "1", "--drain"))
     job = scene.job()
-    assert (job["state"], job["attempt"], job["condemned"]) == ("running", 1, 0)
+    assert (job["state"], job["attempt"], job["verdict"]) == ("running", 1, None)
     assert scene.workspaces() == ({} if step.workspace is None else {"1-1": step.workspace})
     assert len(scene.ran()) == step.ran_before
     assert_lies_at(scene, step.at)

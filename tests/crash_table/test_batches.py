@@ -77,7 +77,7 @@ def test_row_30_packages_ready_when_their_worker_is_ended_go_on_uncounted(scene:
     supervisor = scene.start_stopping(Kill("os.open", matching="work/2-1/data-1/b/c", stops=True))
     assert scene.home.jobrunner("cancel", "q").returncode == 0
     supervisor.wait(PATIENCE)
-    assert (scene.job("q")["state"], scene.job("q")["error"]) == ("failed", "cancelled")
+    assert (scene.job("q")["state"], scene.job("q")["verdict"]) == ("failed", "cancelled")
     assert tree_of(scene.home.archive / "p") == scene.delivered["p"] | MEMBERS
     assert scene.outcomes("p") == ["interrupted", "done"]
     assert "was ended to cancel another package" in str(scene.home.show("p")["attempts"][0]["error"])

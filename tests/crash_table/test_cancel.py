@@ -15,7 +15,7 @@ def test_row_30_a_cancelled_job_of_a_killed_worker_fails_though_nobody_waits(sce
     supervisor.send_signal(signal.SIGSTOP)
     scene.crash_beside(Kill("commit of cancel"), words=("cancel", "p"))
     job = scene.job()
-    assert (job["state"], job["attempt"], job["condemned"], job["error"]) == ("running", 1, 1, "cancelled")
+    assert (job["state"], job["attempt"], job["verdict"]) == ("running", 1, "cancelled")
     handler, *_ = (scene.home.path / "started.txt").read_text("ascii").split()
     wait_until(lambda: not lives(int(handler)))  # who reaps it is another matter
     supervisor.send_signal(signal.SIGCONT)
@@ -23,7 +23,7 @@ def test_row_30_a_cancelled_job_of_a_killed_worker_fails_though_nobody_waits(sce
     supervisor.terminate()
     supervisor.wait()
     scene.assert_failed(error="cancelled")
-    assert scene.outcomes() == ["interrupted", "failed"]
+    assert scene.outcomes() == ["cancelled", "cancelled"]
 
 
 def test_row_30_a_cancel_that_is_not_committed_is_a_death_of_the_worker(scene: Scene) -> None:
@@ -42,9 +42,9 @@ def test_row_31_a_queued_job_that_is_being_cancelled_fails_with_the_next_start(s
     scene.deliver()
     scene.restart("scan")
     scene.crash(Kill("commit of claim_cancelled"), words=("cancel", "p"))
-    assert (scene.job()["state"], scene.job()["condemned"]) == ("running", 1)
+    assert (scene.job()["state"], scene.job()["verdict"]) == ("running", "cancelled")
     scene.assert_untouched(scene.home.inbox / "p")
     scene.restart(code=1)
     scene.assert_failed(error="cancelled")
     assert scene.ran() == []
-    assert scene.outcomes() == ["interrupted", "failed"]
+    assert scene.outcomes() == ["cancelled", "cancelled"]

@@ -15,16 +15,15 @@ class FailingStep:
 
     kill: Kill
     state: str
-    condemned: int
     at: str
 
 
 FAILING = {
-    "row-15-condemn": FailingStep(Kill("commit of condemn"), "running", 1, "work"),
-    "row-16-error.txt": FailingStep(Kill(f"{MOVES}.flush_filesystem", "before"), "running", 1, "error.txt"),
-    "row-17-rename-to-failed": FailingStep(Kill(f"{MOVES}.rename_new", matching="/failed/p$"), "running", 1, "failed"),
-    "row-17-fail-not-committed": FailingStep(Kill("commit of fail", "before"), "running", 1, "failed"),
-    "row-18-fail": FailingStep(Kill("commit of fail"), "failed", 0, "failed"),
+    "row-15-condemn": FailingStep(Kill("commit of condemn"), "running", "work"),
+    "row-16-error.txt": FailingStep(Kill(f"{MOVES}.flush_filesystem", "before"), "running", "error.txt"),
+    "row-17-rename-to-failed": FailingStep(Kill(f"{MOVES}.rename_new", matching="/failed/p$"), "running", "failed"),
+    "row-17-fail-not-committed": FailingStep(Kill("commit of fail", "before"), "running", "failed"),
+    "row-18-fail": FailingStep(Kill("commit of fail"), "failed", "failed"),
 }
 
 each_failing_step = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in FAILING.items()])
@@ -36,7 +35,7 @@ def test_killed_with_its_whole_tree_a_failing_package_goes_to_failed_once(scene:
     scene.deliver(beside=BESIDE | {"error.txt": b"the sender's"})
     scene.crash(step.kill, words=("run", "-n", "1", "--drain"))
     job = scene.job()
-    assert (job["state"], job["condemned"]) == (step.state, step.condemned)
+    assert (job["state"], job["verdict"]) == (step.state, "rejected")
     assert (job["failed_name"], job["error_name"]) == (b"p", "error~1.txt")
     work, failed = scene.home.work / "1-1" / "package", scene.home.failed / "p"
     assert list(scene.workspaces()) == ["1-1"]

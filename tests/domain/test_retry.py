@@ -24,7 +24,7 @@ def job(**budgets: Any) -> Job:
         state=State.RUNNING,
         attempt=1,
         worker_id=1,
-        condemned=False,
+        verdict=None,
         not_before_at=None,
         error=None,
         failed_name=None,
@@ -46,7 +46,8 @@ FULL: dict[str, Any] = {"failures": 1, "delays": 1, "crashes": 1, "interruptions
     ("outcome", "expected"),
     [
         (Outcome.FAILED, Decision(2, 0, 1, 0, delay=20.0, reason="why")),
-        (Outcome.REJECTED, Decision(1, 1, 1, 0, condemned=True, reason="why")),
+        (Outcome.REJECTED, Decision(1, 1, 1, 0, verdict=Outcome.REJECTED, reason="why")),
+        (Outcome.CANCELLED, Decision(1, 1, 1, 0, verdict=Outcome.CANCELLED, reason="why")),
         (Outcome.LATER, Decision(1, 2, 1, 0, delay=20.0, reason="why")),
         (Outcome.FAULT, Decision(1, 2, 1, 0, delay=20.0, reason="why")),
         (Outcome.CRASHED, Decision(1, 1, 2, 0, reason="why")),
@@ -68,28 +69,34 @@ def test_every_outcome_is_decided_here() -> None:
 
 
 def test_the_last_failure_allowed_condemns() -> None:
-    assert [decided(Outcome.FAILED, failures=before).condemned for before in range(4)] == [False, False, True, True]
+    verdicts = [decided(Outcome.FAILED, failures=before).verdict for before in range(4)]
+    assert verdicts == [None, None, Outcome.FAILED, Outcome.FAILED]
     last = decided(Outcome.FAILED, failures=2, delays=4)
     assert (last.failures, last.delay, last.reason) == (3, None, "why")
 
 
 def test_one_attempt_means_no_second_try() -> None:
-    assert decided(Outcome.FAILED, RetryPolicy(1, 10.0, 100.0)).condemned
+    assert decided(Outcome.FAILED, RetryPolicy(1, 10.0, 100.0)).verdict is Outcome.FAILED
 
 
 def test_a_crash_is_tried_again_at_once_and_the_last_one_condemns_with_the_count() -> None:
     first, second, third = (decided(Outcome.CRASHED, crashes=before) for before in range(MAX_CRASHES))
-    assert (first.delay, first.condemned, first.to_back) == (None, False, False)
-    assert not second.condemned
+    assert (first.delay, first.verdict, first.to_back) == (None, None, False)
+    assert second.verdict is None
     assert third == Decision(
-        0, 0, 3, 0, condemned=True, reason="its worker died 3 times while it ran: see what the last attempt printed"
+        0,
+        0,
+        3,
+        0,
+        verdict=Outcome.CRASHED,
+        reason="its worker died 3 times while it ran: see what the last attempt printed",
     )
 
 
 def test_only_interruptions_in_a_row_send_a_job_to_the_back_and_never_fail_it() -> None:
     decisions = [decided(Outcome.INTERRUPTED, interruptions=before) for before in range(MAX_INTERRUPTIONS)]
     assert [(one.interruptions, one.to_back) for one in decisions] == [(1, False), (2, False), (0, True)]
-    assert not any(one.condemned or one.delay is not None for one in decisions)
+    assert not any(one.verdict or one.delay is not None for one in decisions)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.LATER, Outcome.FAULT, Outcome.CRASHED])
@@ -100,7 +107,7 @@ def test_anything_but_an_interruption_ends_the_row(outcome: Outcome) -> None:
 @pytest.mark.parametrize(("outcome", "budget"), [(Outcome.LATER, "delays"), (Outcome.FAULT, "delays")])
 def test_delays_never_use_up_a_job(outcome: Outcome, budget: str) -> None:
     decision = decide(job(**{budget: 10_000}), outcome, "why", POLICY, jitter=0.0)
-    assert not decision.condemned
+    assert decision.verdict is None
     assert decision.delay == POLICY.max_backoff
 
 

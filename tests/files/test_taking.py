@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import ClaimLost, PackageError
+from jobrunner.domain.job import Outcome
 from jobrunner.files.delivery import Source
 from jobrunner.files.workspace import Stage
 from tests.files.test_folders import Home, elsewhere, home, job, ours
@@ -61,14 +62,14 @@ def test_a_package_is_taken_from_the_failed_folder_without_our_file(home: Home) 
 
 def test_a_condemned_package_that_is_in_the_failed_folder_is_left_there(home: Home) -> None:
     home.deliver("failed/p", "error.txt")
-    workspace, _ = home.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
+    workspace, _ = home.take(job(attempt=2, verdict=Outcome.FAILED, failed_name="p", error_name="error.txt"), ours)
     assert os.listdir(workspace.path) == []
     assert listing(home.path / "failed/p") == {"p.zip": "x", "error.txt": "x"}
 
 
 def test_a_condemned_package_that_has_not_been_moved_is_taken_along(home: Home) -> None:
     home.deliver("work/7-1/package", "error.txt")
-    workspace, _ = home.take(job(attempt=2, condemned=True, failed_name="p", error_name="error.txt"), ours)
+    workspace, _ = home.take(job(attempt=2, verdict=Outcome.FAILED, failed_name="p", error_name="error.txt"), ours)
     assert listing(Path(workspace.package)) == {"p.zip": "x"}
 
 

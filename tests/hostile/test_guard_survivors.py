@@ -107,7 +107,7 @@ def test_cancel_says_what_it_waits_for(home: HeldUpHome) -> None:
     ]
     end(home, "waits")
     wait_until(lambda: home.show("waits")["state"] == "failed")
-    assert home.show("waits")["error"] == "cancelled"
+    assert home.show("waits")["verdict"] == "cancelled"
 
 
 def test_no_second_handler_runs_beside_it_when_its_worker_was_killed(home: HeldUpHome) -> None:

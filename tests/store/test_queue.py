@@ -130,7 +130,7 @@ def test_a_failed_job_whose_package_is_nowhere_has_no_place(store: OneWorkerStor
 
 FINISHES: dict[str, Callable[[Queue, Job], None]] = {
     "complete": lambda queue, job: queue.complete(job, TIMINGS, NOW),
-    "condemn": lambda queue, job: queue.condemn(job, AGAIN, "p", "error.txt"),
+    "condemn": lambda queue, job: queue.condemn(job, AGAIN._replace(verdict=Outcome.FAILED), "p", "error.txt"),
     "fail": lambda queue, job: queue.fail(job, Outcome.FAILED, "bad", ("p", "error.txt"), TIMINGS, NOW),
     "fail without a place": lambda queue, job: queue.fail(job, Outcome.FAILED, "bad", None, TIMINGS, NOW),
     "requeue": lambda queue, job: queue.requeue(job, Outcome.FAILED, AGAIN, at(NOW)),
@@ -208,23 +208,27 @@ def test_two_jobs_that_are_sent_to_the_back_keep_their_order(store: OneWorkerSto
 def test_a_condemned_job_keeps_its_error_and_its_place_through_a_crash(store: OneWorkerStore) -> None:
     job = store.claimed()
     with store.write():
-        store.queue.condemn(job, Decision(3, 0, 0, 0, condemned=True, reason="bad data"), "p~1", "error~1.txt")
+        store.queue.condemn(
+            job, Decision(3, 0, 0, 0, verdict=Outcome.REJECTED, reason="bad data"), "p~1", "error~1.txt"
+        )
     condemned = store.get(job)
-    assert (condemned.state, condemned.condemned, condemned.error) == (State.RUNNING, True, "bad data")
+    assert (condemned.state, condemned.verdict, condemned.error) == (State.RUNNING, Outcome.REJECTED, "bad data")
     again = store.requeue(job, Decision(3, 0, 1, 0, reason="its worker died"))
-    assert (again.state, again.condemned, again.error, again.crashes) == (State.QUEUED, True, "bad data", 1)
+    assert (again.state, again.verdict, again.error, again.crashes) == (State.QUEUED, Outcome.REJECTED, "bad data", 1)
     assert (again.failed_name, again.error_name) == ("p~1", "error~1.txt")
     assert store.attempts.of_job(again)[-1].error == "its worker died"
     next_try = store.claim()
     assert next_try is not None
     assert next_try.condemned
     failed = store.fail(next_try)
-    assert (failed.state, failed.condemned) == (State.FAILED, False)
+    assert (failed.state, failed.verdict, failed.condemned) == (State.FAILED, Outcome.REJECTED, False)
 
 
 def test_a_crash_can_condemn_a_job_that_has_no_place_yet(store: OneWorkerStore) -> None:
-    job = store.requeue(store.claimed(), Decision(0, 0, 3, 0, condemned=True, reason="its worker died 3 times"))
-    assert (job.state, job.condemned, job.error) == (State.QUEUED, True, "its worker died 3 times")
+    job = store.requeue(
+        store.claimed(), Decision(0, 0, 3, 0, verdict=Outcome.CRASHED, reason="its worker died 3 times")
+    )
+    assert (job.state, job.verdict, job.error) == (State.QUEUED, Outcome.CRASHED, "its worker died 3 times")
     assert job.failed_name is None
 
 
@@ -243,7 +247,7 @@ def test_a_failed_job_is_queued_again_behind_all_others_with_new_budgets(
     again = store.get(failed)
     assert (again.state, again.finished_at, again.attempt) == (State.QUEUED, None, 2)
     assert (again.failures, again.delays, again.crashes, again.interruptions) == (0, 0, 0, 0)
-    assert (again.error, again.failed_name) == (error, failed_name)
+    assert (again.verdict, again.error, again.failed_name) == (None, error, failed_name)
     assert store.claim_order() == ["q", "p"]
 
 
@@ -274,13 +278,14 @@ WRONG_JOBS = {
     "running and waiting": "UPDATE jobs SET not_before_at = 1 WHERE name = x'72'",
     "failed and waiting": "UPDATE jobs SET not_before_at = 1 WHERE name = x'66'",
     "failed without an error": "UPDATE jobs SET error = NULL WHERE name = x'66'",
-    "failed and condemned": "UPDATE jobs SET condemned = 1 WHERE name = x'66'",
-    "condemned without an error": "UPDATE jobs SET condemned = 1 WHERE name = x'72'",
+    "failed without a verdict": "UPDATE jobs SET verdict = NULL WHERE name = x'66'",
+    "done with a verdict": "UPDATE jobs SET verdict = 'failed', error = 'bad' WHERE name = x'64'",
+    "a verdict without an error": "UPDATE jobs SET verdict = 'failed' WHERE name = x'72'",
     "done with an error": "UPDATE jobs SET error = 'bad' WHERE name = x'64'",
     "done in the failed folder": "UPDATE jobs SET failed_name = x'64', error_name = 'e' WHERE name = x'64'",
     "a place without our file": "UPDATE jobs SET error_name = NULL WHERE name = x'66'",
     "our file without a place": "UPDATE jobs SET failed_name = NULL WHERE name = x'66'",
-    "half condemned": "UPDATE jobs SET condemned = 2, error = 'bad' WHERE name = x'72'",
+    "a verdict that fails nothing": "UPDATE jobs SET verdict = 'later', error = 'bad' WHERE name = x'72'",
     "a negative budget": "UPDATE jobs SET failures = -1",
     "a name twice": "UPDATE jobs SET name = x'71' WHERE name = x'72'",
     "no name": "UPDATE jobs SET name = x'' WHERE name = x'72'",
@@ -319,5 +324,17 @@ def test_every_outcome_can_be_stored(store: OneWorkerStore, outcome: Outcome) ->
         if outcome is Outcome.DONE:
             store.queue.complete(job, TIMINGS, NOW)
         else:
-            store.queue.fail(job, outcome, "bad", None, TIMINGS, NOW)
+            store.queue.requeue(job, outcome, AGAIN, at(NOW))
     assert store.attempts.of_job(job)[-1].outcome is outcome
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_job_fails_as_one_of_four_outcomes(store: OneWorkerStore, outcome: Outcome) -> None:
+    job = store.claimed()
+    if outcome in {Outcome.FAILED, Outcome.REJECTED, Outcome.CRASHED, Outcome.CANCELLED}:
+        with store.write():
+            store.queue.fail(job, outcome, "bad", None, TIMINGS, NOW)
+        assert store.get(job).verdict is outcome
+    else:
+        with pytest.raises(apsw.ConstraintError), store.write():
+            store.queue.fail(job, outcome, "bad", None, TIMINGS, NOW)
