@@ -45,7 +45,7 @@ class Pipeline:
         confirm = partial(self._machine.until_it_works, partial(self._store.queue.confirm, job))
         attempt = CurrentAttempt(job, workspace, confirm)
         try:
-            if job.condemned or not self._executor.is_instant:
+            if job.verdict or not self._executor.is_instant:
                 self._settling.before_long()
             if job.verdict and self._folders.workspace(job).stage() < Stage.HANDLED:  # else that came too late
                 return self._settling.fail(attempt, job.verdict)
