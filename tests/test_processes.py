@@ -17,7 +17,7 @@ from jobrunner.domain.job import Job
 from jobrunner.services.slot import _RESTART_FLOOR
 from tests.messages import met_a_bug
 from tests.scripts import PRELUDE, Note, journal, lives, outcomes, parent_of, state_of, story
-from tests.support import TestHome, children_of, kill, processes_of, wait_until
+from tests.support import PATIENCE, TestHome, children_of, kill, processes_of, wait_until
 
 #: Seconds: much less than any wait that it is told from, and enough for a busy machine.
 SOON = 8.0
@@ -445,3 +445,30 @@ def test_drain_waits_for_a_job_that_is_to_be_tried_again_later(home: TestHome) -
     first, second = story(home).attempts
     assert second.started_at - (first.ended_at or 0) >= 0.7
     assert outcomes(home) == ["failed", "done"]
+
+
+def test_a_stop_is_not_lost_while_the_scanner_ends(home: TestHome) -> None:
+    home.configure('[process]\ncommand = ["sh", "-c", "until [ -e \\"$JOBRUNNER_HOME/go\\" ]; do sleep 0.02; done"]\n')
+    home.package("p")
+    supervisor = home.start("run", "-n", "1", "--drain")
+    wait_until(lambda: _is(home, "running"))
+    [scanner] = [pid for pid in children_of(supervisor.pid) if pid != _job_worker(home)]
+    os.kill(scanner, signal.SIGSTOP)  # it ends when it is killed
+    (home.path / "go").touch()
+    wait_until(lambda: children_of(supervisor.pid) == [scanner])
+    home.package("q")
+    assert home.jobrunner("scan").returncode == 0  # there is more to do, were it not for the signal
+    wait_until(lambda: _is_asked_to_end(scanner))
+    supervisor.terminate()
+    assert supervisor.wait(PATIENCE) == 143
+    assert _is(home, "queued", "q")
+
+
+def _job_worker(home: TestHome) -> int:
+    return int(home.status()["running"][0]["worker_pid"])
+
+
+def _is_asked_to_end(pid: int) -> bool:
+    """Say whether a stopped process was sent SIGTERM (proc(5): ShdPnd)."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("ShdPnd:")]
+    return bool(int(line.split()[1], 16) & 1 << (signal.SIGTERM - 1))

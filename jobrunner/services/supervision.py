@@ -81,12 +81,10 @@ class Supervisor:
                 if self._is_due(slot):
                     self._start(slot)
             if all(slot.ended for slot in self._slots if slot.is_worker):
-                self._stop(None)
-                return None
+                return self._stop(None)
             caught = self._wait(listens=not heard)
             if caught and caught != signal.SIGCHLD:
-                self._stop(caught)
-                return caught
+                return self._stop(caught)
             self._reap(drain=drain)
             heard = self._hear()
             if caught or time.monotonic() >= self._recover_at:
@@ -193,8 +191,8 @@ class Supervisor:
             return self._signals.wait(seconds, beside=(self._troubles.fileno(), self._events.fileno()))
         return self._signals.wait(min(seconds, _TRICKLE), beside=(self._troubles.fileno(),))
 
-    def _stop(self, caught: signal.Signals | None) -> None:
-        """Let the children end; kill them when the grace is over or a second signal comes."""
+    def _stop(self, caught: signal.Signals | None) -> signal.Signals | None:
+        """Let the children end; kill them when the grace is over or another signal comes. Return the first signal."""
         running = {slot.pid for slot in self._slots if slot.pid is not None} | self._aside
         if caught:
             self._store.database.waiting.give_up = lambda: True
@@ -203,12 +201,14 @@ class Supervisor:
         _send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while running:
-            caught = self._signals.wait(deadline - time.monotonic(), beside=(self._events.fileno(),))
+            came = self._signals.wait(deadline - time.monotonic(), beside=(self._events.fileno(),))
             while ended := _wait_for_child():
                 running.discard(ended[0])
             self._hear_events()
-            is_enough = caught not in {None, signal.SIGCHLD} or time.monotonic() >= deadline
-            if is_enough and running:
+            is_another = came not in {None, signal.SIGCHLD}
+            if is_another:
+                caught = caught or came
+            if (is_another or time.monotonic() >= deadline) and running:
                 _send(running, signal.SIGKILL)
                 deadline = time.monotonic() + 1
         self._hear_events()
@@ -221,6 +221,7 @@ class Supervisor:
             self._present.hold_to_folder()
             while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
                 time.sleep(_SHORT_TICK)  # a guard is still ending its handler
+        return caught
 
 
 def _wait_for_child() -> tuple[int, int] | None:
