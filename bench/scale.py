@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from plot import drawing
 from report import table, wanted
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.job import Details
+from jobrunner.domain.role import Role
 from jobrunner.linux.processes import Process
 from jobrunner.wiring.home import Home, load_settings, open_home
 

@@ -18,7 +18,8 @@ import pytest
 
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
+from jobrunner.domain.role import Role
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.domain.settings_file import build
 from jobrunner.process import cgroup

@@ -154,7 +154,7 @@ def test_a_worker_that_meets_a_bug_says_it_in_one_line_and_is_replaced(home: Tes
     gave_up = [line for line in result.stderr.splitlines() if "gives up" in line]
     assert len(gave_up) == 1, result.stderr
     assert f"a bug in jobrunner (ValueError: boom): please send {file}" in gave_up[0]
-    assert "for a bug in jobrunner, of which there is a report; another one starts" in result.stderr
+    assert "for a bug in jobrunner: see its report; another one starts" in result.stderr
     text = file.read_text("utf-8")
     assert "process: worker" in text
     assert "attempt 1 of job 1, p" in text

@@ -13,7 +13,8 @@ from tests.support import JOBRUNNER, TestHome, clean_environment, wait_until
 LISTENING = """
 import sys
 from pathlib import Path
-from jobrunner.domain.envelope import Emit, Role, as_line
+from jobrunner.domain.envelope import Emit, as_line
+from jobrunner.domain.role import Role
 from jobrunner.wiring import running
 from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import block_signals, load_settings, open_home

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, JobRecovered, Trouble
+from jobrunner.domain.role import Role
 from jobrunner.linux.processes import Process
 from jobrunner.process.environment import WORKER_VARIABLE
 from jobrunner.wiring.home import Home, load_settings, open_home

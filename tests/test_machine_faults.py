@@ -15,7 +15,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
+from jobrunner.domain.role import Role
 from jobrunner.domain.status import Status
 from jobrunner.wiring.home import load_settings, open_home
 from tests.messages import met_a_bug

@@ -10,8 +10,9 @@ from types import FrameType
 import pytest
 
 import jobrunner
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.job import Job
+from jobrunner.domain.role import Role
 from jobrunner.files.workspace import Workspace
 from jobrunner.process.handler import Call
 from jobrunner.services.attempt import CurrentAttempt, Done, Failed, PutOff

@@ -7,11 +7,12 @@ import typer
 
 from jobrunner.cli import terminal
 from jobrunner.cli.output import complain, say
-from jobrunner.domain.envelope import Emit, Envelope, Role
+from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.events import RightsSet, Trouble
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown
+from jobrunner.domain.role import Role
 
 EXAMPLES = ("jobrunner cancel scan-0017 scan-0018",)
 

@@ -12,9 +12,9 @@ import typer
 from typer.core import TyperGroup
 
 from jobrunner.cli.output import complain, say, show_report
-from jobrunner.domain.envelope import Role
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.exits import FAILED
+from jobrunner.domain.role import Role
 from jobrunner.wiring.bugs import Exits
 
 #: In the order of the help; each is a module beside this one.

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 from jobrunner.cli import words
 from jobrunner.cli.output import say, styled
-from jobrunner.domain.envelope import Emit, Envelope, Role
+from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import Mended, Trouble
+from jobrunner.domain.role import Role
 
 
 def show(envelope: Envelope) -> None:

@@ -40,8 +40,9 @@ def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) 
 
 def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
-    from jobrunner.domain.envelope import Emit, Role
+    from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import WorkersStarted
+    from jobrunner.domain.role import Role
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
 

@@ -5,20 +5,10 @@ import os
 import re
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any, NamedTuple, get_args
 
 from jobrunner.domain.events import Event
-
-
-class Role(StrEnum):
-    """What a process is there for."""
-
-    COMMAND = "command"
-    SUPERVISOR = "supervisor"
-    SCANNER = "scanner"
-    WORKER = "worker"
-    GUARD = "guard"
+from jobrunner.domain.role import Role
 
 
 class Envelope(NamedTuple):

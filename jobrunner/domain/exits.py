@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jobrunner.domain.envelope import Role
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
+from jobrunner.domain.role import Role
 
 FAILED = 1
 USAGE = 2

@@ -9,8 +9,8 @@ import traceback
 import zlib
 from importlib.metadata import PackageNotFoundError, version
 
-from jobrunner.domain.envelope import Role
 from jobrunner.domain.package import printable
+from jobrunner.domain.role import Role
 from jobrunner.linux import at
 
 #: So many reports are kept. They are never removed: a bug has one, however often it is met.

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.exits import BUG
+from jobrunner.domain.role import Role
 from jobrunner.services.machine import Tell
 
 #: A child that lives shorter than this, in seconds, died early. Starts in one slot are at least as far apart, and
@@ -56,7 +57,7 @@ class Slot:
 def death_in_words(code: int) -> str:
     """Return how a process ended, given its exit status, negative for a signal."""
     if code == BUG:
-        return "ended for a bug in jobrunner, of which there is a report"
+        return "ended for a bug in jobrunner: see its report"
     if code >= 0:
         return f"ended with exit status {code}"
     return f"was killed by signal {-code} ({signal.strsignal(-code)})"

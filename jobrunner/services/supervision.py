@@ -7,10 +7,11 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_words
 from jobrunner.domain.events import GivenUp, Stopping, WorkerDied
 from jobrunner.domain.exits import BUG, ExitOf
+from jobrunner.domain.role import Role
 from jobrunner.linux import kernel
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals

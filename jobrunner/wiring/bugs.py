@@ -5,10 +5,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from jobrunner.domain.envelope import Role
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 from jobrunner.domain.exits import BUG, Exit, expected
 from jobrunner.domain.package import printable, shown
+from jobrunner.domain.role import Role
 
 #: Characters of an error in a line.
 _LONGEST = 200

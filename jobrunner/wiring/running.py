@@ -4,9 +4,10 @@ import os
 import signal
 from contextlib import ExitStack, suppress
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import GivenUp
 from jobrunner.domain.exits import ExitOf, GiveUp
+from jobrunner.domain.role import Role
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import cgroup, choosing

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from jobrunner.domain.envelope import Emit, Envelope, Role, as_line, of_line
+from jobrunner.domain.envelope import Emit, Envelope, as_line, of_line
 from jobrunner.domain.events import Event, JobDone, JobFailed, Mended, RightsSet
+from jobrunner.domain.role import Role
 
 LIMIT = 4096
 SAMPLES: dict[type, Any] = {str: 'a\n\x1b\udcff\ud800🚀"', int: 2**40, float: 0.25, bool: True}

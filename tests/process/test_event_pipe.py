@@ -4,8 +4,9 @@ import signal
 
 import pytest
 
-from jobrunner.domain.envelope import Emit, Envelope, Role
+from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import EventsLost, JobDone, JobFailed
+from jobrunner.domain.role import Role
 from jobrunner.process.event_pipe import EventPipe
 
 

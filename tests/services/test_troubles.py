@@ -2,8 +2,9 @@ import os
 
 import pytest
 
-from jobrunner.domain.envelope import Emit, Role
+from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, Mended, Trouble
+from jobrunner.domain.role import Role
 from jobrunner.linux.waiting import ready
 from jobrunner.services.troubles import CALM, Troubles
 from tests.support import PATIENCE

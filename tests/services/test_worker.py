@@ -7,10 +7,11 @@ from typing import TextIO
 
 import pytest
 
-from jobrunner.domain.envelope import Emit, Envelope, Role
+from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import ClaimGone, Event, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.retry import put_back
+from jobrunner.domain.role import Role
 from jobrunner.files import moves
 from jobrunner.services import settling
 from jobrunner.wiring.bugs import Exits
