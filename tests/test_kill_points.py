@@ -133,6 +133,7 @@ def test_other_children_of_this_process_are_not_waited_for() -> None:
         other.wait()
 
 
+@pytest.mark.unmeasured
 def test_a_function_is_traced_in_a_fork(tmp_path: Path) -> None:
     def program() -> None:
         os.mkdir("folder")
@@ -143,6 +144,7 @@ def test_a_function_is_traced_in_a_fork(tmp_path: Path) -> None:
     assert seen == [(str(tmp_path / "folder"),)]
 
 
+@pytest.mark.unmeasured
 def test_a_callback_that_raises_ends_everything(tmp_path: Path, renames: list[str]) -> None:
     def refuse(call: Call) -> None:
         raise RuntimeError(call.name)

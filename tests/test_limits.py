@@ -60,6 +60,7 @@ def test_a_handler_that_wants_more_memory_has_failed_and_not_the_worker(home: Te
     assert "MemoryError" in (home.logs / "p" / "1.log").read_text()
 
 
+@pytest.mark.unmeasured
 def test_limits_that_leave_no_room_to_start_fail_the_attempt(home: TestHome) -> None:
     home.handler("", max_memory='"1 B"', max_open_files="1", retry="max_attempts = 1")
     home.package("p")

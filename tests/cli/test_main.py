@@ -136,6 +136,7 @@ def test_what_is_no_home_is_said_and_left_as_it_is(name: str, tmp_path: Path) ->
     assert tree(tmp_path) == before
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["status", "scan"])
 def test_a_command_imports_nothing_that_only_others_use(name: str, home: TestHome) -> None:
     words = [sys.executable, "-X", "importtime", "-m", "jobrunner", "--home", str(home.path), name]

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
+import coverage
 from packaging.requirements import Requirement
 
 import jobrunner
@@ -43,6 +44,9 @@ def lay_out(folder: Path) -> list[str]:
         _lay(Path(sysconfig.get_config_var("LIBDIR"), name), folder / "lib" / name)
     for top in {top for needed in _needed("jobrunner", set()) for top in _tops(needed)}:
         (_lay_tree if top.is_dir() else _lay)(top, packages / top.name)
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:  # `make coverage` measures these processes, too
+        _lay_tree(Path(coverage.__file__).parent, packages / "coverage")
+        (packages / "sitecustomize.py").write_text("import coverage\ncoverage.process_startup()\n")
     _lay_tree(Path(jobrunner.__file__).parent, packages / "jobrunner")
     _lay_tree(Path(import_module("jobrunner.sql").__path__[0]), packages / "jobrunner" / "sql")
     compileall.compile_dir(packages / "jobrunner", quiet=2)
