@@ -45,6 +45,7 @@ def test_what_people_write_is_understood(parse: Callable[[object], object], writ
     ("parse", "written"),
     [
         *[(values.duration, bad) for bad in (10, "10", "-1s", "s", "1 week", "1e3s", "", None, "1s\n", True)],
+        *[(values.timeout, bad) for bad in ("0s", "0.0m", 10)],
         *[(values.size, bad) for bad in (10, "10", "10 GB", "10 gib", "-1 B", "", None, "1 B\n")],
         *[(values.positive, bad) for bad in (0, -1, True, 1.0, "0", "-1", "1.5", "", "²", "٣", None)],
         *[(values.niceness, bad) for bad in (-1, 20, True, 1.0, "20", "-1", "", None)],

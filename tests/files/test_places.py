@@ -1,4 +1,5 @@
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,8 @@ import pytest
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.files import places
 from jobrunner.linux.mounts import Mount, mounts
+from tests.messages import complaint
+from tests.support import TestHome
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,17 @@ def test_a_read_only_filesystem_is_named_as_such() -> None:
         pytest.skip("nothing is mounted read-only here")
     with pytest.raises(ConfigurationError, match=r"the folder \(.*\) is on a filesystem that is mounted read-only"):
         places.check_writable("the folder", read_only[0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_folders_that_a_full_disk_has_no_room_for_are_said_in_one_line(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=4", "none", tmp_path], check=True)
+    try:
+        home = TestHome(tmp_path / "home")
+        home.configure("")  # with the disk's own folder, the home and its inbox, this is the last that it holds
+        assert "a folder cannot be made: No space left on device" in complaint(home.jobrunner("scan"))
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
 def mounts_here() -> list[Mount]:

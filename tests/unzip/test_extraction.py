@@ -188,6 +188,14 @@ def test_a_zip_that_is_no_file_is_the_senders_fault(place: Place, make: Callable
     assert place.paths() == []
 
 
+def test_a_path_that_is_too_long_only_below_the_target_is_the_senders_fault(place: Place) -> None:
+    place.zip.write_bytes(archive(Member("/".join(["m" * 200] * 18))))
+    place.target = place.target / "t" / ("t" * 255) / ("t" * 255)
+    place.target.mkdir(parents=True)
+    with pytest.raises(PackageError, match="a member's path is too long below the work folder: shorten it"):
+        place.extract()
+
+
 def test_a_zip_that_may_not_be_read_is_the_machines_fault(place: Place) -> None:
     place.zip.write_bytes(archive(Member()))
     place.zip.chmod(0)
