@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -290,3 +291,19 @@ def test_a_handler_that_is_certain_not_to_start_is_found_and_nothing_mends_it(ho
     home.configure('[process]\ncommand = ["nonesuch"]\n')
     assert found(home) == [(Kind.CANNOT_START, "jobrunner.toml")]
     assert repair(home) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount something")
+def test_what_cannot_be_mended_is_said_and_the_rest_is_mended(settled: TestHome) -> None:
+    for folder in ("70-1/data", "71-1/data"):
+        (settled.work / folder).mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", settled.work / "70-1" / "data"], check=True)
+    try:
+        result = settled.jobrunner("check", "--repair")
+    finally:
+        [data] = settled.work.glob("*70-1/data")
+        subprocess.run(["umount", data], check=True)
+    assert result.returncode == 1
+    assert "work/70-1 cannot be mended (" in result.stderr
+    assert result.stdout.startswith("work/71-1  removed\n1 difference between")
+    assert settled.jobrunner("check", "--repair").returncode == 0

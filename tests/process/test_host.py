@@ -15,7 +15,7 @@ from jobrunner.process.channel import Channel, result_of
 from jobrunner.process.handler import Call
 from jobrunner.process.output import DEFAULT_ROOM, Log, Output
 from tests.scripts import lives
-from tests.support import clean_environment, kill
+from tests.support import PATIENCE, clean_environment, kill
 
 
 class Host:
@@ -56,7 +56,7 @@ StartHost = Callable[..., Host]
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[StartHost]:
-    """Writes analysis.py and starts a host for its function `process`; killed at the end of the test."""
+    """Writes analysis.py and starts a host for its function `process`; each ends when its connection does."""
     started: list[Host] = []
 
     def start(source: str, function: str = "analysis:process") -> Host:
@@ -66,10 +66,9 @@ def host(tmp_path: Path) -> Iterator[StartHost]:
 
     yield start
     for one in started:
-        one.process.kill()
-        one.process.wait()
         with suppress(OSError):  # a test has closed it
             one.connection.close()
+        one.process.wait(PATIENCE)
         os.close(one.output.reading)
         os.close(one.output.writing)
 

@@ -57,6 +57,13 @@ def test_a_row_that_refers_to_nothing_is_a_fault(database: Database) -> None:
     assert "attempts" in (fault(database) or "")
 
 
+def test_a_row_that_breaks_a_rule_of_the_schema_is_a_fault(database: Database) -> None:
+    database.execute("PRAGMA ignore_check_constraints = on")
+    database.execute("INSERT INTO jobs (name, state, position, created_at) VALUES (x'61', 'lost', 1, 0)")
+    database.execute("PRAGMA ignore_check_constraints = off")
+    assert "CHECK constraint failed in jobs" in (fault(database) or "")
+
+
 def test_what_is_on_other_pages_than_the_damaged_one_is_read(tmp_path: Path) -> None:
     path = tmp_path / "jobrunner.db"
     filled(path).close()
