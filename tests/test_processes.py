@@ -149,6 +149,7 @@ def test_a_package_whose_worker_dies_three_times_is_failed_with_that_reason(home
         kill(_chain(_started(home, count, "start")[-1].pid)[1])
     assert process.wait(30) == 1
     assert outcomes(home) == ["crashed", "crashed", "crashed", "failed"]
+    assert home.show("p")["verdict"] == "crashed"
     error = (home.failed / "p/error.txt").read_text()
     assert "its worker died 3 times while it ran" in error
     assert _overlaps(home) == []

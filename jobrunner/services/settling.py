@@ -85,7 +85,8 @@ class Settling:
 
     def fail(self, attempt: CurrentAttempt, verdict: Outcome) -> Job | None:
         """Settle a job whose failure was decided by an earlier attempt, and return the next one. Raises Stopped."""
-        return self.finish([self._failed(attempt, verdict, as_it_stands(attempt.job))])
+        outcome = verdict if verdict is Outcome.CANCELLED else Outcome.FAILED  # it did not crash itself, nor reject
+        return self.finish([self._failed(attempt, outcome, as_it_stands(attempt.job))])
 
     def let_go(self, attempt: CurrentAttempt) -> Job | None:
         """Leave a job alone that is somebody else's by now, and return the next one. Raises Stopped."""
@@ -171,8 +172,8 @@ class Settling:
                 endings.append(Done(attempt, now - attempt.began))
         return endings
 
-    def _failed(self, attempt: CurrentAttempt, verdict: Outcome, decision: Decision) -> Ending:
-        job, reason = attempt.job._replace(verdict=verdict), decision.reason or ""
+    def _failed(self, attempt: CurrentAttempt, outcome: Outcome, decision: Decision) -> Ending:
+        job, reason = attempt.job._replace(verdict=decision.verdict), decision.reason or ""
         place, left_in_inbox = None, None
         try:
             try:
@@ -185,7 +186,7 @@ class Settling:
             pass
         except (MachineError, OSError) as fault:
             return self._put_off(attempt, _in_words(fault))
-        return Failed(attempt, verdict, reason, place, left_in_inbox)
+        return Failed(attempt, outcome, reason, place, left_in_inbox)
 
     def _put_off(self, attempt: CurrentAttempt, fault: str) -> PutOff:
         """Put a job off for the machine's fault: with a growing wait where only this package meets it."""

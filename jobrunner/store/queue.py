@@ -79,7 +79,7 @@ class Queue:
         *,
         left_in_inbox: str | None = None,
     ) -> None:
-        """Mark a claimed job failed, as `outcome`. Raises ClaimLost.
+        """Mark a claimed job failed: as `outcome`, unless it was condemned as something else. Raises ClaimLost.
 
         `place`: its folder in the failed folder and our file in it. `left_in_inbox`: what a package is recognised by
         that stayed in the inbox.
