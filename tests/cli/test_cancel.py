@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -56,6 +57,30 @@ def test_a_queued_package_fails_at_once_without_any_worker(waiting: TestHome) ->
     assert waiting.show("p")["verdict"] == "cancelled"
     [failed] = waiting.status()["failed"]
     assert (failed["name"], failed["verdict"]) == ("p", "cancelled")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_what_a_full_disk_keeps_from_failed_is_cancelled_and_moved_later(home: TestHome, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", disk], check=True)
+    try:
+        for name in ("work", "archive", "failed"):
+            (disk / name).mkdir()
+        folders = "".join(f'{path.name} = "{path}"\n' for path in disk.iterdir())
+        home.configure(f'[folders]\n{folders}[extract]\nkeep_free = "0 B"\n')
+        home.package("p")
+        scan(home)
+        with (disk / "full").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        assert "p is cancelled, but cannot be moved to failed/ now" in complaint(home.jobrunner("cancel", "p"), code=1)
+        (disk / "full").unlink()
+        assert home.jobrunner("work", "--drain").returncode == 1
+        assert state(home) == ("failed", "cancelled")
+        assert delivered(disk / "failed") == ["p"]
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_a_running_package_fails_and_its_handlers_whole_tree_is_gone(waiting: TestHome) -> None:

@@ -16,6 +16,8 @@ from jobrunner.process import signals
 from tests.scripts import state_of
 from tests.support import PATIENCE, kill, wait_until
 
+ROOT = Path(__file__).parents[2]
+
 # Blocks, says so, and waits for any of our signals; prints its name, or "none" when the time (argv[1]) is over.
 WAITER = """
 import signal, sys, time
@@ -180,14 +182,18 @@ def test_a_forked_child_gets_its_own_signals(blocked: BlockedSignals) -> None:
 
 @pytest.mark.usefixtures("blocked")
 def test_no_program_that_is_started_has_the_descriptor() -> None:
-    assert "anon_inode:[signalfd]" in _open_files("/proc/self/fd")
-    source = "import os\nfor name in os.listdir('/proc/self/fd')[:-1]: print(os.readlink('/proc/self/fd/' + name))"
-    inherited = subprocess.run([sys.executable, "-c", source], close_fds=False, capture_output=True, check=True)
-    assert b"signalfd" not in inherited.stdout
+    assert "anon_inode:[signalfd]" in open_files()
+    source = "from tests.linux.test_waiting import open_files; print(open_files())"
+    inherited = subprocess.run(
+        [sys.executable, "-c", source], close_fds=False, capture_output=True, check=True, cwd=ROOT, text=True
+    )
+    assert "pipe:" in inherited.stdout
+    assert "signalfd" not in inherited.stdout
 
 
-def _open_files(folder: str) -> list[str]:
-    return [os.readlink(path) for path in Path(folder).iterdir() if path.is_symlink()]
+def open_files() -> list[str]:
+    """What this process has open, but for the folder that is listed for that."""
+    return [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
 
 
 def test_those_are_ready_that_can_be_read_or_are_closed_at_the_other_end(pipe: tuple[int, int]) -> None:
