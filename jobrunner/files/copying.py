@@ -36,8 +36,9 @@ class Copy:
         self._rights = rights
         self._settings = settings
         self._lenient = lenient
-        self._digests: dict[int, bytes] | None = {} if verified else None
+        self._is_verified = verified
         self._clones = not verified
+        self._digests: dict[int, bytes] = {}
         self._entries = self._size = self._written = self._left_out = 0
         self._looked_at = -_STRIDE
         self._notes: list[str] = []
@@ -84,7 +85,6 @@ class Copy:
 
     def verify(self, target: int) -> None:
         """Read the copy, which has been flushed. Raises MachineError where it is not what was written, OSError."""
-        assert self._digests is not None
         for kind, folder, name in (walk := Walk(target)):
             if kind is Kind.FILE:
                 with at.held(at.open_file(folder, name)) as file:
@@ -134,13 +134,13 @@ class Copy:
         if not self._clones:
             for offset, piece in _pieces(source, status.st_size):
                 self._require_space(len(piece), copy)
-                if self._digests is not None:
+                if self._is_verified:
                     _add_piece(digest, offset, piece)
                 written = 0
                 while written < len(piece):
                     written += os.pwrite(copy, memoryview(piece)[written:], offset + written)
             os.truncate(copy, status.st_size)
-        if self._digests is not None:
+        if self._is_verified:
             self._digests[os.fstat(copy).st_ino] = digest.digest()
         after = os.fstat(source)
         if any(getattr(status, key) != getattr(after, key) for key in ("st_size", "st_mtime_ns", "st_ctime_ns")):

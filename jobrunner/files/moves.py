@@ -43,19 +43,18 @@ class Watch:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._descriptor: int | None = None
+        self._descriptor = -1
 
     def begin(self) -> None:
         """Hold it open from now on, unless it is already. Raises OSError."""
-        if self._descriptor is None:
+        if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
 
     def flush(self) -> None:
         """Write all that the filesystem has in memory to the disk. Raises OSError, also for what failed before."""
-        assert self._descriptor is not None
         if os.stat(self._path).st_dev != os.fstat(self._descriptor).st_dev:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = -1
             raise OSError(errno.ESTALE, "another disk has been mounted there", self._path)
         flushing.flush_filesystem(self._descriptor, self._path)
 

@@ -3,11 +3,12 @@
 import os
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
-from jobrunner.process.handler import Call, package_environment
+from jobrunner.process.handler import Call, Run, package_environment
 from jobrunner.process.launch import start
 from jobrunner.process.limits import NO_LIMITS, Limits
 
@@ -24,28 +25,23 @@ class CommandHandler:
         self._home = home
         self._environment = environment
         self._limits = limits
-        self._pidfd = -1
-        self._process: subprocess.Popen[bytes] | None = None
+        #: The process that runs the command, until its end is known.
+        self.pid: int | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The process that runs the command."""
-        return self._process.pid if self._process else None
-
-    def begin(self, call: Call, output: int) -> tuple[int, ...]:
-        """Start the command; its pidfd is readable when it has ended."""
+    def begin(self, call: Call, output: int) -> Run:
+        """Start the command."""
         words = command_line(self._words, call.package)
         environment = self._environment | package_environment(call.package)
-        self._process = start(words, self._home, environment, self._limits, output)
-        self._pidfd = os.pidfd_open(self._process.pid)
-        return (self._pidfd,)
+        process = start(words, self._home, environment, self._limits, output)
+        self.pid = process.pid
+        handle = os.pidfd_open(process.pid)
+        return Run(process.pid, (handle,), partial(self._finish, process, handle))
 
-    def finish(self) -> HandlerResult:
+    def _finish(self, process: subprocess.Popen[bytes], handle: int) -> HandlerResult:
         """Return what the exit status means."""
-        assert self._process is not None
-        os.close(self._pidfd)
-        code = self._process.wait()
-        self._process = None
+        os.close(handle)
+        code = process.wait()
+        self.pid = None
         return result_of_exit(code)
 
 

@@ -92,32 +92,30 @@ class Server:
 
     def _run(self, call: Call) -> HandlerResult:
         try:
-            self._log = Log(call.log_path, self._room)
+            log = self._log = Log(call.log_path, self._room)
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler's output cannot be kept: {in_words(error)}")
         try:
-            return self._result_of(call)
+            return self._result_of(call, log)
         finally:
-            self._output.pump(self._log)
-            self._log.close()
+            self._output.pump(log)
+            log.close()
             self._log = None
 
-    def _result_of(self, call: Call) -> HandlerResult:
+    def _result_of(self, call: Call, log: Log) -> HandlerResult:
         try:
-            ended = self._handler.begin(call, self._output.writing)
+            run = self._handler.begin(call, self._output.writing)
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
-        handler = self._handler.pid
-        assert handler is not None
-        self._note_session(handler)
-        in_time = self._wait(ended, self._timeout)
+        self._note_session(run.pid)
+        in_time = self._wait(run.ended, self._timeout, log)
         if not in_time:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(handler, signal.SIGTERM)
-            self._wait(ended, TERM_SECONDS)
+                os.killpg(run.pid, signal.SIGTERM)
+            self._wait(run.ended, TERM_SECONDS, log)
         # before the handler is waited for, which one that traces it could prevent
-        self._end_below(spare=handler if in_time else None)
-        result = self._handler.finish()
+        self._end_below(spare=run.pid if in_time else None)
+        result = run.finish()
         if self._handler.pid:
             self._end_below(spare=self._handler.keeps)
         return result if in_time else timed_out(self._timeout)
@@ -128,9 +126,8 @@ class Server:
             self._noted = handler
             self._present.note(f"{self._boot} {proc.session(handler)}")
 
-    def _wait(self, ended: tuple[int, ...], seconds: float) -> bool:
+    def _wait(self, ended: tuple[int, ...], seconds: float, log: Log) -> bool:
         """Wait for the handler's end and log what it prints; False when the time is over. Raises _WorkerGone."""
-        assert self._log is not None
         worker, output = self._worker.fileno(), self._output.reading
         quiet, noisy = (*ended, worker), (*ended, worker, output)
         deadline = time.monotonic() + seconds
@@ -140,7 +137,7 @@ class Server:
             happened = ready(noisy, left) if listens else ready(quiet, min(left, _TRICKLE_SECONDS))
             if worker in happened:  # it sends nothing while we run: this is its end
                 raise _WorkerGone
-            listens = output not in happened or self._output.pump(self._log)
+            listens = output not in happened or self._output.pump(log)
             if not happened.isdisjoint(ended):
                 return True
             if left <= 0:

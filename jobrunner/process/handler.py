@@ -1,8 +1,9 @@
 """What a guard asks of a handler, whichever kind it is: to run on one package."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package
@@ -30,8 +31,19 @@ class Call:
         raise Garbage
 
 
+class Run(NamedTuple):
+    """A run that has begun: it ends when one of the descriptors in `ended` can be read.
+
+    `pid` is the process that it runs in; `finish` returns how it ended, then.
+    """
+
+    pid: int
+    ended: tuple[int, ...]
+    finish: Callable[[], HandlerResult]
+
+
 class Handler(Protocol):
-    """A way to run the handler, as the guard drives it: begin, wait until a descriptor is readable, finish."""
+    """A way to run the handler, as the guard drives it."""
 
     @property
     def pid(self) -> int | None:
@@ -41,14 +53,8 @@ class Handler(Protocol):
     def keeps(self) -> int | None:
         """The pid that lives on between packages, if any."""
 
-    def begin(self, call: Call, output: int) -> tuple[int, ...]:
-        """Start, and return the descriptors of which one becomes readable at the end. Raises OSError.
-
-        `output` is the descriptor that it prints to.
-        """
-
-    def finish(self) -> HandlerResult:
-        """Return how it ended."""
+    def begin(self, call: Call, output: int) -> Run:
+        """Start to run it. `output` is the descriptor that it prints to. Raises OSError."""
 
 
 def package_environment(package: Package) -> dict[str, str]:
