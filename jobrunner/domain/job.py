@@ -54,11 +54,6 @@ class Job(NamedTuple):
     finished_at: float | None
 
     @property
-    def condemned(self) -> bool:
-        """Whether its failure is decided, and only the move to the failed folder remains."""
-        return self.verdict is not None and self.state is not State.FAILED
-
-    @property
     def is_put_away(self) -> bool:
         """Whether its package has been put in the archive or the failed folder, durably: elsewhere it is left over."""
         return self.state is State.DONE or (self.state is State.FAILED and self.failed_name is not None)

@@ -65,7 +65,7 @@ class Taking:
             return Taken(stage)
         left_out: Sequence[str] = ()
         if stage is not Stage.NEW:
-            if job.condemned and self._folders.has_failed(job) and not os.path.lexists(workspace.package):
+            if job.verdict and self._folders.has_failed(job) and not os.path.lexists(workspace.package):
                 return Taken(stage)  # what got to failed had been flushed before
             workspace.distrust_copy()
         if stage is Stage.NEW or not workspace.has_package():
@@ -108,7 +108,7 @@ class Taking:
         if job.failed_name is not None:
             failed = os.path.join(self._folders.failed, job.failed_name)
             if os.path.lexists(failed):
-                if not job.condemned:
+                if not job.verdict:
                     moves.rename_new(failed, workspace.package)
                 return ()
         try:
@@ -143,7 +143,9 @@ class Taking:
                     os.rename(part, workspace.delivered)
                 if not _is_small(package, f"{job.name}.zip"):
                     before_long()
-                copy = Copy(package, self._folders.rights, self._settings, lenient=job.condemned, verified=False)
+                copy = Copy(
+                    package, self._folders.rights, self._settings, lenient=job.verdict is not None, verified=False
+                )
                 crossing.write(copy, workspace)
                 workspace.record_copy()
                 return copy.found, copy.notes

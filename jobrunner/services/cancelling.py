@@ -64,7 +64,7 @@ class Cancelling:
                 )
             if job.worker_id is None:
                 self._put_in_failed(job)
-            elif not job.condemned:
+            elif not job.verdict:
                 self._end_worker(job, self._store.workers.get(job.worker_id))
             else:
                 self._await_recovery(job, self._store.workers.get(job.worker_id), waited)

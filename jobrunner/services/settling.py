@@ -79,13 +79,13 @@ class Settling:
         jitter = random.random()
         decision = decide(attempt.job, result.outcome, result.error, self._policy, jitter=jitter)
         if decision.verdict:
-            return self.finish([self._failed(attempt, decision.verdict, decision)])
+            return self.finish([self._failed(attempt, result.outcome, decision)])
         sweeping.free_disk(attempt.workspace)
         return self.finish([PutOff(attempt, result.outcome, decision)])
 
     def fail(self, attempt: CurrentAttempt, verdict: Outcome) -> Job | None:
         """Settle a job whose failure was decided by an earlier attempt, and return the next one. Raises Stopped."""
-        outcome = verdict if verdict is Outcome.CANCELLED else Outcome.FAILED  # it did not crash itself, nor reject
+        outcome = Outcome.FAILED if verdict is Outcome.CRASHED else verdict  # no worker has died in this attempt
         return self.finish([self._failed(attempt, outcome, as_it_stands(attempt.job))])
 
     def let_go(self, attempt: CurrentAttempt) -> Job | None:

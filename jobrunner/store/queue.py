@@ -79,12 +79,12 @@ class Queue:
         *,
         left_in_inbox: str | None = None,
     ) -> None:
-        """Mark a claimed job failed: as `outcome`, unless it was condemned as something else. Raises ClaimLost.
+        """Mark a claimed job failed, as its verdict says or, without one, as `outcome`. Raises ClaimLost.
 
         `place`: its folder in the failed folder and our file in it. `left_in_inbox`: what a package is recognised by
         that stayed in the inbox.
         """
-        changes = {"now": now, "verdict": outcome.value, "error": error, "left_in_inbox": left_in_inbox}
+        changes = {"now": now, "outcome": outcome.value, "error": error, "left_in_inbox": left_in_inbox}
         self._fenced("fail", job, changes | rows.place(*(place or (None, None))))
         self._attempts.end(job, outcome, error, details, now, is_final=True)
 

@@ -66,7 +66,7 @@ WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :wor
 
 -- name: fail
 UPDATE jobs SET
-    state = 'failed', worker_id = NULL, verdict = coalesce(verdict, :verdict), finished_at = :now, error = :error,
+    state = 'failed', worker_id = NULL, verdict = coalesce(verdict, :outcome), finished_at = :now, error = :error,
     failed_name = :failed_name, error_name = :error_name, left_in_inbox = :left_in_inbox
 WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :worker_id;
 

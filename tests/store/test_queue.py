@@ -219,9 +219,9 @@ def test_a_condemned_job_keeps_its_error_and_its_place_through_a_crash(store: On
     assert store.attempts.of_job(again)[-1].error == "its worker died"
     next_try = store.claim()
     assert next_try is not None
-    assert next_try.condemned
+    assert next_try.verdict is Outcome.REJECTED
     failed = store.fail(next_try)
-    assert (failed.state, failed.verdict, failed.condemned) == (State.FAILED, Outcome.REJECTED, False)
+    assert (failed.state, failed.verdict) == (State.FAILED, Outcome.REJECTED)
 
 
 def test_a_crash_can_condemn_a_job_that_has_no_place_yet(store: OneWorkerStore) -> None:
@@ -230,6 +230,11 @@ def test_a_crash_can_condemn_a_job_that_has_no_place_yet(store: OneWorkerStore) 
     )
     assert (job.state, job.verdict, job.error) == (State.QUEUED, Outcome.CRASHED, "its worker died 3 times")
     assert job.failed_name is None
+    moving = store.claim()
+    assert moving is not None
+    with store.write():
+        store.queue.fail(moving, Outcome.FAILED, "its worker died 3 times", None, TIMINGS, NOW)
+    assert store.get(job).verdict is Outcome.CRASHED
 
 
 @pytest.mark.parametrize(("verb", "error", "failed_name"), [("retry", "bad", "p"), ("replace", None, None)])
