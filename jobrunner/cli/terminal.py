@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 
 from jobrunner.cli import words
 from jobrunner.cli.output import say, styled
@@ -14,9 +15,14 @@ from jobrunner.domain.role import Role
 def show(envelope: Envelope) -> None:
     """Print an event."""
     label, tint, text = words.of_event(envelope.event)
-    clock = styled(time.strftime("%H:%M:%S", time.localtime(envelope.emitted_at)), dim=True)
+    clock = styled(_clock(int(envelope.emitted_at)), dim=True)
     with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
         say(clock, "  ", styled(f"{label:<9}", fg=tint, bold=True), "  ", text, stream=2)
+
+
+@lru_cache(maxsize=1)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 def emit_of_command() -> Emit:

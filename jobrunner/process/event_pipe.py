@@ -10,6 +10,7 @@ from jobrunner.domain.events import EventsLost
 
 #: Bytes that a pipe may be asked to hold without privileges: some ten thousand events.
 _PIPE = 2**20
+_PIECE = 2**16
 
 
 class EventPipe:
@@ -45,7 +46,7 @@ class EventPipe:
         """Return what has come, in order; what is no event of ours is left out."""
         received = []
         with suppress(BlockingIOError):
-            while piece := os.read(self._reader, _PIPE):
+            while piece := os.read(self._reader, _PIECE):
                 *lines, self._rest = (self._rest + piece).split(b"\n")
                 received += [envelope for envelope in map(of_line, lines) if envelope]
         return received
