@@ -75,6 +75,15 @@ def status(home: TestHome) -> Status:
         opened.store.close()
 
 
+def workers_in_trouble(home: TestHome) -> int:
+    """How many workers have looked, and found what is wrong."""
+    opened = open_home(load_settings(home.path), Emit(Role.COMMAND), to_read=True)
+    try:
+        return sum(worker.trouble is not None for worker in opened.store.workers.not_ended())
+    finally:
+        opened.store.close()
+
+
 def is_done(home: TestHome, count: int) -> Callable[[], bool]:
     return lambda: status(home).counts["done"] == count
 
@@ -245,6 +254,8 @@ def test_a_fault_is_said_once_and_waited_for(home: TestHome, where: str, fault: 
         assert str(home.path / where) in trouble
         assert trouble.endswith(words)
         assert status(home).troubles == [trouble]
+        if where in {"archive", "logs"}:  # which each worker needs: one that looks when all is well blames its package
+            wait_until(lambda: workers_in_trouble(home) == 3)
     wait_until(lambda: status(home).counts["failed"] == 1)
     assert "65" in (story(home, "p02").job.error or "")
     names.remove("p02")
