@@ -152,7 +152,7 @@ def _check_work(work: str, existing: str) -> None:
     _check_mount(
         f"the work folder {shown(work)}",
         existing,
-        "who is alive is told by file locks there, and what is renamed has to be durable; set folders.work, archive "
+        "file locks there tell which processes live, and a rename there has to be durable; set folders.work, archive "
         "and failed to folders on a local disk (the inbox may stay)",
     )
 

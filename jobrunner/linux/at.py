@@ -140,7 +140,7 @@ def is_being_written(file: int) -> bool:
     Its owner is asked: a read lease, which is given back at once, is only to be had where nobody writes.
     """
     try:
-        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # who opens it in between sends that; nobody minds it
+        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # whoever opens it in between has that sent, and it is ignored
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:

@@ -67,8 +67,8 @@ def environment(pid: int) -> list[bytes]:
 def is_starting_a_program(pid: int) -> bool:
     """Say of a process whose environment was empty whether it was just in the middle of an exec.
 
-    It has memory by then, but no environment yet, or it has got one since. Who has none for good has an empty one, at
-    an address (proc(5): env_start, env_end).
+    It has memory by then, but no environment yet, or it has got one since. One that has none for good has an empty
+    one, at an address (proc(5): env_start, env_end).
     """
     fields = _read(pid, "stat").rpartition(b")")[2].split()
     state, memory, start, end = fields[0], int(fields[20]), int(fields[47]), int(fields[48])

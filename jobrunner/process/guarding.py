@@ -66,7 +66,7 @@ class Server:
         try:
             kernel.set_name(GUARD_NAME)
             kernel.adopt_orphans()
-            os.setpgrp()  # who kills the supervisor's whole process group leaves us to clear up
+            os.setpgrp()  # a kill of the supervisor's whole process group leaves us to clear up
             for number in signals.stop_signals():  # a handler of ours, and not SIG_IGN, which programs would inherit
                 signal.signal(number, lambda *_: None)
             signals.unblock()

@@ -10,7 +10,7 @@ from jobrunner.domain.errors import MachineError
 from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE_FOLDER_MODE
 from jobrunner.domain.package import shown
 
-#: What the tokens of those begin with who only scan.
+#: What the token of a process that only scans begins with.
 _SCANNER = "scanner-"
 
 

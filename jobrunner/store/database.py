@@ -155,13 +155,13 @@ class Database:
         """Keep all other writers of ours out, without a transaction. Raises StoreError.
 
         SQLite's own waiting for the lock is unfair: one worker would get nearly all jobs. So writers queue at a
-        turnstile of two file locks: one writes, one is next, and who has just written cannot pass the one that waits.
+        turnstile of two file locks: one writes, one is next, and whoever has just written cannot pass the next one.
         """
         following, writer = self._turnstile()
         return Turn(following, writer, self.waiting)
 
     def transaction(self, *, patience: float = BUSY_SECONDS, durable: bool = True) -> Transaction:
-        """Commit what is executed within, or undo it all: for who has the turn. Raises StoreError, DatabaseGone."""
+        """Commit what is executed within, or undo it all: for whoever has the turn. Raises StoreError, DatabaseGone."""
         self.hold_to_file()
         if durable is not self._is_durable:
             self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")

@@ -11,7 +11,7 @@ from jobrunner.store.sqlite import in_our_words
 
 
 class Turn:
-    """The turnstile's locks, held: `following` by who is next, `writer` by who writes."""
+    """The turnstile's locks, held: `following` by whoever is next, `writer` by whoever writes."""
 
     def __init__(self, following: int, writer: int, waiting: Waiting) -> None:
         self._following = following

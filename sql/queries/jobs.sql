@@ -34,7 +34,7 @@ WHERE id = (
 RETURNING {job};
 
 -- name: claim_cancelled
--- Who cancels a queued job claims it, whether it waits or not: all that is left to do is the move to failed/.
+-- A cancel of a queued job claims it, whether it waits or not: all that is left to do is the move to failed/.
 UPDATE jobs SET
     state = 'running', worker_id = :worker_id, attempt = attempt + 1, not_before_at = NULL,
     verdict = 'cancelled', error = 'cancelled'

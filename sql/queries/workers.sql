@@ -20,6 +20,6 @@ UPDATE workers SET trouble = :trouble WHERE token = :token;
 SELECT {worker} FROM workers WHERE ended_at IS NULL ORDER BY id;
 
 -- name: of_job
--- Who has had a job and has not ended: it may still be removing its work folder.
+-- The workers that have had a job and have not ended: one may still be removing its work folder.
 SELECT {worker} FROM workers JOIN attempts ON attempts.worker_id = workers.id
 WHERE attempts.job_id = :job_id AND workers.ended_at IS NULL;
