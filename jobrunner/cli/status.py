@@ -9,6 +9,7 @@ import typer
 from jobrunner.cli.output import Styled, say, styled
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.cli.words import duration
+from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
 
@@ -54,7 +55,9 @@ def show_status(path: Path, *, as_json: bool) -> None:
                 say(styled(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", dim=True))
     if status.failed:
         say()
-        say(styled("To try again: jobrunner retry NAME, or jobrunner retry --all", dim=True))
+        is_any_for_all = any(job.verdict is not Outcome.CANCELLED for job in status.failed)
+        or_all = ", or jobrunner retry --all" if is_any_for_all else ""
+        say(styled(f"To try again: jobrunner retry NAME{or_all}", dim=True))
 
 
 def _counts(status: Status) -> Iterator[str | Styled]:

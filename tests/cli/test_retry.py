@@ -78,6 +78,7 @@ def test_all_leaves_out_what_was_cancelled_and_its_name_takes_it(failed: TestHom
     assert failed.jobrunner("retry", "--all").stdout == "3 packages queued again.\n"
     assert failed.counts()["failed"] == 1
     assert failed.jobrunner("retry", "--all").stdout == "Nothing to retry.\n"
+    assert failed.jobrunner("status").stdout.endswith("\nTo try again: jobrunner retry NAME\n")
     assert failed.jobrunner("retry", "d").stdout == "1 package queued again.\n"
     assert failed.show("d")["verdict"] is None
 
