@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from jobrunner.wiring.home import Home
-from tests.scripts import parent_of, state_of
+from tests.scripts import parent_of
 from tests.support import PATIENCE, wait_until
 from tests.users import User, UsersHome
 
@@ -139,6 +139,10 @@ def held_up(home: HeldUpHome) -> HeldUp:
     return HeldUp(home, pid, parent_of(guard), guard)
 
 
+#: Of the pid of whoever asks, in a request (struct fuse_in_header).
+_PID_OFFSET = 32
+
+
 class DeadDisk:
     """A filesystem that answers nothing: whoever reads in it waits, and cannot be killed, until it is taken away."""
 
@@ -159,11 +163,12 @@ class DeadDisk:
     def _take_requests(self) -> None:
         with suppress(OSError):
             while True:
-                os.read(self._device, 1 << 17)  # what was taken can be neither answered by others nor called back
+                request = os.read(self._device, 1 << 17)  # taken, it is neither answered by others nor called back
+                self.mark_of(struct.unpack_from("<I", request, _PID_OFFSET)[0]).touch()
 
-    def is_read_by(self, pid: int) -> bool:
-        """Say whether a process waits for it."""
-        return b"fuse" in Path(f"/proc/{pid}/wchan").read_bytes() or state_of(pid) == "S"
+    def mark_of(self, pid: int) -> Path:
+        """Return the file that is there once a process waits for the disk, and cannot be killed any more."""
+        return Path(f"{self.folder}-{pid}")
 
     def take_away(self) -> None:
         """Let all go on that wait for it, with an error; once is enough."""

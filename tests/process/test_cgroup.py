@@ -24,7 +24,7 @@ def test_killing_a_group_takes_until_those_in_it_have_ended(group: Path, tmp_pat
     with dead_disk(tmp_path / "disk") as disk:
         process = subprocess.Popen(["cat", disk.folder / "file"], stderr=subprocess.DEVNULL)
         (group / "cgroup.procs").write_text(str(process.pid))
-        wait_until(lambda: disk.is_read_by(process.pid))
+        wait_until(disk.mark_of(process.pid).exists)
         with processes.handle_of(process.pid) as handle:
 
             def kill() -> None:
@@ -44,7 +44,7 @@ def test_it_is_not_waited_for_longer_than_is_said(group: Path, tmp_path: Path) -
     with dead_disk(tmp_path / "disk") as disk:
         process = subprocess.Popen(["cat", disk.folder / "file"], stderr=subprocess.DEVNULL)
         (group / "cgroup.procs").write_text(str(process.pid))
-        wait_until(lambda: disk.is_read_by(process.pid))
+        wait_until(disk.mark_of(process.pid).exists)
         cgroup.kill(group, patience=0)
         assert process.poll() is None
         assert cgroup.members(group) == [process.pid]

@@ -424,7 +424,7 @@ def test_what_waits_for_a_dead_disk_is_told_and_its_end_awaited(tmp_path: Path, 
 note("escaped", escape())
 child = os.fork()
 if child == 0: os.stat("{disk.folder}/file")
-while open(f"/proc/{{child}}/wchan").read() == "0": pass
+while not os.path.exists(f"{disk.folder}-{{child}}"): pass
 note("child", child)
 """
         guard = make_guard(_command(tmp_path, source))

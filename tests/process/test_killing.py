@@ -82,7 +82,7 @@ def test_a_process_that_waits_for_a_dead_disk_saves_nobody(tmp_path: Path) -> No
         shell = start("sh", "-c", source)
         wait_until(lambda: {proc.stat(pid).name for pid, _ in descendants(shell)} == {"cat", "sleep"})
         [cat] = [pid for pid, _ in descendants(shell) if proc.stat(pid).name == "cat"]
-        wait_until(lambda: disk.is_read_by(cat))
+        wait_until(disk.mark_of(cat).exists)
         begun = time.monotonic()
         left = end_all(partial(descendants, os.getpid()), patience=0.5)
         assert left == [Left(cat, None)]
