@@ -79,7 +79,7 @@ class Supervisor:
         heard = False
         while True:
             for slot in self._slots:
-                if self._is_due(slot):
+                if self._may_start(slot) and time.monotonic() >= slot.restart_at:
                     self._start(slot)
             if all(slot.ended for slot in self._slots if slot.is_worker):
                 return self._stop(None)
@@ -95,9 +95,9 @@ class Supervisor:
         """End the supervisor's own presence."""
         self._present.leave()
 
-    def _is_due(self, slot: Slot) -> bool:
-        may_start = slot.is_free and time.monotonic() >= slot.restart_at
-        return may_start and not (slot.is_worker and len(self._aside) >= _MOST_ASIDE)
+    def _may_start(self, slot: Slot) -> bool:
+        """Say whether a process may start in a slot, once it is time for that."""
+        return slot.is_free and not (slot.is_worker and len(self._aside) >= _MOST_ASIDE)
 
     def _hear(self) -> bool:
         """Hear what the children have to say, and free the places of those that wait for what their handlers left.
@@ -186,7 +186,7 @@ class Supervisor:
 
     def _wait(self, *, listens: bool) -> signal.Signals | None:
         """Wait for a signal, a word of a child, or until something is due; events are such words if we listen."""
-        due = [self._recover_at, *(slot.restart_at for slot in self._slots if slot.is_free)]
+        due = [self._recover_at, *(slot.restart_at for slot in self._slots if self._may_start(slot))]
         seconds = min(due) - time.monotonic()
         if listens:
             return self._signals.wait(seconds, beside=(self._troubles.fileno(), self._events.fileno()))
