@@ -1,6 +1,7 @@
 """Words for people: of events, lengths of time and counts."""
 
 from jobrunner.domain.events import (
+    Awaited,
     ClaimGone,
     Event,
     EventsLost,
@@ -53,6 +54,9 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
         case PackagesFound(new, replaced):
             again = [f"{packages(replaced)} delivered again"] if replaced else []
             return "found", "cyan", ", ".join([packages(new)] * bool(new) + again)
+        case Awaited(count, name):
+            others = f" and {count - 1:,} more" if count > 1 else ""
+            return "arriving", "cyan", f"{shown(name)}{others}: the end waits until it is complete, or still"
         case JobDone(name, seconds):
             return "done", "green", f"{shown(name)}  {duration(seconds)}"
         case JobFailed(name, error):

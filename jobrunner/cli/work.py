@@ -61,8 +61,8 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
             caught = supervisor.run(worker, workers, beside=scanner, drain=drain)
             if caught or not scan:
                 break
-            home.intake.scan()  # what came while the last workers ended
-            if not home.store.jobs.any_pending():
+            caught = home.wait_for_arrivals()
+            if caught or not home.store.jobs.any_pending():
                 break
         failed = drain and home.store.attempts.any_failed_under(supervisor.token)
         supervisor.leave()

@@ -32,8 +32,9 @@ def make_home(home: Path) -> None:
             archive.writestr("station.txt", f"Station {number}\n")
     broken = inbox / "station-37"
     broken.mkdir()
-    whole = (inbox / "station-01" / "station-01.zip").read_bytes()
-    (broken / "station-37.zip").write_bytes(whole[: len(whole) // 2])
+    damaged = bytearray((inbox / "station-01" / "station-01.zip").read_bytes())
+    damaged[100:200] = bytes(100)
+    (broken / "station-37.zip").write_bytes(damaged)
     (inbox / "station-38-downloading").mkdir()
 
 

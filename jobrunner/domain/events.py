@@ -23,6 +23,13 @@ class PackagesFound(NamedTuple):
     replaced: int
 
 
+class Awaited(NamedTuple):
+    """Nothing is to be processed, but so many `deliveries` are still arriving, `name` among them."""
+
+    deliveries: int
+    name: str
+
+
 class JobDone(NamedTuple):
     """A package is in the archive, `seconds` after its claim."""
 
@@ -125,6 +132,7 @@ class EventsLost(NamedTuple):
 Event = (
     WorkersStarted
     | PackagesFound
+    | Awaited
     | JobDone
     | JobFailed
     | JobPutOff

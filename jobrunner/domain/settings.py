@@ -8,6 +8,9 @@ from jobrunner.domain import values
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.values import Parser
 
+#: Seconds after which a package is taken to be still, where nothing else is set.
+_STILL = 10.0
+
 
 def key(parse: Parser, default: Any, meaning: str, *, example: str = "") -> Any:
     """Declare a key. `default` is as a user would write it; a key without one gets an `example` in a new file."""
@@ -44,12 +47,32 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class IntakeSettings:
-    """When a package is complete. `settle` in seconds."""
+    """What a package is, and when it is complete. Times in seconds."""
 
-    incomplete_suffix: str = key(values.suffix, "-downloading", "how a folder ends that is still being received")
-    settle: float = key(
-        values.duration, "0s", "for senders without the suffix: how long a package must have been still"
+    incomplete_suffix: tuple[str, ...] = key(
+        values.patterns,
+        "-downloading",
+        'how a folder, or a file in it, ends that is still being received; also a list, with patterns: "*.part"',
     )
+    complete_when: str = key(
+        values.complete_when, "suffix", 'or "still": nothing changes any more; or "marker": that file is in the folder'
+    )
+    marker: str | None = key(values.pattern, None, "which file that is", example='"CopyComplete.txt"')
+    settle: float = key(
+        values.duration, "0s", 'how long a package must have been still; with "still", 10 s where nothing else is set'
+    )
+    broken_after: float = key(
+        values.duration, "5s", "how long a zip without its end must have been still to be called broken"
+    )
+    zip_name: str = key(values.zip_name, "same", 'as the folder; or "only": the zip of a folder may have any name')
+    ignore: tuple[str, ...] = key(
+        values.patterns, [], "names in the inbox that are no deliveries, as @eaDir and Thumbs.db are none"
+    )
+
+    @property
+    def stillness(self) -> float:
+        """How long a package must have been still, in seconds."""
+        return self.settle or (_STILL if self.complete_when == "still" else 0)
 
 
 @dataclass(frozen=True, slots=True)

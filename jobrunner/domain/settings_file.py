@@ -39,6 +39,10 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
     settings = Settings(home=home, **sections)
     if settings.process.command and settings.process.callable:
         problems.append(f"{source}: process.command and process.callable are both set: remove one")
+    if (settings.intake.complete_when == "marker") != (settings.intake.marker is not None):
+        problems.append(
+            f'{source}: intake.complete_when = "marker" and intake.marker belong together: set both or none'
+        )
     if problems:
         raise ConfigurationError("; ".join(problems))
     return _with_absolute_folders(settings)

@@ -9,12 +9,14 @@ from jobrunner.domain.job import Attempt, Job
 class Delivery(NamedTuple):
     """A folder in the inbox; `lacking` says what it waits for, None if it is complete.
 
-    `arrived_at` is the time of its zip, in seconds since 1970.
+    `arrived_at` is the time of its zip, in seconds since 1970. `is_arriving`: it has changed so lately that it may be
+    complete soon.
     """
 
     name: str
     lacking: str | None
     arrived_at: float = 0.0
+    is_arriving: bool = False
 
 
 class Survey(NamedTuple):

@@ -140,11 +140,38 @@ def path(value: object) -> Path:
         raise ValueError("a path; there is no such user after its ~") from None
 
 
-def suffix(value: object) -> str:
-    """Return the end of a file name."""
+def patterns(value: object) -> tuple[str, ...]:
+    """Return ends or patterns of file names: a list of them, or one text that separates them by commas."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, list) or not all(isinstance(part, str) and part and "/" not in part for part in value):
+        raise ValueError(
+            'a name without a slash, or a list of them, such as "-downloading" or ["-downloading", "*.part"]'
+        )
+    return tuple(value)
+
+
+def pattern(value: object) -> str:
+    """Return the name of a file, or a pattern of it."""
     if "/" in text(value):
-        raise ValueError('the end of a folder\'s name, such as "-downloading"')
+        raise ValueError('the name of a file in the package, such as "CopyComplete.txt" or "final_summary_*.txt"')
     return text(value)
+
+
+def complete_when(value: object) -> str:
+    """Return what makes a package complete."""
+    return _one_of(value, "suffix", "still", "marker")
+
+
+def zip_name(value: object) -> str:
+    """Return how a package's zip is called."""
+    return _one_of(value, "same", "only")
+
+
+def _one_of(value: object, *known: str) -> str:
+    if value not in known:
+        raise ValueError(f"a word of these: {', '.join(known)}")
+    return str(value)
 
 
 def codec(value: object) -> str:

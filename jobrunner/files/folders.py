@@ -3,10 +3,15 @@
 import os
 
 from jobrunner.domain.job import Job
+from jobrunner.domain.naming import zip_among
 from jobrunner.domain.settings import FolderSettings
+from jobrunner.files import moves
 from jobrunner.files.package_rights import rights_of
 from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Workspace
+from jobrunner.linux import at
 
+#: So many entries of a package are looked through for a zip that is not called NAME.zip.
+MOST_NAMES = 10_000
 #: What a work folder has once the package has been taken from the inbox.
 _TAKEN = ("package", "delivered", "flushed", "emptied")
 
@@ -14,18 +19,31 @@ _TAKEN = ("package", "delivered", "flushed", "emptied")
 class Folders:
     """The folders of a home, as absolute paths in `str` (names that are not UTF-8 included)."""
 
-    def __init__(self, settings: FolderSettings) -> None:
+    def __init__(self, settings: FolderSettings, *, zip_name: str = "same") -> None:
+        """`zip_name` is intake.zip_name."""
         self.inbox = os.path.realpath(settings.inbox)  # where a link on the way leads to later is not followed
         self.work = str(settings.work)
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)
         self.logs = str(settings.logs)
         self.rights = rights_of(settings)
+        self.any_zip = zip_name == "only"
         self.inbox_is_a_disk = os.path.ismount(self.inbox)  # then without it there is only an empty folder
 
     def archived(self, name: str) -> str:
         """Return where a processed package lies."""
         return f"{self.archive}/{name}"
+
+    def zip_of(self, package: str, name: str) -> str:
+        """Return the path of the zip of the package NAME that lies at the path `package`.
+
+        Raises PackageError where none, or more than one, can be it; OSError.
+        """
+        path = f"{package}/{name}.zip"
+        if os.path.lexists(path):
+            return path
+        with moves.opened(package) as folder:
+            return f"{package}/{zip_among(at.names(folder, most=MOST_NAMES), name, any_name=self.any_zip)}"
 
     def log(self, name: str, attempt: int) -> str:
         """Return the log of one attempt."""

@@ -2,19 +2,27 @@
 
 import errno
 import os
+import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
-from jobrunner.domain.package import MAX_NAME_BYTES
+from jobrunner.domain.errors import PackageError
+from jobrunner.domain.naming import JUNK, Patterns, zip_among
+from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 from jobrunner.files import delivery
+from jobrunner.files.folders import MOST_NAMES
 from jobrunner.files.trees import Kind, Walk
 from jobrunner.linux import at
 
 #: What lies there was refused, and is as it was then.
 REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise the limit and retry it"
+
+_MOST_ASKED = 1_000
 
 
 class _Stillness(NamedTuple):
@@ -25,22 +33,37 @@ class _Stillness(NamedTuple):
     looked_at: float
 
 
+#: Says of an open file of so many bytes why it may be a zip that is not all there yet, None if it has its end.
+Unfinished = Callable[[int, int], str | None]
+
+
 class Inbox:
     """The folder into which senders deliver. Only read here."""
 
-    def __init__(self, folder: str, settings: IntakeSettings, *, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: str,
+        settings: IntakeSettings,
+        unfinished: Unfinished,
+        *,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`ticks` counts seconds and cannot be set."""
         self._folder = folder
         self._settings = settings
+        self._partial = Patterns.of_ends(settings.incomplete_suffix)
+        self._ignored = Patterns((*JUNK, *settings.ignore))
+        self._marker = Patterns([settings.marker]) if settings.marker else None
+        self._unfinished = unfinished
         self._ticks = ticks
         self._still: dict[str, _Stillness] = {}
 
     def names(self, besides: Iterable[str] = ()) -> list[str]:
-        """Return what lies in the inbox `besides` these names, hidden ones left out. Raises OSError."""
+        """Return what lies in the inbox `besides` these names; hidden and ignored ones are left out. Raises OSError."""
         with at.held(at.open_root(self._folder)) as inbox:
             found = set(os.listdir(inbox))
         found.difference_update(besides)
-        names = [name for name in found if not name.startswith(".")]
+        names = [name for name in found if not name.startswith(".") and not self._ignored.match(name)]
         self._still = {name: self._still[name] for name in names if name in self._still}
         return names
 
@@ -75,25 +98,52 @@ class Inbox:
                 return Delivery(name, "not a folder: a package is a folder NAME with NAME.zip in it")
             raise
         with at.held(folder):
+            if self._partial.match(name):
+                return Delivery(name, "still being received")
+            if len(os.fsencode(name)) > MAX_NAME_BYTES:
+                return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
             return self._in_folder(inbox, folder, name, now)
 
     def _in_folder(self, inbox: int, folder: int, name: str, now: float) -> Delivery:
-        if name.endswith(self._settings.incomplete_suffix):
-            return Delivery(name, "still being received")
-        if len(os.fsencode(name)) > MAX_NAME_BYTES:
-            return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
+        entries = at.names(folder, most=MOST_NAMES)
         try:
-            zip_status = at.status(folder, f"{name}.zip")
-        except FileNotFoundError:
+            self._require_all(entries)
+            zip_name = zip_among(entries, name, any_name=self._settings.zip_name == "only")
+        except PackageError as error:
             at.status(inbox, name)  # raises again where the whole folder has gone
-            return Delivery(name, "its zip is not there: it must be named like the folder")
+            still = self._seconds_still(name, _newest_entry(folder, entries), now)
+            return Delivery(name, str(error), is_arriving=still < self._settings.broken_after)
         if lacking := delivery.obstacle(inbox, folder, name):
             return Delivery(name, lacking)
-        if self._settings.settle:
-            still = self._seconds_still(name, _newest_change(folder), now)
-            if still < self._settings.settle:
-                return Delivery(name, f"settling: unchanged for {still:.0f} of {self._settings.settle:g} s")
+        zip_status, unfinished = self._look_at_zip(folder, zip_name)
+        wanted = self._settings.stillness
+        changed_at = _newest_change(folder) if wanted else zip_status.st_ctime
+        if unfinished:
+            wanted = max(wanted, self._settings.broken_after)
+        if wanted:
+            still = self._seconds_still(name, changed_at, now)
+            if still < wanted:
+                why = f"{unfinished}; its rest may come" if unfinished else "settling"
+                return Delivery(name, f"{why}: unchanged for {still:.0f} of {wanted:g} s", is_arriving=True)
         return Delivery(name, None, zip_status.st_mtime)
+
+    def _require_all(self, entries: Sequence[str]) -> None:
+        """Raise PackageError where what a delivery holds shows by its names that it is not complete."""
+        if partial := next(filter(self._partial.match, entries), None):
+            raise PackageError(f"still being received: {shown(partial)} is in it")
+        if self._marker and not any(map(self._marker.match, entries)):
+            raise PackageError(f"its marker is not there yet: {self._settings.marker}")
+
+    def _look_at_zip(self, folder: int, name: str) -> tuple[os.stat_result, str | None]:
+        """Return a zip's status, and why it may not be all there yet. What cannot be read is for the attempt to say."""
+        try:
+            opened = at.open_file(folder, name)
+        except OSError:
+            return at.status(folder, name), None
+        with at.held(opened):
+            status = os.fstat(opened)
+            is_file = stat.S_ISREG(status.st_mode)
+            return status, self._unfinished(opened, status.st_size) if is_file else None
 
     def _seconds_still(self, name: str, changed_at: float, now: float) -> float:
         """Return for how long a package has been still: at the first look by the clock, then by our own watching.
@@ -109,6 +159,15 @@ class Inbox:
             since = seen.since
         self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
         return ticks - since
+
+
+def _newest_entry(folder: int, names: Iterable[str]) -> float:
+    """Return when an open folder, or what lies in it, was last written, added or removed; not all of many are asked."""
+    newest = os.fstat(folder).st_ctime
+    for name in islice(names, _MOST_ASKED):
+        with suppress(OSError):
+            newest = max(newest, at.status(folder, name).st_ctime)
+    return newest
 
 
 def _newest_change(folder: int) -> float:

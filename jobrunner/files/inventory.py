@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from jobrunner.domain.naming import is_zip_of
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
-from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package
+from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package, name_of
 
 _OURS_IN_WORK = {".workers", ".home"}
 
@@ -73,8 +74,8 @@ def _packages(folders: Folders) -> Iterator[str]:
 
 
 def is_archived(folders: Folders, name: str) -> bool:
-    """Say whether what lies in the archive under this name is a package: a folder NAME that holds NAME.zip."""
-    return os.path.lexists(os.path.join(folders.archived(name), f"{name}.zip"))
+    """Say whether what lies in the archive under this name is a package: a folder with its zip."""
+    return _has_zip(folders.archived(name), None if folders.any_zip else name)
 
 
 def name_in_failed(folders: Folders, entry: str) -> str | None:
@@ -84,7 +85,8 @@ def name_in_failed(folders: Folders, entry: str) -> str | None:
     """
     stem = re.sub(r"~\d+\Z", "", entry)
     path = os.path.join(folders.failed, entry)
-    return next((name for name in (entry, stem) if name and os.path.lexists(os.path.join(path, f"{name}.zip"))), None)
+    found = next((name for name in (entry, stem) if name and _has_zip(path, name)), None)
+    return stem if found is None and stem and folders.any_zip and _has_zip(path, None) else found
 
 
 def newest_in_failed(folders: Folders, entries: Iterable[str]) -> dict[str, str]:
@@ -109,7 +111,12 @@ def our_error_file(package: str) -> str | None:
 
 
 def name_in_work(folders: Folders, folder: WorkFolder) -> str | None:
-    """Return the name of the package in a work folder: its zip's, or, where it has several, the one that has a log."""
+    """Return the name of the package in a work folder.
+
+    It is the one that is recorded, else the zip's, or, where it has several, the one that has a log.
+    """
+    if recorded := name_of(folder.path):
+        return recorded
     names = []
     for part in ("package", "copied", "flushed"):
         with suppress(FileNotFoundError):
@@ -127,6 +134,16 @@ def last_log(folders: Folders, name: str) -> int:
     except OSError:
         return 0
     return max((int(match[1]) for log in logs if (match := re.fullmatch(r"(\d{1,18})\.log", log))), default=0)
+
+
+def _has_zip(package: str, name: str | None) -> bool:
+    """Say whether what lies at a path is a folder with the zip of the package NAME, with None: with any zip."""
+    if name is not None and os.path.lexists(f"{package}/{name}.zip"):
+        return True
+    try:
+        return any(is_zip_of(name, entry) for entry in os.listdir(package))
+    except OSError:
+        return False
 
 
 def _visible(folder: str) -> set[str]:

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import stat
 
+from jobrunner.domain.naming import is_junk
 from jobrunner.files.trees import Descent, keep_user_attributes
 from jobrunner.linux import at
 
@@ -12,7 +14,8 @@ _NO_FOLDER = {errno.ENOTDIR, errno.ELOOP}
 def first_conflict(source: int, target: int) -> str | None:
     """Return the first path that two open folders have, other than as a folder in each: they cannot be merged. Or None.
 
-    The paths of `target` are gone through: it should be the smaller one.
+    A system's junk, such as Thumbs.db, is in nobody's way. The paths of `target` are gone through: it should be the
+    smaller one.
     """
     names: list[str] = []
     with Descent(source) as ours, Descent(target) as theirs:
@@ -20,9 +23,12 @@ def first_conflict(source: int, target: int) -> str | None:
         while True:
             if levels[-1]:
                 names.append(levels[-1].pop())
-                if not _go_down(ours, theirs, names[-1]):
+                if _go_down(ours, theirs, names[-1]):
+                    levels.append(_shared(ours.here, theirs.here))
+                elif _gives_way(ours.here, theirs.here, names[-1]):
+                    names.pop()
+                else:
                     return "/".join(names)
-                levels.append(_shared(ours.here, theirs.here))
             elif names:
                 levels.pop()
                 names.pop()
@@ -35,16 +41,21 @@ def first_conflict(source: int, target: int) -> str | None:
 def merge(source: int, target: int) -> None:
     """Move all that an open folder holds into another one, which takes on its extended attributes (user.*).
 
-    Folders that both have are merged in the same way. Cut short and repeated it goes on where it was. Raises
-    FileExistsError where `first_conflict` would have told, OSError.
+    Folders that both have are merged in the same way; of a system's junk that both have, what is moved stays. Cut short
+    and repeated it goes on where it was. Raises FileExistsError where `first_conflict` would have told, OSError.
     """
     with Descent(source) as ours, Descent(target) as theirs:
         levels = [_not_moved(source, target)]
         while True:
             if levels[-1]:
-                if not _go_down(ours, theirs, levels[-1][-1]):
-                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), levels[-1][-1])
-                levels.append(_not_moved(ours.here, theirs.here))
+                name = levels[-1][-1]
+                if _go_down(ours, theirs, name):
+                    levels.append(_not_moved(ours.here, theirs.here))
+                elif _gives_way(ours.here, theirs.here, name):
+                    os.rename(name, name, src_dir_fd=ours.here, dst_dir_fd=theirs.here)
+                    levels[-1].pop()
+                else:
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
             elif len(levels) > 1:
                 levels.pop()
                 ours.up()
@@ -76,6 +87,13 @@ def _shared(source: int, target: int) -> list[str]:
         except FileNotFoundError:
             continue
     return sorted(both, reverse=True)
+
+
+def _gives_way(source: int, target: int, name: str) -> bool:
+    """Say whether what two open folders have under one name is no folder, and but a system's junk."""
+    return is_junk(name) and not any(
+        stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode) for folder in (source, target)
+    )
 
 
 def _go_down(ours: Descent, theirs: Descent, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,7 +41,7 @@ class Workspace(NamedTuple):
     on it: no other attempt's handler gets a folder of that name. It becomes `handled-BOOT/` when the handler succeeded
     and `flushed/` when it is on the disk. Then the sender's files join it, what is left of their folder becomes
     `emptied/`, and it goes to the archive. Until it is flushed, a power cut may have eaten what another BOOT than this
-    one wrote. `source` says which folder in the inbox was copied.
+    one wrote. `source` says which folder in the inbox was copied, `name` of which package this is, unless its zip does.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Workspace(NamedTuple):
     copying: str
     copied: str
     source: str
+    name: str
     progress: str
 
     @classmethod
@@ -63,7 +65,7 @@ class Workspace(NamedTuple):
         path = f"{work}/{job_id}-{attempt}"
         data = f"data-{attempt}"
         parts = ("package", "delivered", _ORIGINAL, data, _HANDLED, "flushed", "emptied", "copying", "copied")
-        return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "progress")])
+        return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "name", "progress")])
 
     def stage(self) -> Stage:
         """Return how far this attempt, or the one it took over, came."""
@@ -100,6 +102,11 @@ class Workspace(NamedTuple):
         """Record which folder in the inbox is going to be copied."""
         with open(self.source, "w", encoding="ascii") as file:
             file.write(str(source))
+
+    def record_name(self, name: str) -> None:
+        """Record of which package this is. A link, made in one step, leads nowhere: its target is the name."""
+        with suppress(FileExistsError):
+            os.symlink(name, self.name)
 
     def report_progress(self, done: int, total: int, file: int | None) -> None:
         """Say how many bytes of how many are extracted; nothing any more once all are.
@@ -147,6 +154,14 @@ def source_of(path: str) -> Source | None:
         with open(f"{path}/source", encoding="ascii") as file:
             return Source.parse(file.read())
     except (FileNotFoundError, ValueError):  # cut short: nothing had been done yet
+        return None
+
+
+def name_of(path: str) -> str | None:
+    """Return which name of a package is recorded in a work folder, None if none is."""
+    try:
+        return os.readlink(f"{path}/name")
+    except OSError:
         return None
 
 

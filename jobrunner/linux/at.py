@@ -11,6 +11,7 @@ import os
 import signal
 import stat
 import struct
+from itertools import islice
 from typing import NamedTuple
 
 from jobrunner.linux.libc import checked, libc
@@ -109,6 +110,12 @@ def status(folder: int, name: str) -> os.stat_result:
     """Return what an entry of an open folder is, a link itself included. Raises OSError."""
     with held(_openat2(folder, name, _OPEN_PLACE)) as place:
         return os.fstat(place)
+
+
+def names(folder: int, *, most: int) -> list[str]:
+    """Return the names of the entries of an open folder, of more than so many the first. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in islice(entries, most)]
 
 
 def new_file(folder: int, name: str) -> int:

@@ -66,8 +66,7 @@ class LocalExecutor:
     def execute(self, attempt: CurrentAttempt) -> HandlerResult:
         """Run the handler. One that fails while something is wrong with the machine is its victim: that is a fault."""
         job, workspace = attempt.job, attempt.workspace
-        zip_path = Path(workspace.package, f"{job.name}.zip")
-        package = Package(job.name, Path(workspace.data), zip_path, job.attempt, self._home)
+        package = Package(job.name, Path(workspace.data), Path(attempt.zip_path), job.attempt, self._home)
         call = Call(package, logs.start_log(self._folders, job.name, job.attempt))
         start = time.monotonic()
         result = self._run(call, partial(self._hold_up, shown(job.name)))

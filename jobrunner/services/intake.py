@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import StoreError, in_words
-from jobrunner.domain.events import PackagesFound
+from jobrunner.domain.events import Awaited, PackagesFound
 from jobrunner.domain.job import KnownJob, State
 from jobrunner.domain.status import Survey
 from jobrunner.files import probe
@@ -81,6 +81,26 @@ class Intake:
             self._store.close()
             return probe.look(self._folders, self._keep_free) or str(error)
         return None
+
+    def wait_for_arrivals(self, stop: Iterable[signal.Signals]) -> signal.Signals | None:
+        """Scan until a package is to be processed or none is on its way; or until a signal comes, which is returned.
+
+        Raises OSError where the inbox cannot be read, StoreError.
+        """
+        stopping = BlockedSignals(stop)
+        told: Sequence[str] = ()
+        while True:
+            self.scan()
+            if self._store.jobs.any_pending():
+                return None
+            arriving = [delivery.name for delivery in self.survey().incomplete if delivery.is_arriving]
+            if not arriving:
+                return None
+            if arriving != told:
+                told = arriving
+                self._emit(Awaited(len(arriving), arriving[0]))
+            if caught := stopping.wait(SCAN_INTERVAL):
+                return caught
 
     def survey(self) -> Survey:
         """Return what lies in the inbox and is not simply queued; changes nothing. Raises OSError, StoreError."""

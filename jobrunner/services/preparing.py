@@ -13,6 +13,11 @@ from jobrunner.files.workspace import Stage
 from jobrunner.services.attempt import CurrentAttempt
 from jobrunner.unzip.extraction import extract
 
+_HOW_TO_SEND = (
+    "deliver it again; a sender that is slow names the folder NAME-downloading until all of it is there, or set "
+    "intake.settle"
+)
+
 
 class Preparing:
     """Makes the data folder of an attempt."""
@@ -40,19 +45,22 @@ class Preparing:
         if os.path.lexists(self._folders.archived(job.name)):
             raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
         self._folders.rights.make_folder(workspace.data)
-        zip_path = f"{workspace.package}/{job.name}.zip"
+        attempt.zip_path = zip_path = self._folders.zip_of(workspace.package, job.name)
+        zip_name = os.path.basename(zip_path)
+        if zip_name != f"{job.name}.zip":
+            workspace.record_name(job.name)
         start = time.monotonic()
         try:
             encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.found)
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_ctime
-            if 0 <= age < self._settings.intake.settle:  # else the clock was set back since
-                raise MachineError(f"{error}; it has changed within intake.settle") from error
-            raise
+            if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since
+                raise MachineError(f"{error}; it has changed within intake.broken_after") from error
+            raise PackageError(f"{error}; {_HOW_TO_SEND}") from error
         finally:
             attempt.details = attempt.details._replace(extract=time.monotonic() - start)
         attempt.details = attempt.details._replace(encoding=encoding)
-        only_the_zip = [f"{job.name}.zip"] if taken.found.entries == 1 else None
+        only_the_zip = [zip_name] if taken.found.entries == 1 else None
         conflict = moves.first_conflict(workspace.data, workspace.package, only_the_zip)
         if conflict is not None:
             raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")

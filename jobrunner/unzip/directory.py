@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import le
 
-from jobrunner.domain.errors import PackageError, UnfinishedZip
+from jobrunner.domain.errors import PackageError
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.end import MAX16, MAX32, Place, find_directory
 from jobrunner.unzip.entry import Entry, Fields
@@ -95,8 +95,6 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
         raise PackageError(
             f"its zip has a directory of {place.length:,} bytes, over {_MAX_DIRECTORY:,}: deliver it in several zips"
         )
-    if place.prefix and file.read(0, 4) in {b"PK\3\4", b"PK\5\6"}:
-        raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
     found = _Found()
     heads = 0
     for fields, record in _records(file, place):

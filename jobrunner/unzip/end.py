@@ -1,5 +1,6 @@
 """Finding a zip's central directory, from the end record at the end of the file (APPNOTE.TXT 6.3.10)."""
 
+import os
 import struct
 from dataclasses import dataclass
 
@@ -89,4 +90,25 @@ def find_directory(file: ZipBytes) -> Place:
     start = end - length
     if start < 0 or start < offset:
         raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")
+    if start > offset and file.read(0, 4) in {b"PK\3\4", b"PK\5\6"}:
+        raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
     return Place(start, length, count, is_zip64, prefix=start - offset)
+
+
+def unfinished(descriptor: int, size: int) -> str | None:
+    """Return why an open file of `size` bytes may be a zip that is not all there yet; None if it has its end.
+
+    Whether it is sound is not looked at. Raises OSError.
+    """
+    end = os.pread(descriptor, _END.size, max(size - _END.size, 0))
+    if len(end) == _END.size and end[:4] == b"PK\5\6":
+        *_, length, offset, comment_length = _END.unpack(end)
+        if not comment_length and offset + length + _END.size == size:  # as nearly all zips end
+            return None
+    try:
+        find_directory(ZipBytes(descriptor, size))
+    except UnfinishedZip as unfinished_zip:
+        return str(unfinished_zip)
+    except PackageError:
+        return None
+    return None

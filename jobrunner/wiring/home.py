@@ -28,6 +28,7 @@ from jobrunner.store.database import Database
 from jobrunner.store.identity import identity, note_work_folder, work_folder
 from jobrunner.store.migrations import check, is_blank, migrate
 from jobrunner.store.store import Store
+from jobrunner.unzip.end import unfinished
 from jobrunner.wiring import safety
 from jobrunner.wiring.safety import SETTINGS_FILE
 
@@ -88,6 +89,10 @@ class Home(NamedTuple):
         finally:
             present.leave()
 
+    def wait_for_arrivals(self) -> signal.Signals | None:
+        """Scan until a package is to be processed, or none is on its way; return the signal that came meanwhile."""
+        return self.intake.wait_for_arrivals(signals.stop_signals())
+
 
 def block_signals() -> None:
     """Hold back the signals that a long-running command waits for; before anything else."""
@@ -98,7 +103,7 @@ def prepare_folders(settings: Settings, emit: Emit) -> Folders:
     """Check a home and its folders, set their rights, and make what is missing. Raises ConfigurationError, OSError."""
     places.check_database(settings.database_path)
     safety.check(settings)
-    folders = Folders(settings.folders)
+    folders = Folders(settings.folders, zip_name=settings.intake.zip_name)
     places.prepare(folders, settings.home)
     safety.set_rights(settings, emit)
     return folders
@@ -165,9 +170,9 @@ def _open_and_prepare(home: Home, *, to_read: bool) -> None:
 
 def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
     """Return a home whose store is still to be opened, and its clock to be started."""
-    folders, keep_free = Folders(settings.folders), settings.extract.keep_free
+    folders, keep_free = Folders(settings.folders, zip_name=settings.intake.zip_name), settings.extract.keep_free
     presence = presence_in(folders.work)
-    intake = Intake(store, folders, keep_free, Inbox(folders.inbox, settings.intake), emit)
+    intake = Intake(store, folders, keep_free, Inbox(folders.inbox, settings.intake, unfinished), emit)
     return Home(
         settings=settings,
         folders=folders,

@@ -43,7 +43,7 @@ def prepare(home: TestHome, evidence: Path, more: str = "", *, max_attempts: int
     evidence.mkdir(exist_ok=True)
     words = f'"{sys.executable}", "-I", "-S", "{HANDLER}", "{evidence}"'
     home.configure(
-        f"[process]\ncommand = [{words}]\n"
+        f'[intake]\nbroken_after = "0s"\n[process]\ncommand = [{words}]\n'
         f'[retry]\nbackoff = "0.05s"\nmax_backoff = "0.5s"\nmax_attempts = {max_attempts}\n{more}'
     )
 

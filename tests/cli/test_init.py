@@ -76,6 +76,7 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
     for section, name in (  # examples of what has no default
         ("folders", "group"),
         ("database", "group"),
+        ("intake", "marker"),
         ("process", "callable"),
         ("process", "max_memory"),
         ("process", "max_open_files"),

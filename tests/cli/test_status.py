@@ -85,7 +85,7 @@ def test_the_json_of_a_busy_home_says_all_of_it(busy: TestHome) -> None:
     assert reasons == {
         "coming-downloading": "still being received",
         "loose.zip": "not a folder: a package is a folder NAME with NAME.zip in it",
-        "empty": "its zip is not there: it must be named like the folder",
+        "empty": "its zip is not there: its folder is empty",
     }
 
 

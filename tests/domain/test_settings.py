@@ -24,8 +24,13 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "folders.trusted_groups": (["lab", "ops"], ("lab", "ops"), "lab, ops", ("lab", "ops")),
     "database.url": ("sqlite:///t.db", "sqlite:///t.db", "sqlite:////e.db", "sqlite:////e.db"),
     "database.group": ("lab", "lab", "ops", "ops"),
-    "intake.incomplete_suffix": (".part", ".part", ".tmp", ".tmp"),
+    "intake.incomplete_suffix": (".part", (".part",), ".tmp, *.part", (".tmp", "*.part")),
+    "intake.complete_when": ("still", "still", "suffix", "suffix"),
+    "intake.marker": ("Complete.txt", "Complete.txt", "*.done", "*.done"),
     "intake.settle": ("5s", 5.0, "2m", 120.0),
+    "intake.broken_after": ("1s", 1.0, "1m", 60.0),
+    "intake.zip_name": ("only", "only", "same", "same"),
+    "intake.ignore": (["*.log"], ("*.log",), "*.log, old", ("*.log", "old")),
     "extract.max_size": ("1 MiB", 2**20, "2 MiB", 2**21),
     "extract.max_entries": (7, 7, "8", 8),
     "extract.max_ratio": (9, 9, "10", 10),
@@ -53,9 +58,13 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
 
+#: What has to be set with a key.
+BESIDE: dict[str, dict[str, object]] = {"intake.marker": {"complete_when": "marker"}}
+
 WITHOUT_DEFAULT = (
     "folders.group",
     "database.group",
+    "intake.marker",
     "process.command",
     "process.callable",
     "process.max_memory",
@@ -83,7 +92,7 @@ def value_of(built: Settings, key: str) -> object:
 
 def in_toml(key: str, value: object) -> dict[str, Any]:
     section, name = key.split(".")
-    return {section: {name: value}}
+    return {section: {name: value, **BESIDE.get(key, {})}}
 
 
 def variable(key: str) -> str:
@@ -104,7 +113,9 @@ def test_every_key_can_be_set_in_toml(key: str) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_can_be_set_by_its_variable_which_goes_before_toml(key: str) -> None:
     in_file, _, in_environment, value = KEYS[key]
-    assert value_of(settings({}, {variable(key): in_environment}), key) == value
+    section, _ = key.split(".")
+    beside = {section: BESIDE.get(key, {})}
+    assert value_of(settings(beside, {variable(key): in_environment}), key) == value
     assert value_of(settings(in_toml(key, in_file), {variable(key): in_environment}), key) == value
 
 
@@ -127,8 +138,13 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "folders.trusted_groups": (),
         "database.url": "sqlite:///jobrunner.db",
         "database.group": None,
-        "intake.incomplete_suffix": "-downloading",
+        "intake.incomplete_suffix": ("-downloading",),
+        "intake.complete_when": "suffix",
+        "intake.marker": None,
         "intake.settle": 0.0,
+        "intake.broken_after": 5.0,
+        "intake.zip_name": "same",
+        "intake.ignore": (),
         "extract.max_size": 50 * 2**30,
         "extract.max_entries": 200_000,
         "extract.max_ratio": 200,
@@ -204,6 +220,18 @@ def test_what_a_handler_finds_in_its_environment_is_no_setting() -> None:
 
 def test_a_new_file_changes_nothing() -> None:
     assert settings(tomllib.loads(template())) == settings()
+
+
+@pytest.mark.parametrize("intake", [{"complete_when": "marker"}, {"marker": "Complete.txt"}])
+def test_a_marker_has_to_be_named_and_wanted(intake: dict[str, str]) -> None:
+    assert 'intake.complete_when = "marker" and intake.marker belong together' in problem({"intake": intake})
+
+
+@pytest.mark.parametrize(
+    ("intake", "seconds"), [({}, 0), ({"complete_when": "still"}, 10), ({"complete_when": "still", "settle": "2s"}, 2)]
+)
+def test_a_package_that_has_to_be_still_is_so_for_ten_seconds(intake: dict[str, str], seconds: float) -> None:
+    assert settings({"intake": intake}).intake.stillness == seconds
 
 
 def test_a_new_file_shows_every_key_with_its_default() -> None:

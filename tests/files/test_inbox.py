@@ -7,28 +7,30 @@ import pytest
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 from jobrunner.files.inbox import Inbox
+from jobrunner.unzip.end import unfinished
 from tests.support import wait_until
 from tests.users import NOBODY, without_privileges
 
 SETTINGS = IntakeSettings()
+NO_MEMBERS = b"PK\5\6" + bytes(18)  # a zip
 NOW = 2e9  # after anything that a test writes
 
 
 def deliver(inbox: Path, name: str, arrived_at: float = 1000.0) -> Path:
     package = inbox / name
     package.mkdir()
-    (package / f"{name}.zip").write_bytes(b"")
+    (package / f"{name}.zip").write_bytes(NO_MEMBERS)
     os.utime(package / f"{name}.zip", (arrived_at, arrived_at))
     return package
 
 
 def look(inbox: Path, settings: IntakeSettings = SETTINGS, now: float = NOW) -> list[Delivery]:
-    reader = Inbox(str(inbox), settings)
+    reader = Inbox(str(inbox), settings, unfinished)
     return reader.look_at(reader.names(), now)
 
 
 def lacking(inbox: Path, name: str, settings: IntakeSettings = SETTINGS, now: float = NOW) -> str | None:
-    (delivery,) = Inbox(str(inbox), settings).look_at([name], now)
+    (delivery,) = Inbox(str(inbox), settings, unfinished).look_at([name], now)
     assert delivery.name == name
     return delivery.lacking
 
@@ -54,27 +56,28 @@ def test_hidden_names_are_not_looked_at(tmp_path: Path) -> None:
 def test_names_can_be_left_out(tmp_path: Path) -> None:
     for name in ("known", "new", os.fsdecode(b"\xff")):
         deliver(tmp_path, name)
-    reader = Inbox(str(tmp_path), SETTINGS)
+    reader = Inbox(str(tmp_path), SETTINGS, unfinished)
     assert reader.names(besides=["known", "gone", os.fsdecode(b"\xff")]) == ["new"]
 
 
 def test_what_has_gone_meanwhile_is_left_out(tmp_path: Path) -> None:
     deliver(tmp_path, "p")
-    assert [one.name for one in Inbox(str(tmp_path), SETTINGS).look_at(["gone", "p"], NOW)] == ["p"]
+    assert [one.name for one in Inbox(str(tmp_path), SETTINGS, unfinished).look_at(["gone", "p"], NOW)] == ["p"]
 
 
 def test_each_incomplete_delivery_says_what_it_waits_for(tmp_path: Path) -> None:
     deliver(tmp_path, "p-downloading")
     (tmp_path / "empty").mkdir()
     (tmp_path / "other").mkdir()
-    (tmp_path / "other/OTHER.zip").write_bytes(b"")
+    (tmp_path / "other/ANOTHER.zip").write_bytes(b"")
     (tmp_path / "file.zip").write_bytes(b"")
     (tmp_path / "link").symlink_to(deliver(tmp_path, "p"))
     (tmp_path / ("n" * 252)).mkdir()
     expected = {
         "p-downloading": "still being received",
-        "empty": "its zip is not there: it must be named like the folder",
-        "other": "its zip is not there: it must be named like the folder",
+        "empty": "its zip is not there: its folder is empty",
+        "other": 'its zip is not there: ANOTHER.zip is not named like the folder (intake.zip_name = "only" takes a zip '
+        "of any name)",
         "file.zip": "not a folder: a package is a folder NAME with NAME.zip in it",
         "link": "not a folder: a package is a folder NAME with NAME.zip in it",
         "n" * 252: "its name has over 251 bytes: no zip in it can be named like it",
@@ -92,7 +95,7 @@ def test_any_name_that_linux_can_hold_is_a_name(tmp_path: Path, name: str) -> No
 def test_another_suffix_can_mark_what_is_being_received(tmp_path: Path) -> None:
     deliver(tmp_path, "p.part")
     deliver(tmp_path, "p-downloading")
-    settings = replace(SETTINGS, incomplete_suffix=".part")
+    settings = replace(SETTINGS, incomplete_suffix=(".part",))
     assert lacking(tmp_path, "p.part", settings) == "still being received"
     assert lacking(tmp_path, "p-downloading", settings) is None
 
@@ -120,7 +123,7 @@ def test_a_change_in_the_future_counts_as_just_now(tmp_path: Path) -> None:
 
 def test_an_inbox_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Inbox(str(tmp_path / "nothing"), SETTINGS).names()
+        Inbox(str(tmp_path / "nothing"), SETTINGS, unfinished).names()
 
 
 @pytest.mark.parametrize("settle", [0.0, 1.0])
@@ -134,7 +137,7 @@ def test_a_delivery_that_may_not_be_read_does_not_hold_up_the_others(tmp_path: P
             os.chown(path, NOBODY.uid, -1)
     os.chdir(inbox)  # conftest brings us back; the way to tmp_path is root's only
     with without_privileges():
-        deliveries = Inbox(".", replace(SETTINGS, settle=settle)).look_at(["locked", "p"], NOW)
+        deliveries = Inbox(".", replace(SETTINGS, settle=settle), unfinished).look_at(["locked", "p"], NOW)
     assert {one.name: one.lacking is None for one in deliveries} == {"p": True, "locked": False}
 
 
@@ -143,7 +146,7 @@ class Watch:
 
     def __init__(self, folder: Path) -> None:
         self.ticks = 1000.0
-        self._inbox = Inbox(str(folder), replace(SETTINGS, settle=10.0), ticks=lambda: self.ticks)
+        self._inbox = Inbox(str(folder), replace(SETTINGS, settle=10.0), unfinished, ticks=lambda: self.ticks)
         self._wall = deliver(folder, "p").lstat().st_ctime + 4  # changed 4 s ago
 
     def sees_it_complete_after(self, seconds: float, *, jump: float = 0) -> bool:

@@ -46,7 +46,7 @@ class Scene:
 
         patch.setattr(settling, "BATCH_SECONDS", 60.0)
         patch.setattr(moves.Watch, "flush", flush_and_note)
-        home.configure('[retry]\nbackoff = "0.01s"\n')
+        home.configure('[intake]\nbroken_after = "0s"\n[retry]\nbackoff = "0.01s"\n')
 
     def deliver(self, *names: str, size: int = 10) -> None:
         for name in names:

@@ -1,0 +1,142 @@
+"""How systems write names: the zip in another spelling, a zip of any name, and junk beside and within it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support import TestHome, wait_until
+from tests.test_check import found, state
+from tests.zip_builder import Member, archive
+
+NAME = "Caf\u00e9 1"
+SPELLINGS = ["Caf\u00e9 1.ZIP", "CAF\u00c9 1.Zip", "Cafe\u0301 1.zip", "Caf\u00e9 1 .zip", "caf\u00e9 1.zip."]
+ONLY = '[intake]\nzip_name = "only"\n'
+TO_THE_END = ("run", "--drain")
+
+
+def deliver(home: TestHome, zip_name: str, name: str = NAME) -> Path:
+    package = home.package(name)
+    (package / f"{name}.zip").rename(package / zip_name)
+    return package
+
+
+def add(home: TestHome, toml: str) -> None:
+    home.configure(toml + (home.path / "jobrunner.toml").read_text("utf-8"))
+
+
+@pytest.fixture(params=[*SPELLINGS, "data.zip"])
+def spelled(home: TestHome, request: pytest.FixtureRequest) -> str:
+    """The name of a zip in a home whose handler looks for it there, and fails as long as `mended` is not there."""
+    home.handler(
+        "import os, pathlib\n"
+        "assert pathlib.Path(os.environ['JOBRUNNER_ZIP']).read_bytes()\n"
+        "raise SystemExit(0 if os.path.exists('mended') else 65)\n"
+    )
+    if request.param == "data.zip":
+        add(home, ONLY)
+    name: str = request.param
+    return name
+
+
+def test_a_package_is_processed_and_rebuilt_however_its_zip_is_called(home: TestHome, spelled: str) -> None:
+    deliver(home, spelled)
+    assert home.jobrunner(*TO_THE_END).returncode == 1
+    assert sorted(os.listdir(home.failed / NAME)) == sorted([spelled, "error.txt"])
+    assert found(home) == []
+    (home.path / "jobrunner.db").unlink()
+    assert home.jobrunner("check", "--rebuild").returncode == 0
+    assert (state(home, NAME), found(home)) == ("failed", [])
+    (home.path / "mended").touch()
+    assert home.jobrunner("retry", NAME).returncode == 0
+    assert home.jobrunner(*TO_THE_END).returncode == 0
+    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt"])
+    (home.path / "jobrunner.db").unlink()
+    assert home.jobrunner("check", "--rebuild").returncode == 0
+    assert (state(home, NAME), found(home)) == ("done", [])
+
+
+def test_a_package_in_work_keeps_its_name_however_its_zip_is_called(home: TestHome, spelled: str) -> None:
+    (home.path / "handler.py").write_text("import time\nopen('started', 'w').close()\ntime.sleep(1000)\n")
+    deliver(home, spelled)
+    run = home.start("run")
+    wait_until((home.path / "started").exists)
+    run.kill()
+    run.wait()
+    shutil.rmtree(home.logs)
+    for beside in home.path.glob("jobrunner.db*"):
+        beside.unlink()
+    (home.path / "handler.py").write_text("")
+    assert home.jobrunner("check", "--rebuild").returncode == 0
+    assert state(home, NAME) == "queued"
+    assert home.jobrunner(*TO_THE_END).returncode == 0
+    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt"])
+    assert os.listdir(home.archive) == [NAME]
+
+
+def test_what_is_put_aside_keeps_its_name_however_its_zip_is_called(home: TestHome, spelled: str) -> None:
+    for _ in range(2):
+        deliver(home, spelled)
+        home.jobrunner(*TO_THE_END)
+    assert sorted(os.listdir(home.failed)) == [NAME, f"{NAME}~1"]
+    (home.path / "jobrunner.db").unlink()
+    assert home.jobrunner("check", "--rebuild").returncode == 0
+    assert home.counts()["failed"] == 1
+    assert found(home) == []
+
+
+def test_a_zip_of_another_name_is_not_taken_unless_that_is_said(home: TestHome) -> None:
+    deliver(home, "data.zip", "p")
+    [incomplete] = home.status()["incomplete"]
+    assert incomplete == {
+        "name": "p",
+        "reason": "its zip is not there: data.zip is not named like the folder "
+        '(intake.zip_name = "only" takes a zip of any name)',
+    }
+    home.configure(ONLY)
+    assert [entry["name"] for entry in home.status()["new"]] == ["p"]
+
+
+def test_a_package_named_like_what_is_put_aside_is_known_by_its_zip(home: TestHome) -> None:
+    home.handler("raise SystemExit(65)")
+    add(home, ONLY)
+    home.package("p~1")
+    home.jobrunner(*TO_THE_END)
+    (home.path / "jobrunner.db").unlink()
+    assert home.jobrunner("check", "--rebuild").returncode == 0
+    assert state(home, "p~1") == "failed"
+
+
+def test_what_systems_leave_in_the_inbox_is_no_delivery(home: TestHome) -> None:
+    home.configure('[intake]\nignore = ["*.log", "old"]\n')
+    for name in ("@eaDir", "#recycle", "lost+found", ".stfolder", "__MACOSX", "old"):
+        (home.inbox / name).mkdir()
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._p", "rsync.LOG"):
+        (home.inbox / name).write_bytes(b"")
+    before = sorted(os.listdir(home.inbox))
+    home.package("older")
+    assert home.jobrunner(*TO_THE_END).returncode == 0
+    status = home.status()
+    assert (status["incomplete"], status["new"], status["counts"]["done"]) == ([], [], 1)
+    assert sorted(os.listdir(home.inbox)) == before
+
+
+JUNK = ["Thumbs.db", "desktop.ini", ".DS_Store", "folder/.DS_Store", "__MACOSX/._p"]
+
+
+def test_junk_beside_the_zip_and_in_it_is_no_conflict_and_the_senders_stays(home: TestHome) -> None:
+    home.handler("import os\nopen(os.environ['JOBRUNNER_DATA'] + '/Thumbs.db', 'w').write('of the handler')\n")
+    content = archive(*(Member(path, b"of the zip") for path in [*JUNK, "folder/a"]))
+    home.package("p", beside={"p.zip": content} | dict.fromkeys(JUNK, b"of the sender"))
+    assert home.jobrunner(*TO_THE_END).returncode == 0
+    for path in JUNK:
+        assert (home.archive / "p" / path).read_bytes() == b"of the sender", path
+    assert (home.archive / "p" / "folder/a").read_bytes() == b"of the zip"
+    assert found(home) == []
+
+
+def test_a_folder_that_is_named_like_junk_is_in_the_way_of_a_file(home: TestHome) -> None:
+    home.package("p", {"Thumbs.db/a": "a"}, {"Thumbs.db": b""})
+    assert home.jobrunner(*TO_THE_END).returncode == 1
+    assert "the zip's member Thumbs.db would take the place of a file beside the zip" in home.show("p")["error"]
