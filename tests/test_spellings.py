@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import TestHome, wait_until
-from tests.test_check import found, state
+from tests.test_check import execute, found, state
 from tests.zip_builder import Member, archive
 
 NAME = "Caf\u00e9 1"
@@ -140,3 +140,32 @@ def test_a_folder_that_is_named_like_junk_is_in_the_way_of_a_file(home: TestHome
     home.package("p", {"Thumbs.db/a": "a"}, {"Thumbs.db": b""})
     assert home.jobrunner(*TO_THE_END).returncode == 1
     assert "the zip's member Thumbs.db would take the place of a file beside the zip" in home.show("p")["error"]
+
+
+PAIRS = [("Scan 1", "scan 1"), ("Caf\u00e9", "Cafe\u0301"), ("run", "run."), ("Stra\u00dfe", "STRASSE")]
+
+
+def test_names_that_look_alike_are_two_packages_and_status_says_so(home: TestHome) -> None:
+    for first, _ in PAIRS:
+        home.package(first)
+    home.package("other")
+    home.jobrunner(*TO_THE_END)
+    for _, second in PAIRS:
+        home.package(second)
+    assert home.jobrunner(*TO_THE_END).returncode == 0
+    assert len(os.listdir(home.archive)) == 2 * len(PAIRS) + 1
+    expected = {second: first for first, second in PAIRS}
+    assert {entry["name"]: entry["looks_like"] for entry in home.status()["lookalikes"]} == expected
+    assert "Look alike, but are two packages" in home.jobrunner("status").stdout
+    (home.path / "jobrunner.db").unlink()
+    home.jobrunner("check", "--rebuild")
+    assert len(home.status()["lookalikes"]) == len(PAIRS)
+
+
+def test_names_that_have_looked_alike_for_more_than_a_day_are_not_told_any_more(home: TestHome) -> None:
+    for name in ("p", "P"):
+        home.package(name)
+    home.jobrunner("scan")
+    assert len(home.status()["lookalikes"]) == 1
+    execute(home, "UPDATE jobs SET created_at = created_at - 86400")
+    assert home.status()["lookalikes"] == []

@@ -114,6 +114,12 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
         ),
         ("New, not scanned yet", ("package",), [(shown(name),) for name in survey.new], "cyan"),
         (
+            "Look alike, but are two packages: is it one that was sent twice?",
+            ("package", "looks like"),
+            [(shown(name), shown(other)) for name, other in status.lookalikes],
+            "yellow",
+        ),
+        (
             "Left over, and not ours to remove: remove it as a user who may, and unmount what is mounted there",
             ("path",),
             [(shown(path),) for path in status.left_over],

@@ -44,7 +44,7 @@ class Status(NamedTuple):
     """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
 
     `troubles`: what is wrong with the machine, so that workers wait. `left_over`: what attempts left and we cannot
-    remove, as paths.
+    remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two packages.
     """
 
     now: float
@@ -57,6 +57,7 @@ class Status(NamedTuple):
     failed: Sequence[Job]
     survey: Survey
     left_over: Sequence[str]
+    lookalikes: Sequence[tuple[str, str]]
 
 
 class Story(NamedTuple):

@@ -16,7 +16,8 @@ from jobrunner.services.intake import Intake
 from jobrunner.store.store import Store
 from jobrunner.store.workers import WorkerRecord
 
-_MOST_WAITING = 1000
+_MOST = 1000
+_NEW = 86400.0  # seconds
 
 
 class Report:
@@ -49,10 +50,11 @@ class Report:
                 running._replace(extracted=self._folders.workspace(running.job).read_progress())
                 for running in self._store.jobs.running(now)
             ],
-            waiting=[_with_wall_time(job, now) for job in self._store.jobs.waiting(_MOST_WAITING)],
+            waiting=[_with_wall_time(job, now) for job in self._store.jobs.waiting(_MOST)],
             failed=self._store.jobs.failed(),
             survey=self._survey(),
             left_over=self._left_over(),
+            lookalikes=self._store.jobs.lookalikes(now.wall - _NEW, _MOST),
         )
 
     def find(self, text: str) -> Job:

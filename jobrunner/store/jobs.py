@@ -55,6 +55,11 @@ class Jobs:
         """Return the running jobs, the longest running first."""
         return [rows.running_job(row, now) for row in self._database.rows(self._statements["running"])]
 
+    def lookalikes(self, since: float, most: int) -> list[tuple[str, str]]:
+        """Return up to `most` names that came after `since`, each with an older one that a person may take it for."""
+        found = self._database.rows(self._statements["lookalikes"], {"since": since, "most": most})
+        return [(os.fsdecode(row["name"]), os.fsdecode(row["other"])) for row in found]
+
     def waiting(self, most: int) -> list[Job]:
         """Return up to `most` jobs that wait for their next try, the next one first."""
         return _all(self._database.rows(self._statements["waiting"], {"most": most}))

@@ -7,6 +7,7 @@ from typing import Any
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.job import Adopted, Details, Job, Outcome
 from jobrunner.domain.moment import Moment
+from jobrunner.domain.naming import likeness
 from jobrunner.domain.retry import Decision
 from jobrunner.store import rows
 from jobrunner.store.attempts import Attempts
@@ -32,7 +33,7 @@ class Queue:
     def enqueue(self, names: Iterable[str], now: float) -> int:
         """Queue the names that are not known yet, in this order, and return how many were new."""
         sql = self._statements["enqueue"]
-        return sum(self._database.execute(sql, {"name": os.fsencode(name), "now": now}) for name in names)
+        return sum(self._database.execute(sql, _named(name) | {"now": now}) for name in names)
 
     def claim(self, worker_id: int, now: Moment) -> Job | None:
         """Give the oldest ready job to a worker, as a new attempt."""
@@ -110,7 +111,6 @@ class Queue:
         place = rows.place(found.failed_name, found.error_name)
         parameters = {
             "id": found.id,
-            "name": os.fsencode(found.name),
             "state": found.state.value,
             "attempt": found.attempt,
             "error": found.error,
@@ -118,7 +118,7 @@ class Queue:
             "created_at": found.created_at,
             "finished_at": found.finished_at,
         }
-        return bool(self._database.execute(self._statements["adopt"], parameters | place))
+        return bool(self._database.execute(self._statements["adopt"], _named(found.name) | parameters | place))
 
     def reserve_ids(self, last: int) -> None:
         """Give out no id up to `last`."""
@@ -136,6 +136,10 @@ class Queue:
     def _fenced(self, statement: str, job: Job, changes: dict[str, Any]) -> None:
         if self._database.execute(self._statements[statement], changes | _claim(job)) == 0:
             raise ClaimLost(job.name)
+
+
+def _named(name: str) -> dict[str, bytes]:
+    return {"name": os.fsencode(name), "likeness": os.fsencode(likeness(name))}
 
 
 def _claim(job: Job) -> dict[str, Any]:

@@ -16,10 +16,14 @@ state = 'queued' AND not_before_at IS NOT NULL
 -- with its clock set back.
 (not_before_at <= :now OR not_before_at > :horizon)
 
+-- fragment: same_likeness
+-- The first job whose name a person may take for this one.
+(SELECT min(id) FROM jobs WHERE likeness = :likeness)
+
 -- name: enqueue
 -- A new name goes behind all that are known. A known one is left alone: a second scanner may have been first.
-INSERT INTO jobs (name, position, created_at)
-VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now)
+INSERT INTO jobs (name, position, created_at, likeness, looks_like)
+VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now, :likeness, {same_likeness})
 ON CONFLICT (name) DO NOTHING;
 
 -- name: end_waits
@@ -126,6 +130,11 @@ JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
 WHERE state = 'running'
 ORDER BY attempts.started_at, jobs.id;
 
+-- name: lookalikes
+SELECT jobs.name, others.name AS other FROM jobs JOIN jobs AS others ON others.id = jobs.looks_like
+WHERE jobs.looks_like IS NOT NULL AND jobs.created_at > :since
+ORDER BY jobs.created_at DESC, jobs.id DESC LIMIT :most;
+
 -- name: waiting
 SELECT {job} FROM jobs WHERE {is_waiting} ORDER BY not_before_at LIMIT :most;
 
@@ -169,10 +178,12 @@ SELECT name FROM jobs WHERE state = 'done';
 -- A job for a package that was found without one. A known name or id is left alone, and so is what is no job: a damaged
 -- database may say anything.
 INSERT OR IGNORE INTO jobs (
-    id, name, state, position, attempt, verdict, error, failed_name, error_name, created_at, finished_at
+    id, name, state, position, attempt, verdict, error, failed_name, error_name, created_at, finished_at,
+    likeness, looks_like
 ) VALUES (
     :id, :name, :state, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :attempt,
-    :verdict, :error, :failed_name, :error_name, :created_at, :finished_at
+    :verdict, :error, :failed_name, :error_name, :created_at, :finished_at,
+    :likeness, {same_likeness}
 );
 
 -- name: ended

@@ -49,11 +49,18 @@ def prepare(home: TestHome, evidence: Path, more: str = "", *, max_attempts: int
 
 
 def deliver(
-    home: TestHome, name: str, plan: str = "is quick", *, files: int = 3, size: int = 2000, mode: int = 0o644
+    home: TestHome,
+    name: str,
+    plan: str = "is quick",
+    *,
+    files: int = 3,
+    size: int = 2000,
+    mode: int = 0o644,
+    zip_name: str = "",
 ) -> Delivery:
     """Put a package into the inbox, of so many members of so many bytes, which never were there before.
 
-    `mode` is the zip's: where others may write to it, jobrunner makes a copy.
+    `mode` is the zip's: where others may write to it, jobrunner makes a copy. `zip_name`: if it is not called NAME.zip.
     """
     folder = home.inbox.parent
     sender = (folder if folder != home.path else home.path.parent) / "sender"  # on the inbox's filesystem
@@ -67,6 +74,7 @@ def deliver(
         zip_path = package / f"{name}.zip"
         zip_path.write_bytes(zip_path.read_bytes()[:-30])
     (package / f"{name}.zip").chmod(mode)
+    (package / f"{name}.zip").rename(package / (zip_name or f"{name}.zip"))
     delivery = Delivery(name, plan, tree_of(package), members)
     package.rename(home.inbox / name)
     return delivery
@@ -115,10 +123,7 @@ def places(home: TestHome, delivery: Delivery) -> list[Path]:
     some += [*home.failed.glob(f"{name}~*")]
     parts = ("package", "copied", "delivered", "original-*")
     some += [path for part in parts for path in home.work.glob(f"*-*/{part}")]
-    zip_name = f"{name}.zip"
-    found = [
-        place for place in some if (place / zip_name).is_file() and delivery.files.items() <= tree_of(place).items()
-    ]
+    found = [place for place in some if place.is_dir() and delivery.files.items() <= tree_of(place).items()]
     for flushed in home.work.glob("*-*/flushed"):  # the sender's files go there from `package` one by one
         package = flushed.with_name("package")
         if package not in found and delivery.files.items() <= (tree_of(flushed) | tree_of(package)).items():

@@ -65,9 +65,10 @@ class Place:
         (self.home.path / "analysis.py").write_text(_CALLABLE.format(str(self.evidence)))
         self.configure(handler='callable = "analysis:process"')
 
-    def deliver(self, name: str, plan: str = "is quick", *, mode: int = 0o644) -> None:
+    def deliver(self, name: str, plan: str = "is quick", *, mode: int = 0o644, zip_name: str = "") -> None:
         """Put a package into the inbox, no two of them alike."""
-        self.deliveries.append(contract.deliver(self.home, name, plan, files=1, size=100, mode=mode))
+        made = contract.deliver(self.home, name, plan, files=1, size=100, mode=mode, zip_name=zip_name)
+        self.deliveries.append(made)
 
     def save(self) -> None:
         """Keep this state for `restore`."""

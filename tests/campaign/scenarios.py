@@ -53,6 +53,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("replace", _delivered_again, ("scan",))
     yield Scenario("replaced", _replaced)
     yield Scenario("other-filesystem", _queued(), inbox_elsewhere=True)
+    yield Scenario("other-spelling", _queued(zip_name="P.ZIP"))
     yield Scenario("others-may-change", _changeable())
     yield Scenario("others-may-change-and-it-fails", _changeable("rejects"))
     yield Scenario("recover-others-copy", _killed_at("rename", "/original-", _changeable()))
@@ -84,9 +85,9 @@ def _known_home(place: Place) -> None:
     place.deliver("q")
 
 
-def _queued(plan: str = "is quick") -> Callable[[Place], None]:
+def _queued(plan: str = "is quick", *, zip_name: str = "") -> Callable[[Place], None]:
     def prepare(place: Place) -> None:
-        place.deliver("p", plan)
+        place.deliver("p", plan, zip_name=zip_name)
         place.run("scan")
 
     return prepare

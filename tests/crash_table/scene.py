@@ -92,9 +92,10 @@ class Scene:
         planned = {run.replace("_", " "): action for run, action in actions.items()}
         (self.home.path / "plan.json").write_text(repr(planned).replace("'", '"'), "utf-8")
 
-    def deliver(self, name: str = "p", beside: Tree | None = None) -> Tree:
+    def deliver(self, name: str = "p", beside: Tree | None = None, *, zip_name: str = "") -> Tree:
         beside = BESIDE if beside is None else beside
         package = self.home.package(name, MEMBERS, beside | {"new each time": secrets.token_bytes(20)})
+        (package / f"{name}.zip").rename(package / (zip_name or f"{name}.zip"))
         self.delivered[name] = tree_of(package)
         return self.delivered[name]
 

@@ -52,6 +52,8 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "jobs_running",
         "jobs_failed",
         "jobs_done",
+        "jobs_likeness",
+        "jobs_looking_like",
         "attempts_final",
     }
     assert version(empty) == max(migrations())
