@@ -2,8 +2,8 @@
 
 The done jobs are written with SQL, spread over the last 30 days. The inbox holds 100,000 packages (folders with an
 empty zip), new ones for the first scan and queued ones from then on. Claims, each with the completion of the job
-before, take turns between the databases; everything else is the median of its rounds. `status` is the whole program,
-its start included, and then the queries and the survey of the inbox alone.
+before, take turns between the databases; everything else is the median of its rounds. Ten patterns of names are
+ignored in the inbox. `status` is the whole program, its start included, and then the queries and the survey of the inbox alone.
 """
 
 import argparse
@@ -36,9 +36,14 @@ Costs = dict[str, list[float]]
 
 _FILL_JOBS = """
 WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
-INSERT INTO jobs (name, state, position, attempt, created_at, finished_at)
-SELECT CAST(printf('done-%07d', n) AS BLOB), 'done', n, 1, :now - 60, :now - :span * (1 - n * 1.0 / :count) FROM numbers
+INSERT INTO jobs (name, likeness, state, position, attempt, created_at, finished_at)
+SELECT
+    CAST(printf('done-%07d', n) AS BLOB), CAST(printf('done-%07d', n) AS BLOB), 'done', n, 1, :now - 60,
+    :now - :span * (1 - n * 1.0 / :count)
+FROM numbers
 """
+_EMPTY_ZIP = b"PK\5\6" + bytes(18)
+_IGNORED = ["*.log", "*.tmp", "~*", "old", "test-*", "*.bak", "*.swp", "backup", "*[0-9].part", "trash-?"]
 _FILL_ATTEMPTS = """
 INSERT INTO attempts (job_id, number, worker_id, started_at, ended_at, outcome, extract_seconds, archive_seconds)
 SELECT id, 1, :worker_id, finished_at - 1, finished_at, 'done', 0.5, 0.5 FROM jobs
@@ -48,7 +53,8 @@ SELECT id, 1, :worker_id, finished_at - 1, finished_at, 'done', 0.5, 0.5 FROM jo
 def make_home(folder: Path, inbox: Path, done: int) -> Home:
     """Return an open home with this many done jobs and somebody else's inbox."""
     folder.mkdir()
-    (folder / "jobrunner.toml").write_text(f"[folders]\ninbox = {json.dumps(str(inbox))}\n")
+    toml = f"[folders]\ninbox = {json.dumps(str(inbox))}\n[intake]\nignore = {json.dumps(_IGNORED)}\n"
+    (folder / "jobrunner.toml").write_text(toml)
     home = open_home(load_settings(folder), Emit(Role.COMMAND))
     now = time.time()
     with home.store.write():
@@ -64,7 +70,7 @@ def fill_inbox(inbox: Path, count: int) -> None:
     for number in range(count):
         name = f"package-{number:06}"
         (inbox / name).mkdir()
-        (inbox / name / f"{name}.zip").touch()
+        (inbox / name / f"{name}.zip").write_bytes(_EMPTY_ZIP)
 
 
 def timed(run: Callable[[], object]) -> float:
@@ -91,6 +97,7 @@ def query(home: Home) -> None:
     jobs.running(now)
     jobs.waiting(1000)
     jobs.failed()
+    jobs.lookalikes(now.wall - 86400, 1000)
 
 
 def claims(homes: list[Home], count: int, rounds: int) -> list[list[float]]:

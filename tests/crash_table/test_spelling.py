@@ -7,7 +7,7 @@ import pytest
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill
 from tests.crash_table.scene import Scene
-from tests.crash_table.steps import HANDLED, HANDLED_STEP, LATER, ONCE, Step, assert_lies_at
+from tests.crash_table.steps import HANDLED, HANDLED_STEP, LATER, Step, assert_lies_at
 
 SPELLED = {
     "row-43-name-recorded": Step(
