@@ -3,7 +3,8 @@
 The done jobs are written with SQL, spread over the last 30 days. The inbox holds 100,000 packages (folders with an
 empty zip), new ones for the first scan and queued ones from then on. Claims, each with the completion of the job
 before, take turns between the databases; everything else is the median of its rounds. Ten patterns of names are
-ignored in the inbox. `status` is the whole program, its start included, and then the queries and the survey of the inbox alone.
+ignored in the inbox. `status` is the whole program, its start included, and then the queries and the survey of the
+inbox alone.
 """
 
 import argparse
