@@ -117,11 +117,10 @@ class Inbox:
             return Delivery(name, lacking)
         zip_status, unfinished = self._look_at_zip(folder, zip_name)
         wanted = self._settings.stillness
-        changed_at = _newest_change(folder) if wanted else zip_status.st_ctime
         if unfinished:
             wanted = max(wanted, self._settings.broken_after)
         if wanted:
-            still = self._seconds_still(name, changed_at, now)
+            still = self._seconds_still(name, _newest_change(folder), now)
             if still < wanted:
                 why = f"{unfinished}; its rest may come" if unfinished else "settling"
                 return Delivery(name, f"{why}: unchanged for {still:.0f} of {wanted:g} s", is_arriving=True)

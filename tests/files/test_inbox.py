@@ -115,6 +115,22 @@ def test_a_package_has_to_be_still_for_as_long_as_settle_says(tmp_path: Path, ch
     assert lacking(tmp_path, "p", settings, changed_at + 61) is None
 
 
+def test_a_zip_without_its_end_is_not_still_while_a_file_beside_it_changes(tmp_path: Path) -> None:
+    package = deliver(tmp_path, "p")
+    (package / "p.zip").write_bytes(b"")  # as a browser makes it, which writes beside it at first
+    zip_at = (package / "p.zip").stat().st_ctime
+
+    def write_beside() -> float | None:
+        (package / "p.zip.part").write_bytes(b"")
+        changed_at = (package / "p.zip.part").stat().st_ctime
+        return changed_at if changed_at > zip_at else None
+
+    beside_at = wait_until(write_beside)
+    settings = replace(SETTINGS, broken_after=60.0)
+    assert "unchanged for" in (lacking(tmp_path, "p", settings, (zip_at + beside_at) / 2 + 60) or "")
+    assert lacking(tmp_path, "p", settings, beside_at + 61) is None
+
+
 def test_a_change_in_the_future_counts_as_just_now(tmp_path: Path) -> None:
     deliver(tmp_path, "p")
     words = lacking(tmp_path, "p", replace(SETTINGS, settle=60.0), now=1000.0)
