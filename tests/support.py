@@ -189,6 +189,10 @@ def processes_of(home: TestHome) -> list[int]:
     return found
 
 
+#: A zip that has its end, so that it is not waited for, and declares a member that is not there.
+BROKEN_ZIP = b"PK\5\6" + bytes(4) + b"\1\0\1\0" + bytes(10)
+
+
 @contextmanager
 def control_group() -> Iterator[Path]:
     """Make a control group; skip the test where that is impossible. When it is removed, nothing may live in it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.messages import tree
-from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment, wait_until
+from tests.support import BROKEN_ZIP, JOBRUNNER, PATIENCE, TestHome, clean_environment, wait_until
 
 
 def reasons(home: TestHome) -> dict[str, str]:
@@ -68,6 +68,7 @@ def test_a_package_counts_as_queued_from_when_it_is_not_from_when_the_scan_began
 
 
 def test_what_is_no_package_is_shown_with_the_reason_and_left(home: TestHome, tmp_path: Path) -> None:
+    home.configure('[intake]\nbroken_after = "0s"\n')
     home.package("elsewhere", folder=tmp_path)
     (home.inbox / "linked").symlink_to(tmp_path / "elsewhere")
     (home.inbox / "dangling").symlink_to(tmp_path / "nowhere")
@@ -194,7 +195,7 @@ def test_a_delivery_of_what_runs_is_held_and_replaces_it_once_that_has_failed(ho
 
 def test_each_new_delivery_of_what_failed_keeps_the_old_ones_aside(home: TestHome) -> None:
     for delivery in ("first", "second", "third"):
-        home.package("p", beside={"p.zip": b"no zip", "note": delivery.encode()})
+        home.package("p", beside={"p.zip": BROKEN_ZIP, "note": delivery.encode()})
         assert home.jobrunner("run", "--drain").returncode == 1
     kept = {name: (home.failed / name / "note").read_text() for name in os.listdir(home.failed)}
     assert kept == {"p~1": "first", "p~2": "second", "p": "third"}
@@ -207,7 +208,7 @@ def test_each_new_delivery_of_what_failed_keeps_the_old_ones_aside(home: TestHom
 
 def test_a_package_named_like_one_that_was_put_aside_is_kept_apart_from_it(home: TestHome) -> None:
     for name, note in (("p", b"old"), ("p", b"new"), ("p~1", b"its own")):
-        home.package(name, beside={f"{name}.zip": b"no zip", "note": note})
+        home.package(name, beside={f"{name}.zip": BROKEN_ZIP, "note": note})
         home.jobrunner("run", "--drain")
     kept = {name: (home.failed / name / "note").read_bytes() for name in os.listdir(home.failed)}
     assert kept == {"p~1": b"old", "p": b"new", "p~1~1": b"its own"}

@@ -5,7 +5,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -23,6 +22,9 @@ from jobrunner.linux import at
 REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise the limit and retry it"
 
 _MOST_ASKED = 1_000
+#: Seconds for which what has been seen incomplete must be still: a zip may have its end before its middle, and senders
+#: set the times of what they have written.
+_BETWEEN_WRITES = 1.0
 
 
 class _Stillness(NamedTuple):
@@ -111,12 +113,14 @@ class Inbox:
             zip_name = zip_among(entries, name, any_name=self._settings.zip_name == "only")
         except PackageError as error:
             at.status(inbox, name)  # raises again where the whole folder has gone
-            still = self._seconds_still(name, _newest_entry(folder, entries), now)
+            still = self._seconds_still(name, _newest_change(folder, _MOST_ASKED), now)
             return Delivery(name, str(error), is_arriving=still < self._settings.broken_after)
         if lacking := delivery.obstacle(inbox, folder, name):
             return Delivery(name, lacking)
         zip_status, unfinished = self._look_at_zip(folder, zip_name)
         wanted = self._settings.stillness
+        if name in self._still:  # it has been seen without something: it is written where it lies
+            wanted = max(wanted, _BETWEEN_WRITES)
         if unfinished:
             wanted = max(wanted, self._settings.broken_after)
         if wanted:
@@ -160,19 +164,13 @@ class Inbox:
         return ticks - since
 
 
-def _newest_entry(folder: int, names: Iterable[str]) -> float:
-    """Return when an open folder, or what lies in it, was last written, added or removed; not all of many are asked."""
-    newest = os.fstat(folder).st_ctime
-    for name in islice(names, _MOST_ASKED):
-        with suppress(OSError):
-            newest = max(newest, at.status(folder, name).st_ctime)
-    return newest
+def _newest_change(folder: int, most: int | None = None) -> float:
+    """Return when anything in an open folder was last written, added or removed; ctime cannot be set back.
 
-
-def _newest_change(folder: int) -> float:
-    """Return when anything in an open folder was last written, added or removed; ctime cannot be set back."""
+    `most`: of so many files and folders, about.
+    """
     newest = 0.0
-    for kind, inner, name in Walk(folder):
+    for kind, inner, name in islice(Walk(folder), most):
         if kind is not Kind.LEAVE:
             status = os.fstat(inner) if kind is Kind.ENTER else at.status(inner, name)
             newest = max(newest, status.st_ctime)

@@ -53,8 +53,7 @@ class Preparing:
         try:
             encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.found)
         except UnfinishedZip as error:
-            sent = f"{workspace.original}/{zip_name}"  # which zip_path may be a new copy of
-            age = time.time() - os.lstat(sent if os.path.lexists(sent) else zip_path).st_ctime
+            age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
             if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since
                 raise MachineError(f"{error}; it has changed within intake.broken_after") from error
             raise PackageError(f"{error}; {_HOW_TO_SEND}") from error

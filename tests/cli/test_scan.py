@@ -7,7 +7,7 @@ import pytest
 
 from jobrunner.domain.errors import StoreError
 from tests.messages import complaint, met_a_bug
-from tests.support import TestHome, wait_until
+from tests.support import BROKEN_ZIP, TestHome, wait_until
 
 
 def test_new_packages_are_queued_and_counted(home: TestHome) -> None:
@@ -31,7 +31,7 @@ def test_where_nothing_is_new_it_says_so(home: TestHome, before: int) -> None:
 
 
 def test_a_redelivery_alone_is_not_said_to_be_nothing_or_zero(home: TestHome) -> None:
-    home.package("p", beside={"p.zip": b"no zip"})
+    home.package("p", beside={"p.zip": BROKEN_ZIP})
     assert home.jobrunner("run", "--drain").returncode == 1
     home.package("p")
     result = home.jobrunner("scan")

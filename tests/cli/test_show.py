@@ -4,7 +4,7 @@ import json
 import os
 
 from tests.messages import complaint
-from tests.support import TestHome
+from tests.support import BROKEN_ZIP, TestHome
 
 FAILS_FIRST = """\
 import os
@@ -50,7 +50,7 @@ def test_a_job_that_no_worker_has_touched_yet(home: TestHome) -> None:
 
 
 def test_a_failed_job_says_why_and_where(home: TestHome) -> None:
-    home.package("p", beside={"p.zip": b"no zip"})
+    home.package("p", beside={"p.zip": BROKEN_ZIP})
     home.jobrunner("run", "--drain")
     story = home.show("p")
     assert (story["state"], story["package_path"]) == ("failed", str(home.failed / "p"))

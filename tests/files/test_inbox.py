@@ -200,3 +200,19 @@ def test_a_change_while_it_is_watched_starts_the_wait_again(tmp_path: Path) -> N
     assert not watch.sees_it_complete_after(5.5, jump=86400)  # it changed at some time in these 5.5 s
     assert not watch.sees_it_complete_after(4.4)
     assert watch.sees_it_complete_after(5.7)
+
+
+def test_what_was_seen_incomplete_must_be_still_for_a_second(tmp_path: Path) -> None:
+    ticks = [1000.0]
+    inbox = Inbox(str(tmp_path), SETTINGS, unfinished, ticks=lambda: ticks[0])
+    package = tmp_path / "p"
+    package.mkdir()
+    now = os.lstat(package).st_ctime
+    [seen] = inbox.look_at(inbox.names(), now)
+    assert (seen.lacking, seen.is_arriving) == ("its zip is not there: its folder is empty", True)
+    (package / "p.zip").write_bytes(NO_MEMBERS)
+    [seen] = inbox.look_at(inbox.names(), now)
+    assert (seen.lacking, seen.is_arriving) == ("settling: unchanged for 0 of 1 s", True)
+    ticks[0] += 1.1
+    [seen] = inbox.look_at(inbox.names(), now + 1.1)
+    assert seen.lacking is None

@@ -17,7 +17,7 @@ from jobrunner.services import settling
 from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
-from tests.support import TestHome
+from tests.support import BROKEN_ZIP, TestHome
 
 NAMES = ("p", "q", "r", "s")
 
@@ -46,7 +46,7 @@ class Scene:
 
         patch.setattr(settling, "BATCH_SECONDS", 60.0)
         patch.setattr(moves.Watch, "flush", flush_and_note)
-        home.configure('[intake]\nbroken_after = "0s"\n[retry]\nbackoff = "0.01s"\n')
+        home.configure('[retry]\nbackoff = "0.01s"\n')
 
     def deliver(self, *names: str, size: int = 10) -> None:
         for name in names:
@@ -131,7 +131,7 @@ def test_who_has_taken_a_name_in_the_archive_holds_up_this_package_only(scene: S
 
 def test_a_package_that_fails_ends_after_those_that_are_ready(scene: Scene) -> None:
     scene.deliver("p", "q")
-    (scene.home.package("t") / "t.zip").write_bytes(b"no zip")
+    (scene.home.package("t") / "t.zip").write_bytes(BROKEN_ZIP)
     scene.home.open().intake.scan()
     scene.deliver("r", "s")
     scene.work()
