@@ -113,7 +113,7 @@ class Inbox:
             zip_name = zip_among(entries, name, any_name=self._settings.zip_name == "only")
         except PackageError as error:
             at.status(inbox, name)  # raises again where the whole folder has gone
-            still = self._seconds_still(name, _newest_change(folder, _MOST_ASKED), now)
+            still = self._seconds_still(name, _newest_change(folder, now, _MOST_ASKED), now)
             return Delivery(name, str(error), is_arriving=still < self._settings.broken_after)
         if lacking := delivery.obstacle(inbox, folder, name):
             return Delivery(name, lacking)
@@ -124,7 +124,7 @@ class Inbox:
         if unfinished:
             wanted = max(wanted, self._settings.broken_after)
         if wanted:
-            still = self._seconds_still(name, _newest_change(folder), now)
+            still = self._seconds_still(name, _newest_change(folder, now), now)
             if still < wanted:
                 why = f"{unfinished}; its rest may come" if unfinished else "settling"
                 return Delivery(name, f"{why}: unchanged for {still:.0f} of {wanted:g} s", is_arriving=True)
@@ -164,14 +164,17 @@ class Inbox:
         return ticks - since
 
 
-def _newest_change(folder: int, most: int | None = None) -> float:
+def _newest_change(folder: int, now: float, most: int | None = None) -> float:
     """Return when anything in an open folder was last written, added or removed; ctime cannot be set back.
 
-    `most`: of so many files and folders, about.
+    That is `now` where something has gone meanwhile. `most`: of so many files and folders, about.
     """
     newest = 0.0
-    for kind, inner, name in islice(Walk(folder), most):
-        if kind is not Kind.LEAVE:
-            status = os.fstat(inner) if kind is Kind.ENTER else at.status(inner, name)
-            newest = max(newest, status.st_ctime)
+    try:
+        for kind, inner, name in islice(Walk(folder), most):
+            if kind is not Kind.LEAVE:
+                status = os.fstat(inner) if kind is Kind.ENTER else at.status(inner, name)
+                newest = max(newest, status.st_ctime)
+    except FileNotFoundError:
+        return now
     return newest

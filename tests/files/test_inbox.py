@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +132,27 @@ def test_a_zip_without_its_end_is_not_still_while_a_file_beside_it_changes(tmp_p
     settings = replace(SETTINGS, broken_after=60.0)
     assert "unchanged for" in (lacking(tmp_path, "p", settings, (zip_at + beside_at) / 2 + 60) or "")
     assert lacking(tmp_path, "p", settings, beside_at + 61) is None
+
+
+@pytest.mark.parametrize("content", [None, NO_MEMBERS[:10], NO_MEMBERS], ids=["no zip", "without its end", "whole"])
+def test_a_delivery_whose_files_are_renamed_all_the_time_is_arriving(tmp_path: Path, content: bytes | None) -> None:
+    package = tmp_path / "inbox" / "p"
+    package.mkdir(parents=True)
+    if content is not None:
+        (package / "p.zip").write_bytes(content)
+    for number in range(100):
+        (package / f"{number}").write_bytes(b"")
+    renaming = "import os\nwhile True:\n    for name in range(100):\n        os.rename(f'{name}', f'.{name}')\n"
+    renaming += "        os.rename(f'.{name}', f'{name}')\n"
+    sender = subprocess.Popen([sys.executable, "-c", renaming], cwd=package)
+    try:
+        wait_until(lambda: time.time() - package.stat().st_ctime < 0.01)
+        reader = Inbox(str(package.parent), replace(SETTINGS, settle=60.0, broken_after=60.0), unfinished)
+        looks = [reader.look_at(["p"], time.time()) for _ in range(200)]
+    finally:
+        sender.kill()
+        sender.wait()
+    assert {tuple((one.name, one.is_arriving) for one in look) for look in looks} == {(("p", True),)}
 
 
 def test_a_change_in_the_future_counts_as_just_now(tmp_path: Path) -> None:
