@@ -55,8 +55,8 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             again = [f"{packages(replaced)} delivered again"] if replaced else []
             return "found", "cyan", ", ".join([packages(new)] * bool(new) + again)
         case Awaited(count, name):
-            others = f" and {count - 1:,} more" if count > 1 else ""
-            return "arriving", "cyan", f"{shown(name)}{others}: the end waits until it is complete, or still"
+            others = f" and {count - 1:,} more have" if count > 1 else " has"
+            return "arriving", "cyan", f"{shown(name)}{others} just changed: the end waits for that"
         case JobDone(name, seconds):
             return "done", "green", f"{shown(name)}  {duration(seconds)}"
         case JobFailed(name, error):
