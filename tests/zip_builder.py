@@ -135,7 +135,7 @@ class Member:
         values = self.true_values
         behind = b""
         if self.descriptor:
-            numbers = [(values | self.behind)[name] for name in ("crc", "compressed", "size")]
+            numbers = [{**values, **self.behind}[name] for name in ("crc", "compressed", "size")]
             mark = [b"PK\7\x08"] if self.descriptor.startswith("signed") else []
             behind = struct.pack(DESCRIPTORS[self.descriptor], *mark, *numbers)[: self.kept]
             values |= {"crc": 0, "compressed": 0, "size": 0}

@@ -208,6 +208,13 @@ def _of_letters() -> Iterator[Case]:
             data = archive(*[Member(raw, system=system) for raw in raws])
             files = dict.fromkeys(names, TEXT)
             yield accepted("0x5C in a letter", f"{codec} found, from {system}", data, files, encoding=codec, unlike=ALL)
+    for name, codec in {"誠.csv": "gbk", "申請.pdf": "cp932", "貼付/x": "cp932"}.items():
+        data = archive(Member(name.encode(codec), system=FAT))
+        files = {name.encode(codec).decode("cp437"): TEXT}
+        yield accepted("0x5C in a letter", f"{name}, not found", data, files, encoding="cp437", unlike=ALL)
+    data = archive(Member("Übersicht\\Größe\\Fuß.txt".encode("cp437"), system=FAT))
+    files = {"Übersicht/Größe/Fuß.txt": TEXT}
+    yield accepted("0x5C in a letter", "not at all: CP437", data, files, encoding="cp437", unlike=ALL)
     for raw in (b"a\0b", b"\0", b"fine.txt\0.exe", b"\0/../x"):
         yield refused("NUL", repr(raw), archive(ONE, Member(raw)), r"\x00")
     for raw in (b"\xff\xfe", b"\xc0\xae\xc0\xae/x", b"\xed\xa0\x80", b"a\x80"):
@@ -833,10 +840,12 @@ def _of_flags() -> Iterator[Case]:
     }.items():
         yield accepted("flags", name, archive(member), {"a": TEXT}, unlike=ALL)
     words = "is described in two ways (flags or method)"
-    for where in ("local", "central"):
-        yield refused("flags", f"UTF-8 not in the {where} record", archive(Member("é", **{where: {"flags": 0}})), words)
-        member = Member("x", extra=unicode_path(b"x", b"y"), **{where: {"flags": UTF8}})
-        yield refused("flags", f"UTF-8 in the {where} record, 0x7075", archive(member), "member x has two names")
+    for local, central in ((0, UTF8), (UTF8, 0)):
+        member = Member("é", local={"flags": local}, central={"flags": central})
+        yield refused("flags", f"UTF-8, {local} in the local record", archive(member), words)
+        extra = unicode_path(b"x", b"y")
+        member = Member("x", extra=extra, local={"flags": local}, central={"flags": central})
+        yield refused("flags", f"UTF-8, 0x7075, {local} in the local record", archive(member), "member x has two names")
 
 
 def _of_sloppy_writers() -> Iterator[Case]:

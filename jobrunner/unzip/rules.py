@@ -53,8 +53,6 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
     """
     for entry in entries:
         name = decoded_name(entry, encoding)
-        if entry.system in DOS_SYSTEMS:
-            name = name.replace("\\", "/")
         path = _safe_path(name, entry)
         if entry.flags & _ENCRYPTED or entry.method == _AES:
             raise PackageError(f"the zip's member {named(name)} is password-protected: deliver it without a password")
