@@ -92,7 +92,7 @@ def find_directory(file: ZipBytes) -> Place:
         raise PackageError(f"its zip's zip64 locator points elsewhere: {DAMAGED}")
     start = end - length
     if start < 0 or start < offset:
-        raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")
+        raise PackageError(f"its zip's directory lies before its beginning: {DAMAGED}")
     prefix = start - offset
     if prefix and prefix % (MAX32 + 1) == 0 and not is_zip64:
         raise PackageError(

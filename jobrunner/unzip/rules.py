@@ -74,7 +74,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
         if path:
             yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
         elif not is_folder:
-            raise PackageError("the zip has a member without a name")
+            raise PackageError(f"the zip has a member without a name: {MALFORMED}")
 
 
 def _unreadable(entry: Entry, name: str) -> PackageError:
@@ -137,7 +137,7 @@ def require_within_limits(
             raise PackageError("the zip's members lie in too many deep folders: deliver them in several zips")
     both = [folder for folder in folders if hash(folder) in files]
     if both:
-        raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once")
+        raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once: {MALFORMED}")
     if len(folders) > _MANY_FOLDERS and len(folders) * _BLOCK > _FOLDER_RATIO * zip_size:
         raise PackageError(
             f"the zip's {len(folders):,} folders would take {len(folders) * _BLOCK:,} bytes of the disk, and it has "
@@ -159,9 +159,9 @@ def require_within_limits(
 def _safe_path(name: str, entry: Entry) -> str:
     """Return the path below the target folder, "" for the folder itself."""
     if not name:
-        raise PackageError("the zip has a member without a name")
+        raise PackageError(f"the zip has a member without a name: {MALFORMED}")
     if "\0" in name:
-        raise PackageError(f"the zip's member {named(name)} has a NUL in its name")
+        raise PackageError(f"the zip's member {named(name)} has a NUL in its name: {MALFORMED}")
     if (name != "/" and name.startswith("/")) or (".." in name and ".." in re.split(r"[/\\]", name)):
         raise PackageError(f"the zip's member {named(name)} would leave the package's folder")
     if entry.system in DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
