@@ -18,14 +18,15 @@ def descriptor_length(file: ZipBytes, entry: Entry, directory_start: int, *, is_
 
     Raises PackageError where it says something else, or is needed and missing; OSError.
     """
-    start = entry.data_offset + entry.compressed_size
+    crc, compressed_size, size = entry.crc, entry.compressed_size, entry.size
+    start = entry.data_offset + compressed_size
     found = file.read(start, min(_LONGEST, directory_start - start))
-    sizes = entry.compressed_size, entry.size
-    for form in _FORMS[max(sizes) > MAX32 :]:
-        for signature in (b"", _SIGNATURE):
-            expected = signature + form.pack(entry.crc, *sizes)
-            if found.startswith(expected):
-                return len(expected)
+    for form in _FORMS if compressed_size <= MAX32 and size <= MAX32 else _FORMS[1:]:
+        values = form.pack(crc, compressed_size, size)
+        if found.startswith(_SIGNATURE + values):
+            return len(_SIGNATURE) + form.size
+        if found.startswith(values):
+            return form.size
     if found.startswith(_SIGNATURE):
         raise PackageError(
             f"the zip's member {entry.label} has a data descriptor that is cut, "
