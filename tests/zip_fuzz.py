@@ -121,10 +121,13 @@ def made(choices: Choices) -> bytes:
         parts |= {"behind": overrides(BEHIND, 8), "kept": (24, 24, 24, 11, 0)[choices.randrange(5)]}
         if choices.randrange(8) == 0:
             parts["extra"] = unicode_path(b"a", (b"../x", b"b", b"\xff")[choices.randrange(3)])
+        name = NAMES[choices.randrange(len(NAMES))]
+        if choices.randrange(8) == 0:
+            parts["local"]["name"] = (name.encode() if isinstance(name, str) else name).replace(b"/", b"\\")
         if choices.randrange(8) == 0:
             packed = Member(content=content, method=method).data
             parts["packed"] = mutated(packed, choices, [packed])
-        return Member(NAMES[choices.randrange(len(NAMES))], content, method, **parts)
+        return Member(name, content, method, **parts)
 
     members = [member() for _ in range(1 + choices.randrange(3))]
     prefix = (b"", b"#!/bin/sh")[choices.randrange(2)]
