@@ -17,7 +17,7 @@ END64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR = struct.Struct("<4sLQL")
 
 STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
-ENCRYPTED, END_MARK, DESCRIPTOR, STRONG, UTF8 = 1, 2, 8, 64, 2048
+ENCRYPTED, END_MARK, DESCRIPTOR, PATCH, STRONG, UTF8 = 1, 2, 8, 32, 64, 2048
 FAT, UNIX, NTFS, NTFS_OF_INFOZIP, VFAT = 0, 3, 10, 11, 14
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 MIB, GIB = 2**20, 2**30
@@ -89,7 +89,10 @@ _PACK: dict[int, Callable[[bytes], bytes]] = {DEFLATED: deflated, BZIP2: bz2.com
 
 @dataclass
 class Member:
-    """What a member's two records say: as they should, but for what `both`, `local` and `central` override."""
+    """What a member's records say: as they should, but for what `both`, `local`, `central` and `behind` override.
+
+    `behind`: the data descriptor, of which only the first `kept` bytes are written.
+    """
 
     name: str | bytes = "a"
     content: bytes = b"content\n"
@@ -102,6 +105,8 @@ class Member:
     central: Mapping[str, Any] = field(default_factory=dict)
     packed: bytes | None = None
     descriptor: str = ""
+    behind: Mapping[str, int] = field(default_factory=dict)
+    kept: int = 24
     zip64: bool = False
     before: bytes = b""
     is_written: bool = True
@@ -130,9 +135,9 @@ class Member:
         values = self.true_values
         behind = b""
         if self.descriptor:
-            numbers = [values[name] for name in ("crc", "compressed", "size")]
+            numbers = [{**values, **self.behind}[name] for name in ("crc", "compressed", "size")]
             mark = [b"PK\7\x08"] if self.descriptor.startswith("signed") else []
-            behind = struct.pack(DESCRIPTORS[self.descriptor], *mark, *numbers)
+            behind = struct.pack(DESCRIPTORS[self.descriptor], *mark, *numbers)[: self.kept]
             values |= {"crc": 0, "compressed": 0, "size": 0}
         if self.zip64:
             values["extra"] += struct.pack("<2H2Q", 1, 16, values["size"], values["compressed"])

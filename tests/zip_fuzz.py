@@ -26,7 +26,7 @@ from jobrunner.unzip.extraction import extract
 from jobrunner.unzip.names import choose_encoding
 from jobrunner.unzip.rules import allowed_members
 from jobrunner.unzip.streams import METHODS
-from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive, unicode_path
+from tests.zip_builder import BZIP2, DEFLATED, DESCRIPTORS, LZMA, MIB, STORED, TEXT, Member, archive, unicode_path
 from tests.zips import CASES
 
 LIMITS = ExtractSettings(keep_free=0, max_size=4 * MIB, max_entries=500)
@@ -35,6 +35,7 @@ EDGES = [value.to_bytes(width, "little") for width in (1, 2, 4, 8) for value in 
 #: Fields with their widths, and what stands in their place.
 FIELDS = {"crc": 4, "compressed": 4, "size": 4, "offset": 4, "attributes": 4, "method": 2, "flags": 2, "disk": 2}
 FIELDS |= {"name_length": 2, "extra_length": 2, "comment_length": 2, "time": 2, "date": 2, "system": 1}
+BEHIND = {"crc": 4, "compressed": 4, "size": 4}
 ENDS = {"count": 2, "disk_count": 2, "disk": 2, "directory_disk": 2, "length": 4, "offset": 4, "comment_length": 2}
 NAMES: list[str | bytes] = [
     "a",
@@ -116,13 +117,17 @@ def made(choices: Choices) -> bytes:
         content = (TEXT, b"", bytes(5000))[choices.randrange(3)]
         parts: dict[str, Any] = {"both": overrides(FIELDS, 8)}
         parts |= {"local": overrides(FIELDS, 8), "central": overrides(FIELDS, 8), "zip64": choices.randrange(4) == 0}
-        parts["descriptor"] = ("", "", "signed", "bare64")[choices.randrange(4)]
+        parts["descriptor"] = ("", "", *DESCRIPTORS)[choices.randrange(6)]
+        parts |= {"behind": overrides(BEHIND, 8), "kept": (24, 24, 24, 11, 0)[choices.randrange(5)]}
         if choices.randrange(8) == 0:
             parts["extra"] = unicode_path(b"a", (b"../x", b"b", b"\xff")[choices.randrange(3)])
+        name = NAMES[choices.randrange(len(NAMES))]
+        if choices.randrange(8) == 0:
+            parts["local"]["name"] = (name.encode() if isinstance(name, str) else name).replace(b"/", b"\\")
         if choices.randrange(8) == 0:
             packed = Member(content=content, method=method).data
             parts["packed"] = mutated(packed, choices, [packed])
-        return Member(NAMES[choices.randrange(len(NAMES))], content, method, **parts)
+        return Member(name, content, method, **parts)
 
     members = [member() for _ in range(1 + choices.randrange(3))]
     prefix = (b"", b"#!/bin/sh")[choices.randrange(2)]

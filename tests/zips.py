@@ -29,6 +29,7 @@ from tests.zip_builder import (
     MIB,
     NTFS,
     NTFS_OF_INFOZIP,
+    PATCH,
     STORED,
     STRONG,
     TEXT,
@@ -121,6 +122,12 @@ ROWS = frozenset(
         "UTF-8 unflagged",
         "local encodings",
         "0x7075",
+        "descriptor",
+        "flags",
+        "old attributes",
+        "folder with a size",
+        "needed version",
+        "IZArc",
     ]
 )
 
@@ -194,6 +201,20 @@ def _of_letters() -> Iterator[Case]:
     settings = ExtractSettings(keep_free=0, encoding="gbk")
     files = {gbk.decode("gbk"): TEXT}
     yield accepted("0x5C in a letter", "GBK", archive(Member(gbk, system=FAT)), files, settings=settings, unlike=ALL)
+    for codec, names in {"gb18030": ["报告誠.csv", "测试数据乗"], "cp932": ["測定ソフト表", "予定表.csv"]}.items():
+        for system in (FAT, NTFS, UNIX):
+            raws = [name.encode(codec) for name in names]
+            assert all(b"\\" in raw for raw in raws)
+            data = archive(*[Member(raw, system=system) for raw in raws])
+            files = dict.fromkeys(names, TEXT)
+            yield accepted("0x5C in a letter", f"{codec} found, from {system}", data, files, encoding=codec, unlike=ALL)
+    for name, codec in {"誠.csv": "gbk", "申請.pdf": "cp932", "貼付/x": "cp932"}.items():
+        data = archive(Member(name.encode(codec), system=FAT))
+        files = {name.encode(codec).decode("cp437"): TEXT}
+        yield accepted("0x5C in a letter", f"{name}, not found", data, files, encoding="cp437", unlike=ALL)
+    data = archive(Member("Übersicht\\Größe\\Fuß.txt".encode("cp437"), system=FAT))
+    files = {"Übersicht/Größe/Fuß.txt": TEXT}
+    yield accepted("0x5C in a letter", "not at all: CP437", data, files, encoding="cp437", unlike=ALL)
     for raw in (b"a\0b", b"\0", b"fine.txt\0.exe", b"\0/../x"):
         yield refused("NUL", repr(raw), archive(ONE, Member(raw)), r"\x00")
     for raw in (b"\xff\xfe", b"\xc0\xae\xc0\xae/x", b"\xed\xa0\x80", b"a\x80"):
@@ -352,21 +373,33 @@ def _of_records() -> Iterator[Case]:
         )
         if key != "compressed":
             yield refused("other local fields", f"central {key}", archive(ONE, Member(central={key: value})), words)
-    for flag, name in {DESCRIPTOR: "descriptor", UTF8: "UTF-8", STRONG: "strong encryption", 1 << 13: "masked"}.items():
+    for flag, name in {PATCH: "patch", STRONG: "strong encryption", 1 << 13: "masked"}.items():
         data = archive(Member(local={"flags": flag}))
         yield refused("other local fields", f"local flag {name}", data, "in two ways (flags or method)")
     zip64 = struct.pack("<2H2Q", 1, 16, 9, len(deflated(TEXT)))
     data = archive(Member(zip64=True, local={"extra": zip64}))
     yield refused("other local fields", "zip64 size", data, "in two ways (sizes or checksum)")
-    yield refused(
-        "other local fields", "zip64 field missing", archive(Member(zip64=True, local={"extra": b""})), "zip64 field"
-    )
+    data = archive(Member(zip64=True, local={"extra": b""}))
+    yield refused("other local fields", "zip64 field missing", data, "in two ways (sizes or checksum)")
     second = Member(zip64=True, extra=struct.pack("<2H2Q", 1, 16, 8, len(deflated(TEXT)) + 1))
     words = "member a has two extra fields of one kind"
     yield refused("other local fields", "two zip64 fields", archive(second), words)
-    for name, central in {"size": {"size": MAX32}, "offset": {"offset": MAX32}, "disk": {"disk": MAX16}}.items():
-        data = archive(ONE, Member(central=central))
-        yield refused("other local fields", f"central zip64 {name} missing", data, "a zip64 field is missing")
+    missing: dict[str, tuple[dict[str, int], str]] = {
+        "size": ({"size": MAX32}, "in two ways (sizes or checksum)"),
+        "offset": ({"offset": MAX32}, "not where the directory says"),
+        "disk": ({"disk": MAX16}, "one part of a split archive"),
+    }
+    for name, (central, words) in missing.items():
+        yield refused(
+            "other local fields", f"central zip64 {name} missing", archive(ONE, Member(central=central)), words
+        )
+    both = {"size": MAX32, "compressed": len(deflated(TEXT))}
+    data = archive(ONE, Member(both=both))
+    yield refused("declares more", "0xFFFFFFFF without zip64 is that size", data, "declares 4,294,967,303 bytes in ")
+    cut = struct.pack("<2HL", 1, 4, 8)
+    yield refused(
+        "other local fields", "zip64 field cut", archive(Member(both=both | {"extra": cut})), "zip64 field is too short"
+    )
     for name, local in {
         "time": {"time": 0},
         "date": {"date": 0},
@@ -631,13 +664,26 @@ def _of_ends() -> Iterator[Case]:
         "counts", "65,600 records without zip64",
         archive(ONE, listed=repeated, end={"count": 64, "disk_count": 64}), {"fine": TEXT}, unlike=ALL,
     )  # fmt: skip
+    yield accepted(
+        "counts", "modulo 65,536 beside zip64",
+        archive(ONE, listed=repeated, zip64=True, end={"count": 64, "disk_count": 64}), {"fine": TEXT}, unlike=ALL,
+    )  # fmt: skip
+    yield accepted(
+        "counts",
+        "a zip64 record of 56 bytes",
+        archive(ONE, zip64=True, end64={"record_size": 56}),
+        {"fine": TEXT},
+        unlike={"unzip"},
+    )
     yield accepted("after the end", "zeros", archive(ONE, suffix=bytes(512)), {"fine": TEXT})
     yield accepted(
         "after the end", "zeros, 64 KiB", archive(ONE, comment=b"c", suffix=bytes(65_536)), {"fine": TEXT}, unlike=ALL
     )
+    for name, suffix in {"a line": b"\r\n", "white space": b" \t\n\r\n", "lines and zeros": b"\r\n" + bytes(9)}.items():
+        yield accepted("after the end", name, archive(ONE, suffix=suffix), {"fine": TEXT}, unlike=ALL)
     for name, data in {
         "a byte": archive(ONE, suffix=b"x"),
-        "a line": archive(ONE, suffix=b"\r\n"),
+        "a line with a word": archive(ONE, suffix=b"\r\nx\r\n"),
         "zeros and a byte": archive(ONE, suffix=bytes(9) + b"x"),
         "a comment that is cut": archive(ONE, end={"comment_length": 9}),
         "a comment that is longer": archive(ONE, comment=b"four", end={"comment_length": 2}),
@@ -721,11 +767,153 @@ def _of_methods() -> Iterator[Case]:
         "encrypted", "with a descriptor", archive(Member("bad", descriptor="signed", both={"flags": 9})), locked
     )
     for method, name in {
-        1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd", 2: "method 2",
+        1: "shrink", 6: "implode", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd", 2: "method 2",
         10: "method 10", 18: "method 18", 20: "method 20", 94: "method 94", MAX16: "method 65535",
     }.items():  # fmt: skip
         words = f"member bad is compressed with {name}, which is not supported: use deflate"
         yield refused("unknown method", name, archive(ONE, Member("bad", method=method)), words)
+
+
+def _of_descriptors() -> Iterator[Case]:
+    wrong = "member a has a data descriptor that is cut, or has another checksum or size than the directory"
+    absent = "member a has no data descriptor with the directory's checksum and sizes behind its content"
+    for kind, form in DESCRIPTORS.items():
+        words = wrong if kind.startswith("signed") else absent
+        for method in (STORED, DEFLATED):
+            for key in ("crc", "compressed", "size"):
+                data = archive(ONE, Member(method=method, descriptor=kind, behind={key: 9}), Member("b"))
+                yield refused("descriptor", f"{kind} with another {key}, method {method}", data, words)
+        for kept in (0, 3, struct.calcsize(form) - 1):
+            member = Member(descriptor=kind, kept=kept)
+            words = wrong if kept > 4 and kind.startswith("signed") else absent
+            yield refused("descriptor", f"{kind} of {kept} bytes", archive(ONE, member, Member("b")), words)
+            yield refused("descriptor", f"{kind} of {kept} bytes, the last", archive(ONE, member), words)
+    for name, mark in {"the next record": b"PK\3\4", "the directory": b"PK\1\2"}.items():
+        size = {"size": int.from_bytes(mark, "little")}  # its last bytes and the first of what follows are the same
+        sharing = Member(content=b"", both=size, behind=size, descriptor="bare", kept=8)
+        words = "member b overlaps another one" if name == "the next record" else absent
+        members = (sharing, Member("b")) if name == "the next record" else (sharing,)
+        yield refused("descriptor", f"overlapped by {name}", archive(*members), words)
+    told = {"crc": zlib.crc32(TEXT), "compressed": len(deflated(TEXT)), "size": len(TEXT)}
+    data = archive(Member(descriptor="signed", local=told, behind={"crc": 9}), Member("b"))
+    yield refused("descriptor", "wrong behind a local record that is right", data, wrong)
+    for kind in DESCRIPTORS:
+        data = archive(Member(descriptor=kind, local=told), Member("b"))
+        yield accepted(
+            "descriptor",
+            f"{kind} beside local values, as SharpZipLib writes it",
+            data,
+            {"a": TEXT, "b": TEXT},
+            unlike=ALL,
+        )
+    flagged = {"flags": DESCRIPTOR}
+    data = archive(Member(both=flagged), Member("b", both=flagged))
+    name = "absent beside local values, as adm-zip and older .NET write it"
+    yield accepted("descriptor", name, data, {"a": TEXT, "b": TEXT}, unlike=ALL)
+    folder = Member("d/", b"", STORED, mode=stat.S_IFDIR | 0o755, both=flagged)
+    data = archive(folder, Member("d/a", descriptor="signed"))
+    yield accepted("descriptor", "absent behind a folder, as zip-rs writes it", data, {"d/a": TEXT}, unlike=ALL)
+    data = archive(Member(method=STORED, content=b"", both=flagged), Member("b"))
+    yield accepted("descriptor", "absent behind nothing", data, {"a": b"", "b": TEXT}, unlike=ALL)
+
+
+def _of_flags() -> Iterator[Case]:
+    for kind in DESCRIPTORS:
+        data = archive(
+            Member(descriptor=kind, central={"flags": 0}), Member("b", descriptor=kind, central={"flags": 0})
+        )
+        name = f"descriptor {kind} in the local record only, as older fflate writes it"
+        yield accepted("flags", name, data, {"a": TEXT, "b": TEXT}, unlike=ALL)
+    data = archive(Member("é", descriptor="signed", central={"flags": UTF8}))
+    yield accepted("flags", "descriptor in the local record only, UTF-8", data, {"é": TEXT}, unlike=ALL)
+    data = archive(Member(descriptor="signed", central={"flags": 0}, behind={"size": 7}))
+    yield refused(
+        "flags", "wrong descriptor in the local record only", data, "member a has a data descriptor that is cut"
+    )
+    data = archive(Member(central={"flags": 0}, descriptor="signed", kept=0))
+    yield refused("flags", "no descriptor, in the local record only", data, "member a has no data descriptor")
+    for name, member in {
+        "descriptor in the directory only": Member(central={"flags": DESCRIPTOR}),
+        "descriptor in the local record, which has the sizes": Member(local={"flags": DESCRIPTOR}),
+        "UTF-8 in the local record, ASCII": Member(local={"flags": UTF8}),
+        "UTF-8 in the directory, ASCII": Member(central={"flags": UTF8}),
+    }.items():
+        yield accepted("flags", name, archive(member), {"a": TEXT}, unlike=ALL)
+    words = "is described in two ways (flags or method)"
+    for local, central in ((0, UTF8), (UTF8, 0)):
+        member = Member("é", local={"flags": local}, central={"flags": central})
+        yield refused("flags", f"UTF-8, {local} in the local record", archive(member), words)
+        extra = unicode_path(b"x", b"y")
+        member = Member("x", extra=extra, local={"flags": local}, central={"flags": central})
+        yield refused("flags", f"UTF-8, 0x7075, {local} in the local record", archive(member), "member x has two names")
+
+
+def _of_sloppy_writers() -> Iterator[Case]:
+    link = stat.S_IFLNK | 0o711
+    for system in (FAT, NTFS, NTFS_OF_INFOZIP, VFAT, 6, 7, 99):
+        data = archive(Member(system=system, mode=link, central={"attributes": 0xA1C9 << 16 | 0x20}))
+        yield accepted(
+            "old attributes", f"garbage like a link from {system}", data, {"a": TEXT}, modes={"a": 0o644}, unlike=ALL
+        )
+        data = archive(Member("d/", b"", STORED, system, central={"attributes": link << 16 | 0x10}), Member("d/a"))
+        yield accepted("old attributes", f"a folder of garbage from {system}", data, {"d/a": TEXT}, unlike=ALL)
+    for name, attributes in {
+        "lower half agrees": (stat.S_IFLNK | 0o644) << 16 | 0x20,
+        "lower half agrees, read-only": (stat.S_IFLNK | 0o444) << 16 | 0x21,
+        "lower half is empty": (stat.S_IFLNK | 0o777) << 16,
+    }.items():
+        data = archive(ONE, Member("bad", b"fine", STORED, FAT, central={"attributes": attributes}))
+        yield refused("symlink", f"from DOS, {name}", data, "member bad is a symbolic link")
+    for system in (3, 2, 19):
+        data = archive(ONE, Member("bad", b"fine", STORED, system, central={"attributes": 0xA1C9 << 16 | 0x20}))
+        yield refused("symlink", f"whatever the lower half, system {system}", data, "member bad is a symbolic link")
+    for name, attributes, mode in [
+        ("lower half agrees", (stat.S_IFREG | 0o655) << 16 | 0x20, 0o655),
+        ("read-only", (stat.S_IFREG | 0o555) << 16 | 0x21, 0o644),
+        ("lower half is empty", (stat.S_IFREG | 0o755) << 16, 0o755),
+    ]:
+        data = archive(Member(system=FAT, central={"attributes": attributes}))
+        yield accepted("old attributes", f"a mode from DOS, {name}", data, {"a": TEXT}, modes={"a": mode})
+    data = archive(Member("d", b"", STORED, FAT, central={"attributes": (stat.S_IFDIR | 0o755) << 16 | 0x10}))
+    yield accepted("old attributes", "a folder from DOS without a slash", data, {}, folders={"d"}, unlike=ALL)
+    data = archive(Member("d/", b"", STORED, mode=stat.S_IFDIR | stat.S_IFREG | 0o755), Member("d/a"))
+    yield accepted(
+        "old attributes", "a folder that is a file, too, as Plexus wrote it", data, {"d/a": TEXT}, unlike=ALL
+    )
+    data = archive(ONE, Member("bad/", b"../x", STORED, mode=stat.S_IFLNK | 0o777))
+    yield refused("symlink", "with a slash at its end", data, "member bad/ is a folder with content")
+    for name in ("d/", "d"):
+        folder = Member(name, b"", STORED, mode=stat.S_IFDIR | 0o755, both={"size": 4096})
+        data = archive(folder, Member("d/a"))
+        yield accepted(
+            "folder with a size", f"{name} of 4,096 bytes, of which it holds none", data, {"d/a": TEXT}, unlike=ALL
+        )
+    for name, both in {"a checksum": {"size": 4096, "crc": 1}, "data": {"size": 4096}}.items():
+        folder = Member("d/", b"", DEFLATED if name == "data" else STORED, both=both)
+        yield refused("folder with a size", f"and {name}", archive(folder), "member d/ is a folder with content")
+    for needed in (64, 99, 255):
+        words = f"member a needs version {needed / 10} of the zip format, of which the newest is 6.3"
+        yield refused("needed version", str(needed), archive(Member(both={"needed": needed})), words)
+    for needed in (0, 10, 63, 0x0314):
+        data = archive(Member(both={"needed": needed}))
+        yield accepted("needed version", f"{needed} that there is", data, {"a": TEXT}, unlike=ALL)
+    data = archive(ONE, Member("bad", both={"flags": PATCH}))
+    yield refused("encrypted", "a patch", data, "member bad is a patch (flag bit 5, compressed patched data)")
+    slashes = {"test/Hello.txt": "test\\Hello.txt", "a/b\\c": "a\\b/c", "数据/a": "数据\\a"}
+    for number, (one, other) in enumerate(slashes.items()):
+        for name, local, central in (("local", other, one), ("directory", one, other)):
+            raw, own = central.encode("gbk"), local.encode("gbk")
+            data = archive(Member(raw, system=FAT, local={"name": own}))
+            files = {central.replace("\\", "/"): TEXT}
+            yield accepted("IZArc", f"{number}, a backslash in the {name} record", data, files, unlike=ALL)
+            data = archive(Member(raw, local={"name": own}))
+            yield refused(
+                "IZArc", f"{number}, in the {name} record on Unix", data, "has another name in its own record"
+            )
+    yield refused("IZArc", "another name", archive(Member("a/b", system=FAT, local={"name": b"a\\c"})), "another name")
+    yield refused(
+        "IZArc", "a longer name", archive(Member("a/b", system=FAT, local={"name": b"a\\\\b"})), "another name"
+    )
 
 
 def _of_honest() -> Iterator[Case]:
@@ -921,6 +1109,7 @@ def _all() -> Iterator[Case]:
     for part in (
         _of_names, _of_letters, _of_empty_names, _of_several_ends, _of_kinds, _of_conflicts,
         _of_records, _of_sizes, _of_streams, _of_ends, _of_methods, _of_honest,
+        _of_descriptors, _of_flags, _of_sloppy_writers,
         _of_encodings, _of_zstd,
     ):  # fmt: skip
         yield from part()

@@ -1,5 +1,6 @@
 """The bytes of a zip, by their place in the file."""
 
+import errno
 import io
 import os
 from typing import BinaryIO
@@ -21,6 +22,20 @@ class ZipBytes:
         self._tail_start = max(size - TAIL, 0)
         self.tail = b""
         self.tail = self.exactly(self._tail_start, size - self._tail_start)
+
+    def filled(self) -> int:
+        """Return how many bytes of the file are no hole: as many as a sender had to send. Raises OSError."""
+        filled = end = 0
+        while end < self.size:
+            try:
+                start = os.lseek(self._descriptor, end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # no more data
+                    break
+                raise
+            end = os.lseek(self._descriptor, start, os.SEEK_HOLE)
+            filled += end - start
+        return filled
 
     def read(self, offset: int, length: int) -> bytes:
         """Return at most so many bytes from a place on; none at the end of the file. Raises OSError."""

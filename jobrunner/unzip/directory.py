@@ -14,10 +14,11 @@ from jobrunner.domain.errors import PackageError
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.end import MAX16, MAX32, Place, find_directory
 from jobrunner.unzip.entry import Entry, Fields
-from jobrunner.unzip.fields import from_zip64, label, unicode_path
+from jobrunner.unzip.fields import DAMAGED, MALFORMED, from_zip64, label, unicode_path
 from jobrunner.unzip.local_record import located
 
-_CENTRAL = struct.Struct("<4xxB2x2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
+_CENTRAL = struct.Struct("<4xx2Bx2HL3L4H2x2L")  # 4.3.12, less what is not used; time and date are one number
+_NEWEST = 63  # version 6.3 of the format, with which its latest methods came
 _MAX_DIRECTORY = 256 * 2**20
 _MOST_KEPT = 20 * 2**20  # bytes of memory
 _ENTRY = 700  # bytes that an entry takes about, less its name
@@ -72,9 +73,9 @@ class _Found:
         self._kept_size = 0
         self.repeated: set[int] = set()
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry, end: int) -> None:
         self.starts.append(entry.offset)
-        self.ends.append(entry.data_offset + entry.compressed_size)
+        self.ends.append(end)
         self.data_offsets.append(entry.data_offset)
         self._kept_size += _ENTRY + _NAME * len(entry.raw_name)
         if entry.unicode_path is not None:
@@ -98,11 +99,11 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
     found = _Found()
     heads = 0
     for fields, record in _records(file, place):
-        entry = located(file, fields, record, place.start)
-        found.add(entry)
+        entry, end = located(file, fields, record, place.start)
+        found.add(entry, end)
         heads += entry.data_offset - entry.offset
         if heads > 2 * file.size:  # each one twice at most, and none in another: else reading them could take for ever
-            raise PackageError("its zip lists the same places again and again: it is malformed")
+            raise PackageError(f"its zip lists the same places again and again: {MALFORMED}")
         if len(found.starts) > 2 * max_entries:
             break
     _verify_that_none_overlap(file, place, found)
@@ -111,7 +112,7 @@ def read_directory(file: ZipBytes, max_entries: int = MAX32) -> Directory:
         raise PackageError(f"the zip has more members than extract.max_entries ({max_entries:,})")
     listed = len(found.starts)
     if listed != place.count if place.count_is_exact else listed & MAX16 != place.count & MAX16:
-        raise PackageError(f"its zip declares {place.count:,} members and lists {listed:,}: it is damaged")
+        raise PackageError(f"its zip declares {place.count:,} members and lists {listed:,}: {DAMAGED}")
     return directory
 
 
@@ -124,7 +125,7 @@ def _records(file: ZipBytes, place: Place) -> Iterator[tuple[Fields, bytes]]:
         if length < _CENTRAL.size or len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
             raise PackageError("its zip's directory is damaged: something in it is not a record")
         (
-            system, flags, method, modified, crc, compressed, size,
+            system, needed, flags, method, modified, crc, compressed, size,
             name_length, extra_length, comment_length, disk, attributes, offset,
         ) = _CENTRAL.unpack(head)  # fmt: skip
         rest = name_length + extra_length + comment_length
@@ -136,6 +137,11 @@ def _records(file: ZipBytes, place: Place) -> Iterator[tuple[Fields, bytes]]:
         if rest > name_length:
             name, extra = name[:name_length], name[name_length : name_length + extra_length]
         local = b"PK\3\4" + head[6:30]
+        if needed > _NEWEST:
+            raise PackageError(
+                f"the zip's member {label(name)} needs version {needed / 10} of the zip format, of which the newest is "
+                f"{_NEWEST / 10}: have it packed again with another program"
+            )
         if disk or MAX32 in (size, compressed, offset):
             unset = [size == MAX32, compressed == MAX32, offset == MAX32, disk == MAX16]
             size, compressed, offset, disk = from_zip64(name, extra, unset, [size, compressed, offset, disk])
@@ -159,7 +165,7 @@ def _verify_that_none_overlap(file: ZipBytes, place: Place, found: _Found) -> No
             digests = digests or _digests(file, place, len(found.starts))
             if (found.starts[index], digests[index]) != (found.starts[before], digests[before]):
                 (name, *_), _ = next(islice(_records(file, place), index, None))
-                raise PackageError(f"the zip's member {label(name)} overlaps another one: it is malformed")
+                raise PackageError(f"the zip's member {label(name)} overlaps another one: {MALFORMED}")
             found.repeated.add(index)
         else:
             before = index

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from jobrunner.domain.errors import PackageError, UnfinishedZip
 from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.fields import DAMAGED
 
 _END = struct.Struct("<4s4H2LH")  # 4.3.16
 _END64_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
@@ -13,6 +14,9 @@ _END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
 #: What a field of 16 or 32 bits says where its value stands in a zip64 record.
 MAX16 = 0xFFFF
 MAX32 = 0xFFFFFFFF
+_NOTHING = b"\0\t\n\r "  # what may follow the end
+#: What a zip64 end record says of its own length: less its first 12 bytes; some writers count these, too.
+_END64_SIZES = {_END64.size - 12, _END64.size}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,12 @@ class Place:
 
 
 def _end_record(file: ZipBytes) -> tuple[int, tuple[int, ...]]:
-    """Find the end record: the only one whose comment reaches to the end of the file, or to zeros.
+    """Find the end record: the only one whose comment reaches to the end of the file, or to zeros and white space.
 
     Without one the zip may still be on its way, whatever it begins with: a prefix, nothing yet, a zip within it.
     """
     tail, length = file.tail, len(file.tail)
-    content_end = len(tail.rstrip(b"\0"))
+    content_end = len(tail.rstrip(_NOTHING))
     fitting = []
     position = tail.rfind(b"PK\5\6")
     while position >= 0:
@@ -67,32 +71,37 @@ def find_directory(file: ZipBytes) -> Place:
         end64 = end - _END64_LOCATOR.size - _END64.size
         record = file.exactly(max(end64, 0), _END64.size)
         if end64 < 0 or record[:4] != b"PK\6\6":
-            raise PackageError("its zip's zip64 locator points nowhere: it is damaged")
+            raise PackageError(f"its zip's zip64 locator points nowhere: {DAMAGED}")
         _, record_size, _made, _needed, disk64, directory_disk64, disk_count64, count64, length64, offset64 = (
             _END64.unpack(record)
         )
-        pairs = [
-            (disk, disk64, MAX16),
-            (directory_disk, directory_disk64, MAX16),
-            (disk_count, disk_count64, MAX16),
-            (count, count64, MAX16),
-            (length, length64, MAX32),
-            (offset, offset64, MAX32),
-        ]
-        if any(small not in {large, unset} for small, large, unset in pairs) or record_size != _END64.size - 12:
-            raise PackageError("its zip's two end records (zip64 and old) disagree: it is damaged")
-        disk, directory_disk, disk_count, count, length, offset = (large for _, large, _ in pairs)
-        end = end64
+        if record_size not in _END64_SIZES or not (
+            disk in {disk64, MAX16}
+            and directory_disk in {directory_disk64, MAX16}
+            and disk_count in {disk_count64, disk_count64 & MAX16, MAX16}
+            and count in {count64, count64 & MAX16, MAX16}
+            and length in {length64, MAX32}
+            and offset in {offset64, MAX32}
+        ):
+            raise PackageError(f"its zip's two end records (zip64 and old) disagree: {DAMAGED}")
+        disk, directory_disk, disk_count, count = disk64, directory_disk64, disk_count64, count64
+        length, offset, end = length64, offset64, end64
     if disk or directory_disk or disk_count != count:
         raise PackageError("its zip is one part of a split archive: all in one file has to be delivered")
     if is_zip64 and (end64_offset != offset + length or end64_disk):
-        raise PackageError("its zip's zip64 locator points elsewhere: it is damaged")
+        raise PackageError(f"its zip's zip64 locator points elsewhere: {DAMAGED}")
     start = end - length
     if start < 0 or start < offset:
-        raise PackageError("its zip's directory lies before its beginning: it is damaged or cut short")
-    if start > offset and file.read(0, 4) in {b"PK\3\4", b"PK\5\6"}:
+        raise PackageError(f"its zip's directory lies before its beginning: {DAMAGED}")
+    prefix = start - offset
+    if prefix and prefix % (MAX32 + 1) == 0 and not is_zip64:
+        raise PackageError(
+            "its zip is larger than 4 GiB and not zip64: so the macOS Finder writes it, and where its members lie is "
+            "lost; have it packed with zip -r in the Terminal, or in several zips"
+        )
+    if prefix and file.read(0, 4) in {b"PK\3\4", b"PK\5\6"}:
         raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
-    return Place(start, length, count, is_zip64, prefix=start - offset)
+    return Place(start, length, count, is_zip64, prefix)
 
 
 def unfinished(descriptor: int, size: int) -> str | None:

@@ -6,11 +6,13 @@ from jobrunner.unzip.fields import label
 
 ENCRYPTED = 1 << 0
 DESCRIPTOR = 1 << 3
+PATCH = 1 << 5
 STRONG_ENCRYPTION = 1 << 6
 UTF8 = 1 << 11
 MASKED = 1 << 13
-#: The flags whose meaning a local record must not change.
-TELLING_FLAGS = ENCRYPTED | DESCRIPTOR | STRONG_ENCRYPTION | UTF8 | MASKED
+FAT, UNIX = 0, 3
+#: FAT, NTFS (11 is Info-ZIP's), VFAT: their tools may separate folders by a backslash.
+DOS_SYSTEMS = frozenset({FAT, 10, 11, 14})
 
 
 class Entry(NamedTuple):

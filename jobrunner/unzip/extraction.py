@@ -18,7 +18,9 @@ from jobrunner.files import space
 from jobrunner.linux.processors import idleness
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.directory import read_directory
-from jobrunner.unzip.fields import named
+from jobrunner.unzip.end import MAX32
+from jobrunner.unzip.entry import DESCRIPTOR
+from jobrunner.unzip.fields import MALFORMED, named
 from jobrunner.unzip.names import choose_encoding
 from jobrunner.unzip.rules import Member, allowed_members, require_within_limits
 from jobrunner.unzip.streams import METHODS, PIECE, content, crc32
@@ -26,6 +28,7 @@ from jobrunner.unzip.streams import METHODS, PIECE, content, crc32
 #: What changes with a file, or is another one's.
 _TELLING = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 _BLOCK = 512  # bytes: what st_blocks counts
+_DEFLATE_RATIO = 1032  # the highest that there is
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 #: So many bytes are decompressed ahead; with more, the memory for large pieces is asked for each time.
@@ -101,12 +104,13 @@ def _extract(
     file = ZipBytes(descriptor, size)
     held = package or Footprint(1, status.st_blocks * _BLOCK)
     beside = Footprint(held.entries - 1, held.size - status.st_blocks * _BLOCK)
+    filled = size if status.st_blocks * _BLOCK >= size else file.filled()
     directory = read_directory(file, settings.max_entries)
     encoding = choose_encoding(directory, settings.encoding)
     members: Iterable[Member] = allowed_members(directory, encoding, METHODS)
     if directory.is_kept:
         members = list(members)
-    folders, total, taken = require_within_limits(members, size, settings, beside)
+    folders, total, taken = require_within_limits(members, filled, settings, beside)
     space.require(target, taken, settings.keep_free)
     for folder in sorted(folders):
         os.mkdir(f"{target}/{folder}")
@@ -184,9 +188,7 @@ def _write(member: Member, pieces: Iterable[_Piece], path: str, advance: Callabl
         for _, piece in pieces:
             size += len(piece)
             if size > entry.size:
-                raise PackageError(
-                    f"the zip's member {named(member.path)} holds more than the {entry.size:,} bytes declared"
-                )
+                raise _too_long(member)
             checksum = crc32(piece, checksum)
             written = os.write(file, piece)
             while written < len(piece):
@@ -205,6 +207,20 @@ def _write(member: Member, pieces: Iterable[_Piece], path: str, advance: Callabl
             os.utime(file, (changed_at, changed_at))
     finally:
         os.close(file)
+
+
+def _too_long(member: Member) -> PackageError:
+    """Return the error for a member that holds more than is declared: of the Finder, it is less by 4 GiB or more."""
+    entry = member.entry
+    is_finders = entry.flags & DESCRIPTOR and entry.compressed_size * _DEFLATE_RATIO > MAX32
+    cure = (
+        "of over 4 GiB the macOS Finder writes a wrong size: have it packed with zip -r in the Terminal"
+        if is_finders
+        else MALFORMED
+    )
+    return PackageError(
+        f"the zip's member {named(member.path)} holds more than the {entry.size:,} bytes declared: {cure}"
+    )
 
 
 @lru_cache(maxsize=1024)

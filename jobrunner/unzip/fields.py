@@ -10,6 +10,9 @@ import zlib
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import shown
 
+#: What a message ends with: the sender's program made it so, or it became so on its way.
+MALFORMED = "it is malformed; have it packed again"
+DAMAGED = "it is damaged; deliver it again"
 _LONG_NAME = 200
 _ZIP64 = b"\x01\x00"
 _UNICODE_PATH = b"\x75\x70"
@@ -28,15 +31,18 @@ def named(name: str) -> str:
 def from_zip64(raw_name: bytes, extra: bytes, unset: list[bool], values: list[int]) -> list[int]:
     """Return the values; those that are unset are read from the zip64 field (4.5.3), in which they stand in order.
 
-    Raises PackageError where it is missing or there are two.
+    Without such a field they are what they are: a file may have just 0xFFFFFFFF bytes. Raises PackageError where it is
+    too short for them, or there are two.
     """
-    field = _extra_field(raw_name, extra, _ZIP64) or b""
+    field = _extra_field(raw_name, extra, _ZIP64)
+    if field is None:
+        return values
     position = 0
     for index, missing in enumerate(unset):
         if missing:
             width = 4 if index == 3 else 8
             if position + width > len(field):
-                raise PackageError(f"the zip's member {label(raw_name)} is damaged: a zip64 field is missing")
+                raise PackageError(f"the zip's member {label(raw_name)} is damaged: its zip64 field is too short")
             values[index] = int.from_bytes(field[position : position + width], "little")
             position += width
     return values
@@ -67,8 +73,6 @@ def _extra_field(raw_name: bytes, extra: bytes, wanted: bytes) -> bytes | None:
         if kind == wanted:
             field = extra[position - length : position]
             if found not in {None, field}:
-                raise PackageError(
-                    f"the zip's member {label(raw_name)} has two extra fields of one kind: it is malformed"
-                )
+                raise PackageError(f"the zip's member {label(raw_name)} has two extra fields of one kind: {MALFORMED}")
             found = field
     return found

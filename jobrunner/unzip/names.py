@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.unzip.entry import UTF8, Entry
+from jobrunner.unzip.entry import DOS_SYSTEMS, UTF8, Entry
 
 #: With the first and last of the characters that its standard has for everyday use (level 1 of GB 2312 and of JIS X
 #: 0208, the syllables of KS X 1001). In this order, where what they give is equally usual.
@@ -20,6 +20,9 @@ _SAMPLE = 1 << 16  # bytes of names that are weighed; all are tried
 #: One character before Latin letters, as an umlaut and a letter look when they are taken for Chinese or Japanese.
 _LONE = re.compile(r"(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
 
+#: Another backslash may be the second byte of a Chinese or Japanese character, in an encoding that was not found.
+_SEPARATOR = re.compile(r"(?<![^\x00-\x7f])\\")
+
 
 def choose_encoding(entries: Iterable[Entry], encoding: str) -> str:
     """Return the encoding of the names that do not say it themselves, by the UTF-8 flag or a Unicode Path field.
@@ -32,7 +35,7 @@ def choose_encoding(entries: Iterable[Entry], encoding: str) -> str:
 
 
 def decoded_name(entry: Entry, encoding: str) -> str:
-    """Return a member's name. Raises PackageError where it cannot be decoded."""
+    """Return a member's name, with slashes between its folders. Raises PackageError where it cannot be decoded."""
     own = _own_name(entry)
     codec = encoding if own is None else "utf-8"
     try:
@@ -45,6 +48,9 @@ def decoded_name(entry: Entry, encoding: str) -> str:
         raise PackageError(
             f"the zip's member {entry.label} is not {codec}: set extract.encoding to what its sender uses"
         ) from None
+    if entry.system in DOS_SYSTEMS and "\\" in name:
+        is_sure = own is not None or codec != _FALLBACK
+        return name.replace("\\", "/") if is_sure else _SEPARATOR.sub("/", name)
     return name
 
 

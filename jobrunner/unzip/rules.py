@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from jobrunner.domain.errors import PackageError
 from jobrunner.domain.package import NOTHING, Footprint
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.unzip.entry import ENCRYPTED, STRONG_ENCRYPTION, Entry
-from jobrunner.unzip.fields import named
+from jobrunner.unzip.entry import DOS_SYSTEMS, ENCRYPTED, FAT, PATCH, STRONG_ENCRYPTION, UNIX, Entry
+from jobrunner.unzip.fields import MALFORMED, named
 from jobrunner.unzip.names import decoded_name
 
-_METHODS_BY_NAME = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
+_METHODS_BY_NAME = {1: "shrink", 6: "implode", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
+_DEFLATE64 = 9
 _AES = 99
 _ENCRYPTED = ENCRYPTED | STRONG_ENCRYPTION
-_DOS_SYSTEMS = {0, 10, 11, 14}  # FAT, NTFS (11 is Info-ZIP's), VFAT: their tools may separate folders by a backslash
+#: Their attributes have a Unix mode, as unzip takes it: VMS, Unix, Atari, QDOS, Acorn, BeOS, Tandem, macOS, AtheOS.
+_UNIX_SYSTEMS = {2, UNIX, 5, 12, 13, 16, 17, 19, 30}
+_READ_ONLY = 1 << 0
+_FOLDER = 1 << 4
 #: Info-ZIP marks as a FIFO what it zipped from a pipe; it is a file like others.
 _KINDS = {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO}
 _MAX_PART = 255  # bytes: NAME_MAX
@@ -27,6 +31,9 @@ _MAX_FOLDERS = 32 * 2**20  # bytes of memory for the paths of all folders: those
 #: Below this many bytes extracted, no ratio is suspicious.
 _SMALL = 2**30
 _BLOCK = 4096  # bytes: what the disk gives to a file or folder, or a multiple of that
+#: More folders must not take over so many times the zip: those of an honest one hold files that fill it.
+_MANY_FOLDERS = 32_768
+_FOLDER_RATIO = 32
 
 
 @dataclass(slots=True, eq=False)  # compared by identity, for speed
@@ -46,28 +53,57 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
     """
     for entry in entries:
         name = decoded_name(entry, encoding)
-        if entry.system in _DOS_SYSTEMS:
-            name = name.replace("\\", "/")
         path = _safe_path(name, entry)
         if entry.flags & _ENCRYPTED or entry.method == _AES:
             raise PackageError(f"the zip's member {named(name)} is password-protected: deliver it without a password")
-        if entry.method not in methods:
-            method = _METHODS_BY_NAME.get(entry.method, f"method {entry.method}")
+        if entry.flags & PATCH:
             raise PackageError(
-                f"the zip's member {named(name)} is compressed with {method}, which is not supported: use deflate"
+                f"the zip's member {named(name)} is a patch (flag bit 5, compressed patched data): deliver the file"
             )
-        mode = entry.attributes >> 16
+        if entry.method not in methods:
+            raise _unreadable(entry, name)
+        is_folder = name.endswith("/")
+        mode = 0 if is_folder else entry.attributes >> 16 if entry.system == UNIX else _mode(entry)
         kind = stat.S_IFMT(mode)
         if kind not in _KINDS:
             what = "symbolic link" if kind == stat.S_IFLNK else "device or socket"
             raise PackageError(f"the zip's member {named(name)} is a {what}: only files and folders are extracted")
-        is_folder = name.endswith("/") or kind == stat.S_IFDIR
-        if is_folder and entry.size:
-            raise PackageError(f"the zip's member {named(name)} is a folder with content: it is malformed")
+        is_folder = is_folder or kind == stat.S_IFDIR
+        if is_folder and entry.size and (entry.compressed_size or entry.crc):
+            raise PackageError(f"the zip's member {named(name)} is a folder with content: {MALFORMED}")
         if path:
             yield Member(entry, path, is_folder, mode & 0o111 | 0o666)
         elif not is_folder:
-            raise PackageError("the zip has a member without a name")
+            raise PackageError(f"the zip has a member without a name: {MALFORMED}")
+
+
+def _unreadable(entry: Entry, name: str) -> PackageError:
+    method = _METHODS_BY_NAME.get(entry.method, f"method {entry.method}")
+    cure = "which is not supported: use deflate"
+    if entry.method == _DEFLATE64:
+        method = "deflate64"
+        cure = (
+            "which Windows Explorer uses over 2 GB: install jobrunner[deflate64], "
+            "or have it packed with another program (7-Zip, deflate)"
+        )
+    return PackageError(f"the zip's member {named(name)} is compressed with {method}, {cure}")
+
+
+def _mode(entry: Entry) -> int:
+    """Return the Unix mode in the upper half of the attributes: 0 where it is none, or garbage of an old archiver.
+
+    From a system that has no such modes, some programs write one all the same: then the lower half says nothing, or the
+    same.
+    """
+    mode, dos = entry.attributes >> 16, entry.attributes & 0xFFFF
+    if entry.system in _UNIX_SYSTEMS:
+        return mode
+    if entry.system != FAT:
+        return 0
+    is_folder = bool(dos & _FOLDER)
+    owner = stat.S_IRUSR | (0 if dos & _READ_ONLY else stat.S_IWUSR) | (stat.S_IXUSR if is_folder else 0)
+    is_one = not dos or (mode & stat.S_IRWXU == owner and stat.S_ISDIR(mode) == is_folder)
+    return mode if is_one else 0
 
 
 def require_within_limits(
@@ -82,14 +118,14 @@ def require_within_limits(
     files: set[int] = set()  # hashes: two of 64 bits are equal once in 10**9 archives of the most members
     held = total = taken = 0
     for member in members:
-        total += member.entry.size
-        taken += -(-member.entry.size // _BLOCK) * _BLOCK
         path = member.path if member.is_folder else member.path.rpartition("/")[0]
         while path and path not in folders:
             folders.add(path)
             held += sys.getsizeof(path)
             path = path.rpartition("/")[0]
         if not member.is_folder:
+            total += member.entry.size
+            taken += -(-member.entry.size // _BLOCK) * _BLOCK
             if hash(member.path) in files:
                 raise PackageError(f"the zip has two members named {named(member.path)}: which one counts is unclear")
             files.add(hash(member.path))
@@ -101,7 +137,12 @@ def require_within_limits(
             raise PackageError("the zip's members lie in too many deep folders: deliver them in several zips")
     both = [folder for folder in folders if hash(folder) in files]
     if both:
-        raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once")
+        raise PackageError(f"the zip's member {named(min(both))} is a file and a folder at once: {MALFORMED}")
+    if len(folders) > _MANY_FOLDERS and len(folders) * _BLOCK > _FOLDER_RATIO * zip_size:
+        raise PackageError(
+            f"the zip's {len(folders):,} folders would take {len(folders) * _BLOCK:,} bytes of the disk, and it has "
+            f"{zip_size:,}: deliver it in several zips of up to {_MANY_FOLDERS:,} folders"
+        )
     taken += len(folders) * _BLOCK
     if taken + beside.size > settings.max_size:
         raise PackageError(
@@ -118,12 +159,12 @@ def require_within_limits(
 def _safe_path(name: str, entry: Entry) -> str:
     """Return the path below the target folder, "" for the folder itself."""
     if not name:
-        raise PackageError("the zip has a member without a name")
+        raise PackageError(f"the zip has a member without a name: {MALFORMED}")
     if "\0" in name:
-        raise PackageError(f"the zip's member {named(name)} has a NUL in its name")
+        raise PackageError(f"the zip's member {named(name)} has a NUL in its name: {MALFORMED}")
     if (name != "/" and name.startswith("/")) or (".." in name and ".." in re.split(r"[/\\]", name)):
         raise PackageError(f"the zip's member {named(name)} would leave the package's folder")
-    if entry.system in _DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
+    if entry.system in DOS_SYSTEMS and re.match(r"[A-Za-z]:", name):
         raise PackageError(f"the zip's member {named(name)} names a drive")
     if "/" not in name and name != ".":
         parts, path = [name], name

@@ -33,6 +33,21 @@ def test_it_reads_as_the_file_does_on_both_sides_of_where_its_end_is_kept(descri
         assert file.stream(offset).read() == CONTENT[:size][offset:]
 
 
+def test_holes_do_not_count_as_filled(tmp_path: Path) -> None:
+    with (tmp_path / "zip").open("wb") as file:
+        for place in (0, 2**22, 2**32):
+            file.seek(place)
+            file.write(bytes(4096))
+    descriptor = os.open(tmp_path / "zip", os.O_RDONLY)
+    for end, filled in ((2**32 + 4096, 3 * 4096), (2**33, 3 * 4096), (2**22 + 4096, 2 * 4096), (4096, 4096)):
+        os.truncate(tmp_path / "zip", end)
+        zip_bytes = ZipBytes(descriptor, end)
+        assert zip_bytes.filled() == filled
+    os.close(descriptor)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        zip_bytes.filled()
+
+
 def test_it_says_where_the_file_ends_too_early(descriptor: int, size: int) -> None:
     file = ZipBytes(descriptor, size)
     assert file.exactly(size - 60, 60) == CONTENT[size - 60 : size]

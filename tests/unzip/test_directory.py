@@ -9,7 +9,7 @@ from jobrunner.domain.errors import PackageError
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.directory import read_directory
 from jobrunner.unzip.entry import Entry
-from tests.zip_builder import CENTRAL, DAY, DEFLATED, LOCAL, NOON, STORED, TEXT, UNIX, Member, archive, deflated
+from tests.zip_builder import CENTRAL, DAY, DEFLATED, LOCAL, MAX32, NOON, STORED, TEXT, UNIX, Member, archive, deflated
 
 
 @contextmanager
@@ -38,6 +38,12 @@ def test_an_entry_has_what_the_directory_says_and_where_its_content_lies(tmp_pat
         member.true_values["crc"],
     )
     assert (entry.offset, entry.data_offset) == (5, 5 + LOCAL.size + len("é".encode()) + 20)
+
+
+@pytest.mark.parametrize("field", [b"", b"\x07\0\1\0x"], ids=["no extra field", "another field"])
+def test_a_size_of_all_ones_without_a_zip64_field_is_that_size(tmp_path: Path, field: bytes) -> None:
+    (entry,) = entries_of(tmp_path, archive(Member(both={"size": MAX32, "extra": field})))
+    assert (entry.size, entry.compressed_size) == (MAX32, len(deflated(TEXT)))
 
 
 def test_entries_come_in_the_directorys_order_each_once(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.scripts import outcomes
 from tests.support import TestHome, wait_until
 from tests.users import without_privileges
 from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive
+from tests.zips import zeros
 
 SETTINGS = ExtractSettings(keep_free=0)
 #: Bytes of a thread's stack that no machine has, so that none can be started.
@@ -151,6 +152,45 @@ def test_no_room_on_the_disk_is_the_machines_fault_and_nothing_is_written(place:
     with pytest.raises(MachineError, match=words):
         place.extract(replace(SETTINGS, keep_free=keep_free))
     assert place.paths() == []
+
+
+def write_with_hole(path: Path, member: Member, hole: int, end: dict[str, int]) -> None:
+    """Write a zip of one member that has a hole behind its local record, and nothing else there."""
+    local, whole = len(member.local_bytes()), archive(member, end=end)
+    with path.open("wb") as file:
+        file.write(whole[:local])
+        file.seek(hole, os.SEEK_CUR)
+        file.write(whole[local:])
+
+
+def test_a_hole_of_the_zip_is_nothing_that_was_sent(place: Place) -> None:
+    size = 3 * 1024 * MIB
+    member = Member("a", b"", STORED, both={"size": size, "compressed": size})
+    write_with_hole(place.zip, member, size, {"offset": len(member.local_bytes()) + size})
+    with pytest.raises(PackageError, match=r"declares 3,221,225,472 bytes in [1-8],\d{3}, over extract.max_ratio"):
+        place.extract()
+    assert place.paths() == []
+
+
+def test_of_a_zip_of_over_4_gib_the_finder_loses_where_its_members_lie(place: Place) -> None:
+    member = Member("a", descriptor="signed")
+    write_with_hole(place.zip, member, 2**32, {})
+    with pytest.raises(PackageError, match="not zip64: so the macOS Finder writes it, and where") as caught:
+        place.extract()
+    assert not isinstance(caught.value, UnfinishedZip)
+    assert str(caught.value).endswith("have it packed with zip -r in the Terminal, or in several zips")
+
+
+def test_of_a_member_of_over_4_gib_the_finder_writes_a_wrong_size(place: Place) -> None:
+    packed = zeros(4200)
+    place.zip.write_bytes(archive(Member("a", b"0123456789", packed=packed, descriptor="signed")))
+    with pytest.raises(
+        PackageError, match="declared: of over 4 GiB the macOS Finder writes a wrong size: have it packed"
+    ):
+        place.extract()
+    place.zip.write_bytes(archive(Member("b", b"0123456789", packed=packed)))
+    with pytest.raises(PackageError, match="more than the 10 bytes declared: it is malformed; have it packed again"):
+        place.extract()
 
 
 def link(path: Path) -> None:

@@ -60,6 +60,53 @@ def test_a_ratio_counts_only_in_what_is_large(size: int, zip_size: int, is_refus
         require_within_limits(members("a", size=size), zip_size, SETTINGS)
 
 
+FOLDERS = [f"{number}/" for number in range(199_900)]
+
+
+@pytest.mark.parametrize(
+    ("names", "zip_size"),
+    [(FOLDERS, 18 * 10**6), ([f"{name}a/b/c/x" for name in FOLDERS[:40_000]], 15 * 10**6)],
+    ids=["empty", "implied"],
+)
+def test_many_folders_must_not_take_many_times_the_zip(names: list[str], zip_size: int) -> None:
+    with pytest.raises(PackageError) as caught:
+        require_within_limits(members(*names), zip_size, SETTINGS)
+    count = len(names) * (1 if names is FOLDERS else 4)
+    assert f"the zip's {count:,} folders would take {count * 4096:,} bytes of the disk, and it has" in str(caught.value)
+    assert "deliver it in several zips of up to 32,768 folders" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "zip_size"),
+    [
+        (FOLDERS[:32_768], 3 * 10**6),  # so many are no harm
+        ([f"{name}reading.csv" for name in FOLDERS[:90_000]], 25 * 10**6),  # one with 100 bytes in each
+        (FOLDERS, 26 * 10**6),
+    ],
+    ids=["few", "with files", "long names"],
+)
+def test_many_folders_of_an_honest_zip_are_made(names: list[str], zip_size: int) -> None:
+    folders, _, taken = require_within_limits(members(*names), zip_size, SETTINGS)
+    assert taken == len(folders) * 4096
+
+
+def test_a_folder_holds_nothing_whatever_size_it_declares() -> None:
+    entry = Entry(b"d/", 3, 0, 0, 0, 0, 0, 2**40, 0, 0, None)
+    made = allowed_members([entry], "utf-8", {0})
+    assert require_within_limits(made, 100, SETTINGS)[1:] == (0, 4096)
+
+
+@pytest.mark.parametrize(("method", "words"), [(9, "deflate64, which Windows Explorer uses over 2 GB"), (1, "shrink")])
+def test_a_method_that_is_not_here_is_refused_by_its_name(method: int, words: str) -> None:
+    entry = Entry(b"a", 3, 0, method, 0, 0, 1, 1, 0, 0, None)
+    with pytest.raises(PackageError) as caught:
+        list(allowed_members([entry], "utf-8", {0}))
+    assert f"the zip's member a is compressed with {words}" in str(caught.value)
+    if method == 9:
+        cure = "install jobrunner[deflate64], or have it packed with another program (7-Zip, deflate)"
+        assert str(caught.value).endswith(cure)
+
+
 def test_what_lies_beside_the_zip_counts_in_the_limits() -> None:
     require_within_limits(
         members("a", "b/c", size=1), 100, replace(SETTINGS, max_entries=5, max_size=20_000), Footprint(2, 7_000)
