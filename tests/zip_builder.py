@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import inflate64
+
 LOCAL = struct.Struct("<4s5H3L2H")
 CENTRAL = struct.Struct("<4s2B5H3L5H2L")
 END = struct.Struct("<4s4H2LH")
 END64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR = struct.Struct("<4sLQL")
 
-STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
+STORED, DEFLATED, DEFLATE64, BZIP2, LZMA, ZSTD = 0, 8, 9, 12, 14, 93
 ENCRYPTED, END_MARK, DESCRIPTOR, PATCH, STRONG, UTF8 = 1, 2, 8, 32, 64, 2048
 FAT, UNIX, NTFS, NTFS_OF_INFOZIP, VFAT = 0, 3, 10, 11, 14
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
@@ -31,6 +33,11 @@ DESCRIPTORS = {"bare": "<LLL", "signed": "<4sLLL", "bare64": "<LQQ", "signed64":
 def deflated(content: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(content) + packer.flush()
+
+
+def deflated64(content: bytes) -> bytes:
+    packer = inflate64.Deflater()
+    return bytes(packer.deflate(content) + packer.flush())
 
 
 def lzma_packed(content: bytes, dictionary: int = MIB) -> bytes:
@@ -84,7 +91,12 @@ def lzma_without_end_mark(content: bytes) -> bytes:
     return lzma_head(4096, properties=0) + bytes(output)
 
 
-_PACK: dict[int, Callable[[bytes], bytes]] = {DEFLATED: deflated, BZIP2: bz2.compress, LZMA: lzma_packed}
+_PACK: dict[int, Callable[[bytes], bytes]] = {
+    DEFLATED: deflated,
+    DEFLATE64: deflated64,
+    BZIP2: bz2.compress,
+    LZMA: lzma_packed,
+}
 
 
 @dataclass

@@ -26,7 +26,19 @@ from jobrunner.unzip.extraction import extract
 from jobrunner.unzip.names import choose_encoding
 from jobrunner.unzip.rules import allowed_members
 from jobrunner.unzip.streams import METHODS
-from tests.zip_builder import BZIP2, DEFLATED, DESCRIPTORS, LZMA, MIB, STORED, TEXT, Member, archive, unicode_path
+from tests.zip_builder import (
+    BZIP2,
+    DEFLATE64,
+    DEFLATED,
+    DESCRIPTORS,
+    LZMA,
+    MIB,
+    STORED,
+    TEXT,
+    Member,
+    archive,
+    unicode_path,
+)
 from tests.zips import CASES
 
 LIMITS = ExtractSettings(keep_free=0, max_size=4 * MIB, max_entries=500)
@@ -113,7 +125,7 @@ def made(choices: Choices) -> bytes:
         return chosen
 
     def member() -> Member:
-        method = (STORED, DEFLATED, BZIP2, LZMA)[choices.randrange(4)]
+        method = (STORED, DEFLATED, DEFLATE64, BZIP2, LZMA)[choices.randrange(5)]
         content = (TEXT, b"", bytes(5000))[choices.randrange(3)]
         parts: dict[str, Any] = {"both": overrides(FIELDS, 8)}
         parts |= {"local": overrides(FIELDS, 8), "central": overrides(FIELDS, 8), "zip64": choices.randrange(4) == 0}

@@ -15,6 +15,7 @@ from typing import Any
 from jobrunner.domain.settings import ExtractSettings
 from tests.zip_builder import (
     BZIP2,
+    DEFLATE64,
     DEFLATED,
     DESCRIPTOR,
     DESCRIPTORS,
@@ -40,6 +41,7 @@ from tests.zip_builder import (
     Member,
     archive,
     deflated,
+    deflated64,
     lzma_head,
     lzma_packed,
     lzma_without_end_mark,
@@ -133,6 +135,8 @@ ROWS = frozenset(
 
 ALL = frozenset({"zipfile", "unzip", "bsdtar"})
 ONE = Member("fine")
+#: Tools that cannot read a method.
+UNREAD = {DEFLATE64: {"zipfile", "bsdtar"}, LZMA: {"unzip"}}
 
 
 def accepted(
@@ -485,16 +489,16 @@ def _of_sizes() -> Iterator[Case]:
         ("one byte", TEXT, 9),
         ("twice", TEXT, 16),
     ]:
-        for method in (STORED, DEFLATED, BZIP2, LZMA):
+        for method in (STORED, DEFLATED, DEFLATE64, BZIP2, LZMA):
             words = f"declares {size:,} bytes and holds 8"
             made = archive(Member(content=data, method=method, both={"size": size}))
             yield refused("declares more", f"{name}, method {method}", made, words, settings=rich, is_early=False)
     for size in (8, 300_000):
-        for method in (STORED, DEFLATED, BZIP2, LZMA):
+        for method in (STORED, DEFLATED, DEFLATE64, BZIP2, LZMA):
             made = archive(ONE, Member("lost", b"", method, both={"size": size}), Member("b"))
             words = f"member lost declares {size:,} bytes and holds 0"
             yield refused("declares more", f"{size} and holds none, method {method}", made, words, is_early=False)
-    for method in (STORED, DEFLATED, BZIP2, LZMA):
+    for method in (STORED, DEFLATED, DEFLATE64, BZIP2, LZMA):
         made = archive(Member(content=bytes(10**6), method=method, both={"size": 10}))
         yield refused(
             "declares less", f"method {method}", made, "holds more than the 10 bytes declared", is_early=False
@@ -508,6 +512,8 @@ def _of_sizes() -> Iterator[Case]:
     yield refused(
         "declares less", "deflate bomb", bomb(DEFLATED, lambda: zeros(1200)), words, is_early=False, is_bomb=True
     )
+    zeros64 = bomb(DEFLATE64, lambda: deflated64(bytes(128 * MIB)))
+    yield refused("declares less", "deflate64 bomb", zeros64, words, is_early=False, is_bomb=True)
     yield refused("bzip2 bomb", "size lies", bomb(BZIP2, bzip2_zeros), words, is_early=False, is_bomb=True)
     yield refused("declares less", "LZMA bomb", bomb(LZMA, lzma_zeros), words, is_early=False, is_bomb=True)
 
@@ -546,7 +552,7 @@ def _of_sizes() -> Iterator[Case]:
 def _of_streams() -> Iterator[Case]:
     late: dict[str, Any] = {"is_early": False}
     whole = random.Random(7).randbytes(3000)
-    for method, name in [(DEFLATED, "deflate"), (BZIP2, "bzip2"), (LZMA, "LZMA")]:
+    for method, name in [(DEFLATED, "deflate"), (DEFLATE64, "deflate64"), (BZIP2, "bzip2"), (LZMA, "LZMA")]:
         packed = Member(content=whole, method=method).data
         for cut in (1, 2, len(packed) // 2, len(packed)):
             member = Member(content=whole, method=method, packed=packed[: len(packed) - cut])
@@ -569,9 +575,8 @@ def _of_streams() -> Iterator[Case]:
             **late,
         )
         empty = Member(content=b"", method=method)
-        yield accepted(
-            "honest", f"empty {name}", archive(empty), {"a": b""}, unlike={"unzip", "bsdtar"} if method == LZMA else ()
-        )
+        odd = {"bsdtar"} if method == LZMA else set()
+        yield accepted("honest", f"empty {name}", archive(empty), {"a": b""}, unlike=UNREAD.get(method, set()) | odd)
     open_block = b"\0\x08\0\xf7\xff" + TEXT
     yield refused(
         "no end mark", "one block, not the last", archive(Member(packed=open_block)), "its data ends too early", **late
@@ -594,7 +599,7 @@ def _of_streams() -> Iterator[Case]:
         yield refused(
             "checksum", f"{crc} for content", archive(ONE, member), "its checksum is not the declared one", **late
         )
-    for method in (STORED, DEFLATED, BZIP2, LZMA):
+    for method in (STORED, DEFLATED, DEFLATE64, BZIP2, LZMA):
         member = Member(content=whole[:-1] + b"!", method=method, both={"crc": zlib.crc32(whole)})
         yield refused("checksum", f"other content, method {method}", archive(member), "its checksum is not", **late)
     for properties in (225, 255, 8):
@@ -969,14 +974,14 @@ def _of_honest() -> Iterator[Case]:
     for name, extra in odd_extra.items():
         yield accepted("honest", f"extra {name}", archive(Member(extra=extra)), {"a": TEXT}, unlike=ALL)
     big = random.Random(5).randbytes(MIB // 4) * 2 + bytes(MIB)
-    for method in (STORED, DEFLATED, BZIP2, LZMA):
+    for method in (STORED, DEFLATED, DEFLATE64, BZIP2, LZMA):
         data = archive(Member("d/big", big, method), Member("small", b"1", method))
         yield accepted(
             "honest",
             f"1.5 MiB, method {method}",
             data,
             {"d/big": big, "small": b"1"},
-            unlike={"unzip"} if method == LZMA else (),
+            unlike=UNREAD.get(method, ()),
         )
     for size in (4096, 4097, 2**18 - 1, 2**18, 2**18 + 1, 3 * 2**18):
         data = archive(Member(content=bytes(size)))

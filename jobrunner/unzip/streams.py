@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from jobrunner.domain.errors import PackageError
@@ -24,9 +25,11 @@ except ImportError:
 
 PIECE = 1 << 18
 _FEED = 1 << 16  # compressed bytes at once; with more, no input fits one piece, and the memory is asked for each time
-STORED, DEFLATED, BZIP2, LZMA, ZSTD = 0, 8, 12, 14, 93
+STORED, DEFLATED, DEFLATE64, BZIP2, LZMA, ZSTD = 0, 8, 9, 12, 14, 93
 _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
 _LZMA_END_MARKED = 1 << 1
+#: inflate64 gives all that it makes of a feed at once, here at most 3.6 MiB, and never lets go of the feed's memory.
+_FEEDS_OF_DEFLATE64 = bytearray(128), bytearray(1)
 
 crc32: Callable[[bytes, int], int] = fast_zlib.crc32
 _RAW = -zlib.MAX_WBITS  # deflate without a header
@@ -96,6 +99,38 @@ def _deflated(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
             raise _damaged(entry, "its data ends too early")
     if waiting or decoder.unused_data:
         raise _damaged(entry, "other bytes follow the compressed data")
+
+
+def _deflated64(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
+    decoder = import_module("inflate64").Inflater()  # 40 ms, which only a zip with such a member pays
+    held = bytearray()
+    for feed in _small_feeds(source, entry.compressed_size):
+        if decoder.eof:
+            raise _damaged(entry, "other bytes follow the compressed data")
+        held += decoder.inflate(feed)
+        while len(held) >= PIECE:
+            yield bytes(held[:PIECE])
+            del held[:PIECE]
+    if not decoder.eof:
+        raise _damaged(entry, "its data ends too early")
+    if held:
+        yield bytes(held)
+
+
+def _small_feeds(source: Iterator[bytes], left: int) -> Iterator[bytearray]:
+    """Yield what is left to read, the last bytes one by one: inflate64 says when it ends, not what it left unread."""
+    many, one = _FEEDS_OF_DEFLATE64
+    for piece in source:
+        for start in range(0, len(piece), len(many)):
+            part = piece[start : start + len(many)]
+            left -= len(part)
+            if left > 0 and len(part) == len(many):
+                many[:] = part
+                yield many
+                continue
+            for byte in part:
+                one[0] = byte
+                yield one
 
 
 def _bzip2(source: Iterator[bytes], entry: Entry) -> Iterator[bytes]:
@@ -169,6 +204,8 @@ _STREAMS: dict[int, Callable[[Iterator[bytes], Entry], Iterator[bytes]]] = {
     LZMA: _lzma,
 }
 _CORRUPT: tuple[type[Exception], ...] = (zlib.error, fast_zlib.error, lzma.LZMAError, EOFError, ValueError)
+if find_spec("inflate64") is not None:
+    _STREAMS[DEFLATE64] = _deflated64
 if zstd is not None:
     _STREAMS[ZSTD] = _zstd
     _CORRUPT += (zstd.ZstdError,)

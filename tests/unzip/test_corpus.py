@@ -15,7 +15,7 @@ import pytest
 from jobrunner.domain.errors import PackageError
 from jobrunner.unzip import extraction, streams
 from tests import zips
-from tests.zip_builder import STORED, ZSTD, Member, archive
+from tests.zip_builder import DEFLATE64, STORED, ZSTD, Member, archive
 from tests.zips import CASES, Case
 
 #: How much of memory an extraction may take beyond what the process had before, whatever the zip claims.
@@ -174,6 +174,16 @@ def test_names_take_little_memory_however_long_and_many(
     else:
         assert said == ""
         assert sum(len(found) for _, _, found in os.walk(tmp_path / "data")) == len(members)
+
+
+def test_a_long_member_of_deflate64_takes_little_memory(tmp_path: Path, say_running: Callable[[int], Path]) -> None:
+    blocks = 2 * ROOM // 0xFFFF
+    packed = (b"\0\xff\xff\0\0" + bytes(0xFFFF)) * blocks + b"\1\0\0\xff\xff"
+    member = Member("a", bytes(0xFFFF) * blocks, DEFLATE64, packed=packed)
+    said, growth = measured(archive(member), tmp_path, say_running(0))
+    assert said == ""
+    assert growth < ROOM
+    assert (tmp_path / "data" / "a").stat().st_size == 0xFFFF * blocks
 
 
 def test_the_corpus_has_every_row_of_the_table() -> None:

@@ -2,6 +2,8 @@ import itertools
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,12 +19,19 @@ from jobrunner.unzip.streams import PIECE
 from tests.scripts import outcomes
 from tests.support import TestHome, wait_until
 from tests.users import without_privileges
-from tests.zip_builder import BZIP2, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive
+from tests.zip_builder import BZIP2, DEFLATE64, DEFLATED, LZMA, MIB, STORED, TEXT, Member, archive
 from tests.zips import zeros
 
 SETTINGS = ExtractSettings(keep_free=0)
 #: Bytes of a thread's stack that no machine has, so that none can be started.
 TOO_LARGE = 1 << 46
+WITHOUT_INFLATE64 = """
+import sys
+sys.modules["inflate64"] = None
+from jobrunner.domain.settings import ExtractSettings
+from jobrunner.unzip.extraction import extract
+extract(sys.argv[1], sys.argv[2], ExtractSettings(keep_free=0), print)
+"""
 
 
 class Place:
@@ -116,6 +125,14 @@ def test_what_is_wrong_with_a_member_in_the_middle_ends_the_reading_ahead(
         place.extract()
     assert threading.active_count() == threads
     assert not {"4", "5", "6"} & set(place.paths())
+
+
+def test_deflate64_is_refused_by_its_name_where_its_library_is_not_installed(place: Place) -> None:
+    place.zip.write_bytes(archive(Member("a"), Member("b", method=DEFLATE64)))
+    words = [sys.executable, "-c", WITHOUT_INFLATE64, str(place.zip), str(place.target)]
+    run = subprocess.run(words, capture_output=True, check=False)
+    assert b"PackageError: the zip's member b is compressed with deflate64, which is not supported" in run.stderr
+    assert place.paths() == []
 
 
 def test_where_no_thread_can_be_started_a_large_zip_is_tried_again(

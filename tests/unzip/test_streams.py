@@ -10,7 +10,7 @@ from jobrunner.unzip import streams
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.entry import Entry
 from jobrunner.unzip.streams import PIECE, content
-from tests.zip_builder import BZIP2, DEFLATED, END_MARK, LZMA, MIB, STORED, Member, lzma_without_end_mark
+from tests.zip_builder import BZIP2, DEFLATE64, DEFLATED, END_MARK, LZMA, MIB, STORED, Member, lzma_without_end_mark
 
 NOISE = random.Random(11).randbytes(MIB)
 TEXTS = {
@@ -35,7 +35,7 @@ def pieces_of(tmp_path: Path, method: int, data: bytes, size: int, flags: int = 
 
 
 @pytest.mark.parametrize("decoder", ["isal", "zlib"])
-@pytest.mark.parametrize("method", [STORED, DEFLATED, BZIP2, LZMA])
+@pytest.mark.parametrize("method", [STORED, DEFLATED, DEFLATE64, BZIP2, LZMA])
 @pytest.mark.parametrize("text", TEXTS)
 def test_content_comes_whole_in_pieces_of_bounded_length(
     tmp_path: Path, text: str, method: int, decoder: str, monkeypatch: pytest.MonkeyPatch
@@ -53,7 +53,7 @@ def test_lzma_without_an_end_mark_ends_where_the_directory_says(tmp_path: Path) 
         assert b"".join(pieces_of(tmp_path, LZMA, packed, size, flags=0)) == bytes(size)
 
 
-@pytest.mark.parametrize("method", [DEFLATED, BZIP2, LZMA])
+@pytest.mark.parametrize("method", [DEFLATED, DEFLATE64, BZIP2, LZMA])
 @pytest.mark.parametrize("cut", [1, 100, PIECE])
 def test_a_stream_that_is_cut_or_goes_on_is_damaged(tmp_path: Path, method: int, cut: int) -> None:
     data = Member(content=NOISE, method=method).data
