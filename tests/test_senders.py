@@ -157,7 +157,7 @@ def deliver_while_it_runs(
 def test_what_senders_write_while_jobrunner_runs_is_processed_once_and_whole(
     home: TestHome, site: Site, tmp_path: Path, drain: bool
 ) -> None:
-    deliver_while_it_runs(home, site, SENDERS, content(tmp_path, 20 * MEGABYTE), drain=drain)
+    deliver_while_it_runs(home, site, SENDERS, content(tmp_path, 8 * MEGABYTE), drain=drain)
 
 
 @pytest.mark.campaign
