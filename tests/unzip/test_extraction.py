@@ -131,7 +131,7 @@ def test_deflate64_is_refused_by_its_name_where_its_library_is_not_installed(pla
     place.zip.write_bytes(archive(Member("a"), Member("b", method=DEFLATE64)))
     words = [sys.executable, "-c", WITHOUT_INFLATE64, str(place.zip), str(place.target)]
     run = subprocess.run(words, capture_output=True, check=False)
-    assert b"PackageError: the zip's member b is compressed with deflate64, which is not supported" in run.stderr
+    assert b"PackageError: the zip's member b is compressed with deflate64, which Windows Explorer uses" in run.stderr
     assert place.paths() == []
 
 
