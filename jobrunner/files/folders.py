@@ -10,8 +10,8 @@ from jobrunner.files.package_rights import rights_of
 from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Workspace
 from jobrunner.linux import at
 
-#: So many entries of a package are looked through for a zip that is not called NAME.zip.
-MOST_NAMES = 10_000
+#: Among so many entries of a folder its zip, its marker and what is partial are looked for: as many as a package may have.
+MOST_NAMES = 200_000
 #: What a work folder has once the package has been taken from the inbox.
 _TAKEN = ("package", "delivered", "flushed", "emptied")
 
