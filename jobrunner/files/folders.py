@@ -10,7 +10,7 @@ from jobrunner.files.package_rights import rights_of
 from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Workspace
 from jobrunner.linux import at
 
-#: Among so many entries of a folder its zip, its marker and what is partial are looked for: as many as a package may have.
+#: So many entries of a folder are looked through for its zip, its marker and what is partial: as many as it may have.
 MOST_NAMES = 200_000
 #: What a work folder has once the package has been taken from the inbox.
 _TAKEN = ("package", "delivered", "flushed", "emptied")
