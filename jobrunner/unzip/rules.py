@@ -13,9 +13,9 @@ from jobrunner.domain.settings import ExtractSettings
 from jobrunner.unzip.entry import DOS_SYSTEMS, ENCRYPTED, FAT, PATCH, STRONG_ENCRYPTION, UNIX, Entry
 from jobrunner.unzip.fields import MALFORMED, named
 from jobrunner.unzip.names import decoded_name
+from jobrunner.unzip.streams import DEFLATE64
 
 _METHODS_BY_NAME = {1: "shrink", 6: "implode", 95: "xz", 96: "jpeg", 97: "wavpack", 98: "ppmd"}
-_DEFLATE64 = 9
 _AES = 99
 _ENCRYPTED = ENCRYPTED | STRONG_ENCRYPTION
 #: Their attributes have a Unix mode, as unzip takes it: VMS, Unix, Atari, QDOS, Acorn, BeOS, Tandem, macOS, AtheOS.
@@ -80,7 +80,7 @@ def allowed_members(entries: Iterable[Entry], encoding: str, methods: Set[int]) 
 def _unreadable(entry: Entry, name: str) -> PackageError:
     method = _METHODS_BY_NAME.get(entry.method, f"method {entry.method}")
     cure = "which is not supported: use deflate"
-    if entry.method == _DEFLATE64:
+    if entry.method == DEFLATE64:
         method = "deflate64"
         cure = (
             "which Windows Explorer uses over 2 GB: install jobrunner[deflate64], "
