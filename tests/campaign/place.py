@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobrunner.cli.main import main
+from jobrunner.files.workspace import name_of
 from jobrunner.services import settling
 from tests.campaign import contract
 from tests.campaign.contract import Delivery, tree_of
@@ -90,8 +91,9 @@ class Place:
 
         def note(call: Call) -> Verdict | None:
             if call.name in _RENAMES and "/handled-" in call.paths[-1] and not call.has_failed:
-                (zip_file,) = Path(call.paths[-1]).parent.glob("package/*.zip")
-                self.recorded.setdefault(zip_file.stem, time.monotonic())
+                work = Path(call.paths[-1]).parent
+                name = name_of(str(work)) or next(work.glob("package/*.zip")).stem
+                self.recorded.setdefault(name, time.monotonic())
             return on_exit(call) if on_exit else None
 
         output = os.open(self.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
