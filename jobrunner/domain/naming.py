@@ -45,7 +45,7 @@ def likeness(name: str) -> str:
 
 def is_zip_of(package: str | None, entry: str) -> bool:
     """Say whether an entry of a package's folder is called like its zip in some spelling, or with None like any zip."""
-    match = None if is_junk(entry) else _ZIP.fullmatch(entry)
+    match = None if entry.startswith(".") or is_junk(entry) else _ZIP.fullmatch(entry)
     return match is not None and (package is None or likeness(match[1]) == likeness(package))
 
 

@@ -86,7 +86,7 @@ def test_the_exact_name_goes_before_all_others() -> None:
 
 
 def test_the_only_zip_counts_where_any_name_is_allowed() -> None:
-    entries = ["data.zip", "._data.zip", "data.zip.part", "zip", "notes.txt"]
+    entries = ["data.zip", "._data.zip", ".in.data.zip", "data.zip.part", "zip", "notes.txt"]
     assert zip_among(entries, "p", any_name=True) == "data.zip"
     assert zip_among([*entries, "P.ZIP"], "p", any_name=True) == "P.ZIP"
 
