@@ -123,9 +123,8 @@ def test_a_worker_that_was_ended_for_a_cancel_is_replaced_at_once(waiting: TestH
         cancelling(services).cancel(services.report.find(name))
     notes = journal(waiting.path, "start")
     assert [note.package for note in notes] == list(names)
-    assert notes[-1].at - notes[0].at < 5, "it would be 7.5 s if they were taken for early deaths"
     runner.terminate()
-    assert "at their start" not in runner.communicate()[1]
+    assert "at their start" not in runner.communicate()[1], "they were taken for early deaths"
 
 
 def test_what_runs_is_cancelled_after_what_waits_so_that_no_worker_takes_it_up(waiting: TestHome) -> None:
