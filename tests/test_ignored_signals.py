@@ -59,8 +59,8 @@ def test_under_nohup_a_hangup_ends_nothing_and_sigterm_all(home: TestHome) -> No
     home.package("before")
     process = start(home, "nohup", *command(home, "run", "-n", "2"))
     wait_until(lambda: is_done(home, "before"))
-    tree = processes_of(home)
-    assert len(tree) == 6  # supervisor, scanner, two workers, two guards
+    # supervisor, scanner, two workers, two guards; one worker can do all before the other has started
+    tree = wait_until(lambda: len(found := processes_of(home)) == 6 and found)
     for pid in tree:
         os.kill(pid, signal.SIGHUP)
     home.package("after")
