@@ -22,11 +22,14 @@ coalesce(queued_at, jobs.created_at)
 -- When the job reached its present state. A wait begins with the queueing.
 CASE state WHEN 'queued' THEN {queued_since} WHEN 'running' THEN {started_at} ELSE finished_at END
 
+-- fragment: has_name
+(:name IS NULL OR CAST(name AS TEXT) GLOB CAST(:name AS TEXT))
+
 -- fragment: matches
-(:name IS NULL OR CAST(name AS TEXT) GLOB CAST(:name AS TEXT)) AND (:error IS NULL OR error GLOB CAST(:error AS TEXT))
+{has_name} AND (:error IS NULL OR error GLOB CAST(:error AS TEXT))
 
 -- fragment: fits
-{matches} AND attempt >= :attempts AND instr(:states, {standing})
+{matches} AND (:attempts = 0 OR attempt >= :attempts) AND (:is_any_state OR instr(:states, {standing}))
 
 -- fragment: done
 -- From each state what reached it in a time. A state that is not asked for is not looked at: its first condition is the
@@ -79,6 +82,10 @@ ORDER BY
     CASE :key WHEN 'time' THEN at WHEN 'name' THEN name WHEN 'created' THEN id ELSE attempt END DESC,
     iif(:down, -id, id)
 LIMIT :most
+
+-- name: names
+-- How many names fit, as far as that matters. Where many do, a list is sooner full in the order that is wanted.
+SELECT count(*) AS count FROM (SELECT 1 FROM jobs WHERE name >= :first AND name < :beyond AND {has_name} LIMIT :most);
 
 -- name: in_time_down
 {in_time} ORDER BY at DESC, id DESC LIMIT :most;

@@ -219,6 +219,7 @@ def test_without_a_name_or_a_filter_nothing_is_cancelled(home: TestHome) -> None
     for words in ([], ["--limit", "1"], ["--sort", "name"], ["p", "--name", "p"]):
         assert "name the packages, or choose them" in complaint(home.jobrunner("cancel", *words))
     assert "--state done: only what is queued" in complaint(home.jobrunner("cancel", "--state", "done"))
+    assert home.jobrunner("cancel", "--name", "").stdout == "Nothing to cancel.\n"
     assert home.counts()["queued"] == 1
 
 
