@@ -158,6 +158,8 @@ CASES: dict[str, list[Case]] = {
     "work": [(name_a_missing_program, ["--drain"]), (lose, ["--drain"]), (leave_as_it_is, ["-n", EVIL])],
     "run": [(leave_as_it_is, ["--drain"]), (without_work, ["--drain"]), (damage, ["--drain"])],
     "status": [(disturb, []), (disturb, ["--json"]), (without_work, []), (misconfigure, []), (lose, [])],
+    "list": [(disturb, words) for words in ([], ["--json"], ["--names"], ["--state", "done", "--name", named("go*")])]
+    + [(leave_as_it_is, ["--name", EVIL]), (leave_as_it_is, ["--since", EVIL]), (leave_as_it_is, ["--sort", EVIL])],
     "show": [
         *((leave_as_it_is, [named(word)]) for word in ("good", "bad", "member", "unheard-of")),
         (leave_as_it_is, ["--json", named("bad")]),

@@ -1,27 +1,44 @@
 """`jobrunner cancel`: queued or running jobs are stopped for good."""
 
 import os
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
 
-from jobrunner.cli import terminal
-from jobrunner.cli.output import complain, say
+from jobrunner.cli import filters, terminal
+from jobrunner.cli.output import say
 from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.events import RightsSet, Trouble
-from jobrunner.domain.job import State
+from jobrunner.domain.filters import ListedJob, Standing
+from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
 from jobrunner.domain.role import Role
 
-EXAMPLES = ("jobrunner cancel scan-0017 scan-0018",)
+EXAMPLES = ("jobrunner cancel scan-0017 scan-0018", "jobrunner cancel --state queued --name 'test-*' --dry-run")
+
+_TAKES = frozenset({Standing.QUEUED, Standing.WAITING, Standing.RUNNING})
 
 
 def command(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Queued or running packages.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Queued or running packages.")] = None,
+    state: filters.States = None,
+    name: filters.Name = None,
+    error: filters.Error = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    attempts: filters.Attempts = None,
+    sort: filters.Order = "time",
+    limit: filters.Limit = None,
+    dry_run: filters.DryRun = False,
 ) -> None:
-    """Stop queued or running packages: they become failed, "cancelled". Retry brings them back."""
+    """Stop queued or running packages: they become failed, "cancelled". Retry brings them back.
+
+    Name them, or choose them by filters.
+    """
+    from jobrunner.cli.choosing import Chosen, Steering, check_one_way
     from jobrunner.wiring.cancelling import cancelling
     from jobrunner.wiring.home import load_settings, open_home
 
@@ -29,17 +46,34 @@ def command(
         if isinstance(envelope.event, Trouble | RightsSet):  # what becomes of the packages is said below
             terminal.show(envelope)
 
-    with open_home(load_settings(context.obj), Emit(Role.COMMAND, show)) as home:
-        jobs = {job.id: job for job in map(home.report.find, names)}
-        refused = 0
-        # those that run last: a worker that is free again would take one of the others
-        for job in sorted(jobs.values(), key=lambda job: job.state is State.RUNNING):
+    fitting = filters.filters_of(state, name, error, since, until, attempts, sort, limit)
+    ways = "name the packages, or choose them by filters (jobrunner cancel --help has them)"
+    check_one_way(ways, names, fitting)
+    with open_home(load_settings(context.obj), Emit(Role.COMMAND, show), to_read=dry_run) as home:
+        rule = "only what is queued, waiting or running can be cancelled"
+        chosen = Chosen(home, Steering(_TAKES, _TAKES, rule), names or (), fitting)
+        if dry_run:
+            chosen.show("would be cancelled")
+            raise typer.Exit(int(chosen.refused > 0))
+        for job in _running_last(chosen):
             try:
                 failed_name = cancelling(home).cancel(job).failed_name
-            except JobrunnerError as error:
-                refused += 1
-                complain(str(error))
+            except JobrunnerError as error_of_job:
+                chosen.refuse(str(error_of_job))
                 continue
             place = os.path.join(home.settings.folders.failed, failed_name) if failed_name else None
             say(f"{shown(job.name)} is cancelled" + (f": it lies in {shown(place)}" if place else "."))
-        raise typer.Exit(int(refused > 0))
+        if not chosen.taken and not chosen.refused:
+            say("Nothing to cancel.")
+        raise typer.Exit(int(chosen.refused > 0))
+
+
+def _running_last(jobs: Iterable[ListedJob]) -> Iterator[Job]:
+    """Yield those that run at the end: a worker that is free again would take one of the others."""
+    running = []
+    for listed in jobs:
+        if listed.standing is Standing.RUNNING:
+            running.append(listed.job)
+        else:
+            yield listed.job
+    yield from running

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
 
 from jobrunner.domain.package import shown
 
@@ -12,9 +13,22 @@ def print_json(document: object) -> None:
 
     A name that is not UTF-8 stands in it as `shown` writes it.
     """
-    text = json.dumps(_valid(document), indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
-    for line in text.split("\n"):
-        sys.stdout.write((line if line.isprintable() else "".join(map(_escaped, line))) + "\n")
+    sys.stdout.write(_text(document, indent=2) + "\n")
+
+
+def _text(document: object, indent: int | None = None) -> str:
+    text = json.dumps(_valid(document), indent=indent, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
+
+
+def print_json_list(key: str, documents: Iterable[object]) -> None:
+    """Print one JSON document: a list of any length under a key, an entry a line."""
+    separator = ""
+    sys.stdout.write(f'{{"{key}": [')
+    for document in documents:
+        sys.stdout.write(f"{separator}\n  {_text(document)}")
+        separator = ","
+    sys.stdout.write("\n]}\n")
 
 
 def _escaped(char: str) -> str:

@@ -18,12 +18,13 @@ from jobrunner.domain.role import Role
 from jobrunner.wiring.bugs import Exits
 
 #: In the order of the help; each is a module beside this one.
-COMMANDS = ("init", "scan", "work", "run", "status", "show", "logs", "retry", "cancel", "check", "demo")
+COMMANDS = ("init", "scan", "work", "run", "status", "list", "show", "logs", "retry", "cancel", "check", "demo")
 
 
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
-    *("cli.json_output", "cli.tables", "cli.times", "documents.status", "documents.story"),
+    *("cli.choosing", "cli.json_output", "cli.listing", "cli.tables", "cli.times"),
+    *("documents.listing", "documents.status", "documents.story"),
     *("files.bug_report", "wiring.cancelling", "wiring.checking"),
 )
 

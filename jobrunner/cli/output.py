@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from jobrunner.domain.package import printable
+from jobrunner.domain.package import printable, shown
 
 
 class Styled(NamedTuple):
@@ -35,6 +35,16 @@ def say(*parts: str | Styled, stream: int = 1) -> None:
 def complain(message: str) -> None:
     """Print one line on stderr that says what is wrong."""
     say(f"jobrunner: {message}", stream=2)
+
+
+def say_name(name: str, *, raw: bool) -> None:
+    """Print a package's name on a line, as it is shown; if `raw`, as it is with a NUL behind it, but to no terminal."""
+    if not raw:
+        sys.stdout.write(f"{shown(name)}\n")
+    elif os.isatty(1):
+        sys.stdout.write(f"{shown(name)}\0")
+    else:
+        sys.stdout.buffer.write(os.fsencode(name) + b"\0")
 
 
 def colourful(stream: int) -> bool:

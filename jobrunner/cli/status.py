@@ -8,7 +8,7 @@ import typer
 
 from jobrunner.cli.output import Styled, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import duration
+from jobrunner.cli.words import TINTS, duration
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
@@ -16,7 +16,6 @@ from jobrunner.domain.status import RunningJob, Status
 EXAMPLES = ("jobrunner status", "jobrunner status --json")
 
 _MOST_ROWS = 20
-_TINTS = {"queued": "cyan", "waiting": "yellow", "running": "blue", "done": "green", "failed": "red"}
 
 
 def command(
@@ -64,7 +63,7 @@ def _counts(status: Status) -> Iterator[str | Styled]:
     for number, (state, count) in enumerate(status.counts.items()):
         yield "   " * bool(number)
         if count:
-            yield from (styled(f"{count:,}", bold=True), " ", styled(state, fg=_TINTS[state]))
+            yield from (styled(f"{count:,}", bold=True), " ", styled(state, fg=TINTS[state]))
         else:
             yield styled(f"{count} {state}", dim=True)
 

@@ -24,6 +24,16 @@ from jobrunner.domain.package import shown
 
 _EARLY_DEATHS = 3
 
+#: The colour of each state.
+TINTS = {
+    "queued": "cyan",
+    "waiting": "yellow",
+    "running": "blue",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+
 
 def duration(seconds: float) -> str:
     """Return a length of time as people say it: 0.12 s, 45 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""

@@ -137,7 +137,7 @@ class Intake:
                 return False
             if current.failed_name is not None:
                 put_aside(self._folders, current.failed_name)
-            return self._store.queue.replace(current)
+            return self._store.queue.replace(current, time.time())
 
 
 def _is_taken(job: KnownJob, taken: set[int]) -> bool:

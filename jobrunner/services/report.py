@@ -1,6 +1,9 @@
 """What people want to know: how things stand, and the story of one job. Changes nothing."""
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.filters import Filters, ListedJob
 from jobrunner.domain.job import Job
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
@@ -61,8 +64,22 @@ class Report:
         """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job is None:
-            raise JobrunnerError(f"no package named {shown(text)} is known: jobrunner status shows what is")
+            raise JobrunnerError(f"no package named {shown(text)} is known: jobrunner list shows those that are")
         return job
+
+    def select(self, filters: Filters) -> Sequence[int]:
+        """Return the ids of the jobs that fit, in their order. Raises StoreError."""
+        return self._store.listing.select(filters, self._store.now())
+
+    def count(self, filters: Filters) -> int:
+        """Return how many jobs fit, whatever the limit. Raises StoreError."""
+        return self._store.listing.count(filters, self._store.now())
+
+    def listed(self, ids: Iterable[int]) -> Iterator[ListedJob]:
+        """Yield the jobs of these ids, as they are when they are asked for. Raises StoreError."""
+        now = self._store.now()
+        for listed in self._store.listing.read(ids, now):
+            yield listed._replace(job=_with_wall_time(listed.job, now))
 
     def story(self, job: Job) -> Story:
         """Return all that is known of a job."""

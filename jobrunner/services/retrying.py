@@ -1,40 +1,33 @@
 """Queues failed jobs again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from jobrunner.domain.errors import JobrunnerError
-from jobrunner.domain.job import Job, Outcome, State
-from jobrunner.domain.package import shown
+from jobrunner.domain.job import Job
 from jobrunner.files.folders import Folders
 from jobrunner.store.store import Store
 
+#: Jobs in one transaction: the workers wait for its end.
+_BATCH = 500
+
 
 class Retrying:
-    """Queues all that is asked for, or nothing."""
+    """Queues again what has failed, however many that are."""
 
     def __init__(self, store: Store, folders: Folders) -> None:
         self._store = store
         self._folders = folders
 
-    def retry(self, jobs: Sequence[Job]) -> None:
-        """Queue these jobs again. Raises JobrunnerError where one has not failed."""
-        with self._store.write():
-            for job in jobs:
-                if not self._retry(job):
-                    current = self._store.jobs.get(job.id)
-                    state = current.state if current else State.FAILED
-                    raise JobrunnerError(f"{shown(job.name)} is {state}, not failed: nothing was queued again")
-
-    def retry_all(self) -> int:
-        """Queue all jobs again that failed by themselves, the first that failed first, and return how many.
-
-        What somebody cancelled is asked for by its name.
-        """
-        with self._store.write():
-            failed = reversed(self._store.jobs.failed())
-            return sum(self._retry(job) for job in failed if job.verdict is not Outcome.CANCELLED)
+    def retry(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, bool]]:
+        """Queue these jobs again, and yield each with whether it was: not where it is not failed. Raises StoreError."""
+        remaining = iter(jobs)
+        while batch := list(islice(remaining, _BATCH)):
+            with self._store.write():
+                queued = [(job, self._retry(job)) for job in batch]
+            yield from queued
 
     def _retry(self, job: Job) -> bool:
+        now = self._store.now().wall
         if self._folders.has_failed(job):
-            return self._store.queue.retry(job)
-        return self._store.queue.replace(job)  # what a worker will find in the inbox is another delivery
+            return self._store.queue.retry(job, now)
+        return self._store.queue.replace(job, now)  # what a worker will find in the inbox is another delivery

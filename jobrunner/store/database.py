@@ -1,8 +1,9 @@
 """The SQLite database: how it is opened, and the one way to write to it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ GATES = ("next", "writer")
 SHARED_MEMORY = "-shm"
 
 Row = dict[str, Any]
+_FIRST = itemgetter(0)
 
 
 class Database:
@@ -219,10 +221,10 @@ class Database:
             raise in_our_words(error, self.path) from error
         return found
 
-    def column(self, sql: str) -> list[Any]:
-        """Return the values of a statement's only column."""
+    def column(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """Yield the values of a statement's first column, as they are read."""
         try:
-            return [value for (value,) in self._connection().execute(sql)]
+            yield from map(_FIRST, self._connection().execute(sql, parameters))
         except apsw.Error as error:
             raise in_our_words(error, self.path) from error
 

@@ -94,17 +94,17 @@ class Queue:
     ) -> None:
         """Queue a claimed job again, as decided. Raises ClaimLost."""
         wait = None if decision.delay is None else now.steady + decision.delay
-        changes = {"not_before_at": wait, "to_back": decision.to_back}
+        changes = {"not_before_at": wait, "to_back": decision.to_back, "now": now.wall}
         self._fenced("requeue", job, rows.budgets(decision) | changes)
         self._attempts.end(job, outcome, decision.reason, details, now.wall)
 
-    def retry(self, job: Job) -> bool:
+    def retry(self, job: Job, now: float) -> bool:
         """Queue a failed job again with new budgets; False where it is not failed any more."""
-        return bool(self._database.execute(self._statements["retry"], {"id": job.id}))
+        return bool(self._database.execute(self._statements["retry"], {"id": job.id, "now": now}))
 
-    def replace(self, job: Job) -> bool:
+    def replace(self, job: Job, now: float) -> bool:
         """Queue the new delivery of a failed job; False where it is not failed any more."""
-        return bool(self._database.execute(self._statements["replace"], {"id": job.id}))
+        return bool(self._database.execute(self._statements["replace"], {"id": job.id, "now": now}))
 
     def adopt(self, found: Adopted) -> bool:
         """Record a job for a package that lies somewhere without one; False where its name or id is known."""

@@ -4,6 +4,7 @@ import os
 from operator import itemgetter
 from typing import Any
 
+from jobrunner.domain.filters import ListedJob, Standing
 from jobrunner.domain.job import Adopted, Attempt, Job, KnownJob, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
@@ -29,6 +30,11 @@ def running_job(row: Row, now: Moment) -> RunningJob:
     """Return a job with its worker and its newest attempt."""
     began = row["steady_started_at"] or now.steady  # none: begun by an older jobrunner
     return RunningJob(job(row), row["worker_pid"], row["attempt_started_at"], max(now.steady - began, 0.0))
+
+
+def listed_job(row: Row) -> ListedJob:
+    """Return a job with its state as people are told it."""
+    return ListedJob(job(row), Standing(row["standing"]), row["reached_at"])
 
 
 def known_job(row: Row) -> KnownJob:

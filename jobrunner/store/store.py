@@ -10,6 +10,7 @@ from jobrunner.store.attempts import Attempts
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import BUSY_SECONDS, Database
 from jobrunner.store.jobs import Jobs
+from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
 from jobrunner.store.queue import Queue
 from jobrunner.store.transactions import Write
@@ -19,8 +20,8 @@ from jobrunner.store.workers import Workers
 class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
-    `queue` changes jobs, `jobs` reads them; `attempts` and `workers` tell who worked on them; `now` is the clock that
-    all processes of the home agree on, once it has been started.
+    `queue` changes jobs, `jobs` and `listing` read them; `attempts` and `workers` tell who worked on them; `now` is
+    the clock that all processes of the home agree on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -29,6 +30,7 @@ class Store:
         self.attempts = Attempts(database)
         self.queue = Queue(database, self.attempts, max_wait=max_wait)
         self.jobs = Jobs(database, max_wait=max_wait)
+        self.listing = Listing(database, max_wait=max_wait)
         self.workers = Workers(database)
         self.now = Clock(database, BOOT_ID)
         self._max_wait = max_wait

@@ -78,7 +78,7 @@ WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :wor
 -- Not at its end: after a failure, a delay, a crash or an interruption. A job whose failure a crash decided comes back
 -- condemned, and the next worker moves its package. Why it was condemned stays its error.
 UPDATE jobs SET
-    state = 'queued', worker_id = NULL, not_before_at = :not_before_at,
+    state = 'queued', queued_at = :now, worker_id = NULL, not_before_at = :not_before_at,
     error = CASE WHEN verdict IS NULL THEN :error ELSE error END,
     failures = :failures, delays = :delays, crashes = :crashes, interruptions = :interruptions,
     verdict = coalesce(verdict, :verdict),
@@ -88,7 +88,7 @@ WHERE id = :id AND state = 'running' AND attempt = :attempt AND worker_id = :wor
 -- name: retry
 -- New budgets, behind all others. The package stays in failed/ until a worker takes it from there.
 UPDATE jobs SET
-    state = 'queued', verdict = NULL, finished_at = NULL, left_in_inbox = NULL,
+    state = 'queued', queued_at = :now, verdict = NULL, finished_at = NULL, left_in_inbox = NULL,
     position = (SELECT max(id) + 1 FROM jobs),
     failures = 0, delays = 0, crashes = 0, interruptions = 0
 WHERE id = :id AND state = 'failed';
@@ -96,7 +96,7 @@ WHERE id = :id AND state = 'failed';
 -- name: replace
 -- A new delivery of a failed package: what lies in failed/ has been put aside and is not this job's any more.
 UPDATE jobs SET
-    state = 'queued', verdict = NULL, finished_at = NULL, left_in_inbox = NULL,
+    state = 'queued', queued_at = :now, verdict = NULL, finished_at = NULL, left_in_inbox = NULL,
     position = (SELECT max(id) + 1 FROM jobs), error = NULL,
     failures = 0, delays = 0, crashes = 0, interruptions = 0, failed_name = NULL, error_name = NULL
 WHERE id = :id AND state = 'failed';

@@ -187,7 +187,7 @@ def test_what_has_ended_or_is_unknown_is_said_in_one_line(home: TestHome) -> Non
     home.package("p")
     home.package("q")
     home.jobrunner("run", "--drain")
-    assert "p is done: only what is queued or running" in complaint(home.jobrunner("cancel", "p"), code=1)
+    assert "p is done: only what is queued, waiting or running" in complaint(home.jobrunner("cancel", "p"), code=1)
     assert "unheard-of" in complaint(home.jobrunner("cancel", "unheard-of"), code=1)
     home.package("late")
     scan(home)
@@ -195,7 +195,32 @@ def test_what_has_ended_or_is_unknown_is_said_in_one_line(home: TestHome) -> Non
     assert result.returncode == 1
     assert "p is done" in result.stderr
     assert "late is cancelled" in result.stdout
-    assert "late is failed" in complaint(home.jobrunner("cancel", "late"), code=1)
+    assert "late is cancelled: only what" in complaint(home.jobrunner("cancel", "late"), code=1)
+
+
+def test_filters_choose_what_is_cancelled_and_a_dry_run_shows_it(home: TestHome) -> None:
+    for name in ("test-1", "test-2", "scan-1"):
+        home.package(name)
+    home.jobrunner("scan")
+    result = home.jobrunner("cancel", "--state", "queued", "--name", "test-*", "--dry-run")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [line.split()[-1] for line in result.stdout.splitlines()[1:3]] == ["test-2", "test-1"]
+    assert result.stdout.endswith("\n2 packages would be cancelled.\n")
+    assert home.counts()["queued"] == 3
+    assert home.jobrunner("cancel", "--name", "test-*").returncode == 0
+    assert home.jobrunner("cancel", "--name", "test-*").stdout == "Nothing to cancel.\n"
+    listed = home.asked("list", "--json", "--sort", "name")["jobs"]
+    assert [job["verdict"] for job in listed] == [None, "cancelled", "cancelled"]
+
+
+def test_without_a_name_or_a_filter_nothing_is_cancelled(home: TestHome) -> None:
+    home.package("p")
+    home.jobrunner("scan")
+    for words in ([], ["--limit", "1"], ["--sort", "name"], ["p", "--name", "p"]):
+        assert "name the packages, or choose them" in complaint(home.jobrunner("cancel", *words))
+    assert "--state done: only what is queued" in complaint(home.jobrunner("cancel", "--state", "done"))
+    assert home.jobrunner("cancel", "--name", "").stdout == "Nothing to cancel.\n"
+    assert home.counts()["queued"] == 1
 
 
 DIES_AFTER_THE_SUCCESS = """

@@ -1,4 +1,4 @@
-"""`jobrunner retry`: failed jobs are queued again, or nothing is."""
+"""`jobrunner retry`: failed jobs are queued again; of others it says why not."""
 
 import os
 from pathlib import Path
@@ -44,25 +44,54 @@ def test_retried_to_the_end_only_our_error_file_is_gone(failed: TestHome) -> Non
     assert failed.show("a")["error"] is None
 
 
-def test_what_has_not_failed_is_said_and_nothing_is_queued(failed: TestHome) -> None:
+def test_of_several_names_those_that_do_not_fit_are_said_and_the_others_queued(failed: TestHome) -> None:
     (failed.path / "good").touch()
     failed.package("fine")
     failed.jobrunner("run", "--drain")
-    before = failed.counts()
-    said = complaint(failed.jobrunner("retry", "a", "fine"), code=1)
-    assert "fine is done, not failed" in said
-    assert failed.counts() == before
-    assert before["failed"] == 3
+    result = failed.jobrunner("retry", "unheard-of", "a", "fine", "c")
+    assert (result.returncode, result.stdout) == (1, "2 packages queued again.\n")
+    assert result.stderr == (
+        "jobrunner: no package named unheard-of is known: jobrunner list shows those that are\n"
+        "jobrunner: fine is done: only what has failed can be retried\n"
+    )
+    assert failed.counts() == {"queued": 2, "waiting": 0, "running": 0, "done": 1, "failed": 1}
 
 
-def test_an_unknown_name_is_said_and_nothing_is_queued(failed: TestHome) -> None:
-    assert "unheard-of" in complaint(failed.jobrunner("retry", "a", "unheard-of"), code=1)
+def test_filters_choose_what_is_queued_again(failed: TestHome) -> None:
+    assert failed.jobrunner("retry", "--name", "[ac]", "--error", "*65*").stdout == "2 packages queued again.\n"
+    assert failed.jobrunner("retry", "--name", "[ac]").stdout == "Nothing to retry.\n"
+    assert failed.show("b")["state"] == "failed"
+    assert failed.jobrunner("retry", "--state", "failed", "--since", "1d", "--limit", "2").stdout == (
+        "1 package queued again.\n"
+    )
+    assert failed.asked("list", "--json", "--state", "queued", "--since", "10m")["jobs"][2]["error"] is not None
+
+
+def test_a_dry_run_shows_what_would_be_queued_and_queues_nothing(failed: TestHome) -> None:
+    result = failed.jobrunner("retry", "--name", "[ab]", "--dry-run")
+    assert (result.returncode, result.stderr) == (0, "")
+    head, *rows, last = result.stdout.splitlines()
+    assert head.split() == ["state", "since", "attempts", "package", "why"]
+    assert sorted(row.split()[4] for row in rows) == ["a", "b"]
+    assert last == "2 packages would be queued again."
+    result = failed.jobrunner("retry", "a", "unheard-of", "--dry-run")
+    assert result.returncode == 1
+    assert "unheard-of" in result.stderr
+    assert result.stdout.endswith("\n1 package would be queued again.\n")
+    assert failed.jobrunner("retry", "--name", "x", "--dry-run").stdout == "0 packages would be queued again.\n"
+    assert failed.counts()["failed"] == 3
+
+
+def test_more_than_one_way_to_say_which_is_refused(failed: TestHome) -> None:
+    for words in ([], ["a", "--all"], ["a", "--name", "a"], ["--all", "--since", "1d"], ["a", "--limit", "1"]):
+        assert "name the failed packages, or choose them" in complaint(failed.jobrunner("retry", *words))
+    assert "--state done: only what has failed" in complaint(failed.jobrunner("retry", "--state", "done"))
     assert failed.counts()["failed"] == 3
 
 
 def test_a_second_time_it_is_not_failed_any_more(failed: TestHome) -> None:
     failed.jobrunner("retry", "a")
-    assert "a is queued, not failed" in complaint(failed.jobrunner("retry", "a"), code=1)
+    assert "a is queued: only what has failed" in complaint(failed.jobrunner("retry", "a"), code=1)
 
 
 def test_all_where_nothing_failed_says_so(home: TestHome) -> None:
@@ -81,6 +110,15 @@ def test_all_leaves_out_what_was_cancelled_and_its_name_takes_it(failed: TestHom
     assert failed.jobrunner("status").stdout.endswith("\nTo try again: jobrunner retry NAME\n")
     assert failed.jobrunner("retry", "d").stdout == "1 package queued again.\n"
     assert failed.show("d")["verdict"] is None
+
+
+def test_what_was_cancelled_needs_its_state_among_the_filters(failed: TestHome) -> None:
+    failed.package("d")
+    failed.jobrunner("scan")
+    assert failed.jobrunner("cancel", "d").returncode == 0
+    assert failed.jobrunner("retry", "--name", "d").stdout == "Nothing to retry.\n"
+    assert failed.jobrunner("retry", "--state", "cancelled").stdout == "1 package queued again.\n"
+    assert failed.show("d")["state"] == "queued"
 
 
 def test_the_attempts_are_counted_from_the_start_and_numbered_on(home: TestHome) -> None:

@@ -247,8 +247,8 @@ def test_a_failed_job_is_queued_again_behind_all_others_with_new_budgets(
     failed = store.fail(job)
     store.enqueue("q")
     with store.write():
-        assert getattr(store.queue, verb)(failed)
-        assert not getattr(store.queue, verb)(failed)
+        assert getattr(store.queue, verb)(failed, NOW)
+        assert not getattr(store.queue, verb)(failed, NOW)
     again = store.get(failed)
     assert (again.state, again.finished_at, again.attempt) == (State.QUEUED, None, 2)
     assert (again.failures, again.delays, again.crashes, again.interruptions) == (0, 0, 0, 0)
@@ -265,7 +265,7 @@ def test_only_a_failed_job_is_retried_or_replaced(store: OneWorkerStore, verb: s
     assert queued is not None
     before = store.content()
     with store.write():
-        assert not any(getattr(store.queue, verb)(job) for job in (done, running, queued))
+        assert not any(getattr(store.queue, verb)(job, NOW) for job in (done, running, queued))
     assert store.content() == before
 
 

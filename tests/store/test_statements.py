@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 import jobrunner.store
+from jobrunner.domain.filters import Filters, Sort
 from jobrunner.store.database import Database
+from jobrunner.store.listing import counting, statement
 from jobrunner.store.statements import statements, without_comments
 from tests.store.conftest import SqlFolder
 
@@ -19,6 +21,7 @@ USERS = {
     "clock": {"clock"},
     "identity": {"identity"},
     "jobs": {"jobs", "queue"},
+    "listing": {"listing"},
     "workers": {"workers"},
 }
 
@@ -27,11 +30,19 @@ def test_every_file_of_statements_has_a_user() -> None:
     assert set(TABLES) == set(USERS)
 
 
+def statements_of_lists() -> set[str]:
+    """Return the names of the statements for all that can be asked for."""
+    asked = [Filters(), Filters(attempts=2), Filters(since=0), Filters(name="a*")]
+    orders = [(sort, is_reversed) for sort in Sort for is_reversed in (False, True)]
+    ordered = [each._replace(sort=sort, is_reversed=is_reversed) for each in asked for sort, is_reversed in orders]
+    return {statement(filters, are_few=True) for filters in ordered} | set(map(counting, ordered))
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_every_statement_is_used_and_every_statement_that_is_used_exists(table: str) -> None:
     source = "".join((STORE / f"{module}.py").read_text("utf-8") for module in USERS[table])
     used = set(re.findall(r'(?:self\._statements|statements\("\w+"\))\["(\w+)"\]|self\._fenced\("(\w+)"', source))
-    used = {name or fenced for name, fenced in used}
+    used = {name or fenced for name, fenced in used} | (statements_of_lists() if table == "listing" else set())
     assert used == set(statements(table))
 
 
@@ -62,6 +73,16 @@ def test_a_fragment_stands_in_the_statements_that_name_it(sql_folder: SqlFolder)
     )
     sql_folder.install({"queries/shared.sql": text})
     assert statements("shared") == {"one": "SELECT a, b\nFROM c WHERE a, b"}
+
+
+def test_a_fragment_of_another_file_stands_in_a_statement(sql_folder: SqlFolder) -> None:
+    sql_folder.install(
+        {
+            "queries/owner.sql": "-- fragment: some\na, b\n\n-- name: one\nSELECT {some};\n",
+            "queries/guest.sql": "-- fragments of: owner\n\n-- name: two\nSELECT {some} FROM c;\n",
+        }
+    )
+    assert statements("guest") == {"two": "SELECT a, b FROM c"}
 
 
 def test_a_fragment_that_is_not_there_is_refused(sql_folder: SqlFolder) -> None:

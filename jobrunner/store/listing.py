@@ -1,0 +1,122 @@
+"""Which jobs fit what is asked for, among as many as there may be: on an index wherever one leads to the fewest."""
+
+import json
+import math
+import os
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Sort, Standing
+from jobrunner.domain.moment import Moment
+from jobrunner.store import rows
+from jobrunner.store.database import Database
+from jobrunner.store.statements import statements
+
+_BATCH = 500
+_LONGEST_NAME = 251
+#: What is done has no error.
+_WITH_ERROR = frozenset(Standing) - {Standing.DONE}
+#: The sort that is the order of the rows, by where they are taken from.
+_NATURAL = {"in_time": Sort.TIME, "by_name": Sort.NAME, "of_all": Sort.CREATED}
+_SET = re.compile(r"\[(!?)(\]?[^\]]*\])|\[")
+
+
+class Listing:
+    """Jobs by filters. What fits is a list of ids, 8 bytes a job; the jobs themselves are read as they are wanted."""
+
+    def __init__(self, database: Database, *, max_wait: float, many: int = 10_000) -> None:
+        """`max_wait` is the longest backoff in seconds.
+
+        Where `many` names fit a pattern, a list is taken from its order, where it may soon be full, not from the names.
+        """
+        self._database = database
+        self._max_wait = max_wait
+        self._many = many
+
+    def select(self, filters: Filters, now: Moment) -> Sequence[int]:
+        """Return the ids of the jobs that fit, in their order."""
+        parameters = self._parameters(filters, now)
+        chosen = statement(filters, are_few=True)
+        if chosen == "by_name_sorted":
+            names = self._database.one(statements("listing")["names"], parameters | {"most": self._many})
+            chosen = statement(filters, are_few=names["count"] < self._many)
+        return array("q", self._database.column(statements("listing")[chosen], parameters))
+
+    def count(self, filters: Filters, now: Moment) -> int:
+        """Return how many jobs fit, whatever the limit."""
+        sql = statements("listing")[counting(filters)]
+        return int(self._database.one(sql, self._parameters(filters, now))["count"])
+
+    def read(self, ids: Iterable[int], now: Moment) -> Iterator[ListedJob]:
+        """Yield the jobs of these ids, as they are by now."""
+        sql = statements("listing")["listed"]
+        remaining = iter(ids)
+        while batch := list(islice(remaining, _BATCH)):
+            parameters = rows.waits(now, self._max_wait) | {"ids": json.dumps(batch)}
+            yield from map(rows.listed_job, self._database.rows(sql, parameters))
+
+    def _parameters(self, filters: Filters, now: Moment) -> dict[str, Any]:
+        first, beyond = _range("*" if filters.name is None else filters.name)
+        return rows.waits(now, self._max_wait) | {
+            "states": " ".join(_standings(filters)),
+            "is_any_state": _standings(filters) == EVERY_STANDING,
+            "name": _glob(filters.name),
+            "first": first,
+            "beyond": beyond,
+            "error": _glob(filters.error),
+            "since": filters.since,
+            "until": filters.until,
+            "attempts": filters.attempts,
+            "key": filters.sort.value,
+            "down": _is_down(filters),
+            "most": -1 if filters.limit is None else filters.limit,
+        }
+
+
+def statement(filters: Filters, *, are_few: bool) -> str:
+    """Return the name of the statement that selects the jobs; `are_few`: those with a name that fits."""
+    source = _source(filters, are_few=are_few)
+    if _NATURAL.get(source) is not filters.sort:
+        return f"{source}_sorted"
+    return f"{source}_down" if _is_down(filters) else f"{source}_up"
+
+
+def counting(filters: Filters) -> str:
+    """Return the name of the statement that counts the jobs."""
+    return f"{_source(filters._replace(sort=Sort.TIME), are_few=True)}_count"
+
+
+def _source(filters: Filters, *, are_few: bool) -> str:
+    """Return where the rows are taken from; most jobs are done, after one attempt."""
+    if filters.attempts > 1:
+        return "tried_again"
+    if Standing.DONE not in _standings(filters) or (filters.since, filters.until) != (-math.inf, math.inf):
+        return "in_time"
+    if (filters.name is not None and are_few) or filters.sort is Sort.NAME:
+        return "by_name"
+    return "in_time" if filters.sort is Sort.TIME else "of_all"
+
+
+def _standings(filters: Filters) -> frozenset[Standing]:
+    return filters.standings & _WITH_ERROR if filters.error is not None else filters.standings
+
+
+def _is_down(filters: Filters) -> bool:
+    return (filters.sort is not Sort.NAME) is not filters.is_reversed
+
+
+def _glob(pattern: str | None) -> bytes | None:
+    """Return a pattern as SQLite has it, where a set is negated by ^ and a bracket has to be closed."""
+    if pattern is None:
+        return None
+    return os.fsencode(_SET.sub(lambda found: f"[{'^' * bool(found[1])}{found[2]}" if found[2] else "[[]", pattern))
+
+
+def _range(pattern: str) -> tuple[bytes, bytes]:
+    """Return the first of the names that may fit, and what is beyond the last."""
+    beginning, *rest = re.split(r"[*?\[]", pattern, maxsplit=1)
+    first = os.fsencode(beginning)
+    return first, first + (b"\xff" * _LONGEST_NAME if rest else b"\0")

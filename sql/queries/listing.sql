@@ -1,0 +1,134 @@
+-- A listing takes jobs from where an index leads to the fewest, and orders them. Each `from` below has the same columns;
+-- what is not asked for is NULL, or an infinite time, and costs nothing: its condition reads no column.
+-- :states is a text of the words of `standing`, none of which is part of another.
+
+-- fragments of: jobs
+
+-- fragment: standing
+-- The state as people are told it.
+CASE
+    WHEN state = 'queued' AND not_before_at IS NOT NULL AND NOT {is_due} THEN 'waiting'
+    WHEN state = 'failed' AND verdict = 'cancelled' THEN 'cancelled'
+    ELSE state
+END
+
+-- fragment: started_at
+(SELECT started_at FROM attempts WHERE job_id = jobs.id AND number = jobs.attempt)
+
+-- fragment: queued_since
+coalesce(queued_at, jobs.created_at)
+
+-- fragment: reached_at
+-- When the job reached its present state. A wait begins with the queueing.
+CASE state WHEN 'queued' THEN {queued_since} WHEN 'running' THEN {started_at} ELSE finished_at END
+
+-- fragment: has_name
+(:name IS NULL OR CAST(name AS TEXT) GLOB CAST(:name AS TEXT))
+
+-- fragment: matches
+{has_name} AND (:error IS NULL OR error GLOB CAST(:error AS TEXT))
+
+-- fragment: fits
+{matches} AND (:attempts = 0 OR attempt >= :attempts) AND (:is_any_state OR instr(:states, {standing}))
+
+-- fragment: done
+-- From each state what reached it in a time. A state that is not asked for is not looked at: its first condition is the
+-- same for all rows. More than one attempt is not asked of these, so only what is queued can have had too few.
+FROM jobs
+WHERE instr(:states, 'done') AND state = 'done' AND finished_at >= :since AND finished_at < :until AND {matches}
+
+-- fragment: failed
+FROM jobs
+WHERE (instr(:states, 'failed') OR instr(:states, 'cancelled')) AND state = 'failed'
+    AND finished_at >= :since AND finished_at < :until AND {matches} AND instr(:states, {standing})
+
+-- fragment: running
+FROM jobs
+WHERE instr(:states, 'running') AND state = 'running'
+    AND {started_at} >= :since AND {started_at} < :until AND {matches}
+
+-- fragment: ready
+FROM jobs
+WHERE instr(:states, 'queued') AND {is_ready}
+    AND {queued_since} >= :since AND {queued_since} < :until AND attempt >= :attempts AND {matches}
+
+-- fragment: waiting
+FROM jobs
+WHERE (instr(:states, 'queued') OR instr(:states, 'waiting')) AND {is_waiting} AND instr(:states, {standing})
+    AND {queued_since} >= :since AND {queued_since} < :until AND {matches}
+
+-- fragment: in_time
+SELECT id, finished_at AS at {done}
+UNION ALL SELECT id, finished_at AS at {failed}
+UNION ALL SELECT id, {started_at} AS at {running}
+UNION ALL SELECT id, {queued_since} AS at {ready}
+UNION ALL SELECT id, {queued_since} AS at {waiting}
+
+-- fragment: by_name
+-- From the names that begin as the pattern does.
+FROM jobs WHERE name >= :first AND name < :beyond AND {fits}
+
+-- fragment: tried_again
+-- From those that have had more than one attempt.
+FROM jobs WHERE attempt > 1 AND {fits} AND {reached_at} >= :since AND {reached_at} < :until
+
+-- fragment: of_all
+FROM jobs WHERE {fits}
+
+-- fragment: sorted
+-- By what no index leads to. Where :down is true, the first term is NULL for all.
+ORDER BY
+    iif(:down, NULL, CASE :key WHEN 'time' THEN at WHEN 'name' THEN name WHEN 'created' THEN id ELSE attempt END),
+    CASE :key WHEN 'time' THEN at WHEN 'name' THEN name WHEN 'created' THEN id ELSE attempt END DESC,
+    iif(:down, -id, id)
+LIMIT :most
+
+-- name: names
+-- How many names fit, as far as that matters. Where many do, a list is sooner full in the order that is wanted.
+SELECT count(*) AS count FROM (SELECT 1 FROM jobs WHERE name >= :first AND name < :beyond AND {has_name} LIMIT :most);
+
+-- name: in_time_down
+{in_time} ORDER BY at DESC, id DESC LIMIT :most;
+
+-- name: in_time_up
+{in_time} ORDER BY at, id LIMIT :most;
+
+-- name: by_name_down
+SELECT id {by_name} ORDER BY name DESC LIMIT :most;
+
+-- name: by_name_up
+SELECT id {by_name} ORDER BY name LIMIT :most;
+
+-- name: of_all_down
+SELECT id {of_all} ORDER BY id DESC LIMIT :most;
+
+-- name: of_all_up
+SELECT id {of_all} ORDER BY id LIMIT :most;
+
+-- name: in_time_sorted
+SELECT id FROM ({in_time}) JOIN jobs USING (id) {sorted};
+
+-- name: by_name_sorted
+SELECT id, {reached_at} AS at {by_name} {sorted};
+
+-- name: tried_again_sorted
+SELECT id, {reached_at} AS at {tried_again} {sorted};
+
+-- name: of_all_sorted
+SELECT id, {reached_at} AS at {of_all} {sorted};
+
+-- name: in_time_count
+SELECT (SELECT count(*) {done}) + (SELECT count(*) {failed}) + (SELECT count(*) {running}) + (SELECT count(*) {ready})
+    + (SELECT count(*) {waiting}) AS count;
+
+-- name: by_name_count
+SELECT count(*) AS count {by_name};
+
+-- name: tried_again_count
+SELECT count(*) AS count {tried_again};
+
+-- name: listed
+-- A batch of what was chosen, in its order, as it is by now.
+SELECT {job}, {standing} AS standing, {reached_at} AS reached_at
+FROM json_each(:ids) AS chosen CROSS JOIN jobs ON jobs.id = chosen.value
+ORDER BY chosen.key;
