@@ -9,6 +9,7 @@ from functools import partial
 from jobrunner.domain.errors import in_words
 from jobrunner.domain.exits import GiveUp
 from jobrunner.domain.job import Outcome
+from jobrunner.domain.last_words import last_words
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.linux import kernel, proc
 from jobrunner.linux.waiting import ready
@@ -27,6 +28,8 @@ TERM_SECONDS = 5.0
 PATIENCE = 2.0
 #: Seconds for which output that trickles in is left alone: it costs less in larger pieces.
 _TRICKLE_SECONDS = 0.002
+#: Bytes at the end of a log in which the reason of a failure is looked for.
+_LAST_WORDS = 1 << 13
 
 
 class _WorkerGone(Exception):  # noqa: N818
@@ -118,7 +121,12 @@ class Server:
         result = run.finish()
         if self._handler.pid:
             self._end_below(spare=self._handler.keeps)
-        return result if in_time else timed_out(self._timeout)
+        if not in_time:
+            result = timed_out(self._timeout)
+        if not result.is_bare:
+            return result
+        self._output.pump(log)
+        return result.explained(last_words(log.end(_LAST_WORDS)))
 
     def _note_session(self, handler: int) -> None:
         """Say how recovery finds what the handler starts, should we be killed, too."""
