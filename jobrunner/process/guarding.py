@@ -19,6 +19,7 @@ from jobrunner.process.handler import Call, Handler
 from jobrunner.process.killing import Left, descendants, end_all, reap, wait_for_one
 from jobrunner.process.output import Log, Output, Room
 from jobrunner.process.presence import Present
+from jobrunner.process.starting import CannotStart
 
 #: What ps and top show of a guard.
 GUARD_NAME = "jobrunner-guard"
@@ -108,6 +109,8 @@ class Server:
     def _result_of(self, call: Call, log: Log) -> HandlerResult:
         try:
             run = self._handler.begin(call, self._output.writing)
+        except CannotStart as refused:
+            return HandlerResult(Outcome.FAILED, f"the handler cannot be started: {refused}")
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
         self._note_session(run.pid)

@@ -39,7 +39,7 @@ def main(descriptor: int, name: str) -> None:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
-            channel.send_result(_storable(HandlerResult(Outcome.FAULT, reason)))
+            channel.send_result(_storable(HandlerResult(Outcome.FAILED, reason)))
             return
         result = _result_of(function, call.package)
         _flush()

@@ -191,12 +191,12 @@ def test_the_environment_is_that_of_the_package(host: StartHost) -> None:
         ("x = 1", "no_such_module:process", "ModuleNotFoundError: No module named 'no_such_module'"),
     ],
 )
-def test_a_function_that_cannot_be_loaded_is_a_fault_and_ends_the_host(
+def test_a_function_that_cannot_be_loaded_is_a_failure_and_ends_the_host(
     host: StartHost, source: str, function: str, error: str
 ) -> None:
     one = host(source, function)
     result = one.run()
-    assert result.outcome is Outcome.FAULT
+    assert result.outcome is Outcome.FAILED
     assert f"the callable {function} cannot be loaded: {error}" in result.error
     assert "\n" not in result.error
     assert one.process.wait(30) == 0
