@@ -12,14 +12,22 @@ _END_OF_LINE = re.compile(r"[\r\n]+")
 _NAMES_AN_ERROR = re.compile("error|exception|fatal|panic", re.IGNORECASE)
 
 
+def lines_of(output: bytes) -> list[str]:
+    """Return the lines of a program's output without colours and what moves about in a terminal, not yet escaped.
+
+    Where a line was printed over another, each is one.
+    """
+    text = _CONTROL.sub("", output.decode("utf-8", "surrogateescape")).rstrip()
+    return _END_OF_LINE.split(text) if text else []
+
+
 def last_words(output: bytes) -> str:
     """Return what the end of a program's output says, as one printable line of at most 500 characters; "" if nothing.
 
     That is its last line that is not indented, as the frames of a traceback are; where one of the two before it names
     an error, as that of a long message does, all from there on.
     """
-    text = _CONTROL.sub("", output.decode("utf-8", "surrogateescape"))
-    lines = [line for line in _END_OF_LINE.split(text) if any(map(str.isalnum, line))]
+    lines = [line for line in lines_of(output) if any(map(str.isalnum, line))]
     last = ([line for line in lines if not line[0].isspace()] or lines[-1:])[-_MOST_LINES:]
     first = max((number for number, line in enumerate(last) if _NAMES_AN_ERROR.search(line)), default=len(last) - 1)
     words = printable(" / ".join(line.strip() for line in last[first:]))

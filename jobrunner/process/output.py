@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -200,6 +201,19 @@ class LogReader:
         if self._passed == self._place:
             self._mark = (self._place - len(self._last), self._last)
         return piece
+
+    def last(self, count: int) -> bytes:
+        """Read on to the present end, and return the last `count` lines. Raises OSError."""
+        pieces, ends = deque[bytes](), 0
+        while piece := self.read():
+            pieces.append(piece)
+            ends += piece.count(b"\n")
+            while ends - (first := pieces[0].count(b"\n")) > count:
+                pieces.popleft()
+                ends -= first
+        text = b"".join(pieces)
+        parts = count + text.endswith(b"\n")
+        return b"\n".join(text.rsplit(b"\n", parts)[-parts:])
 
     def _find_place(self) -> None:
         """Find what comes next in a log out of which more has been left meanwhile."""

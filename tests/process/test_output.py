@@ -255,3 +255,18 @@ def test_the_end_of_a_log_is_what_has_been_added_since_it_was_opened(tmp_path: P
     log.write(b"two\n")
     assert log.end(100) == b"two\n"
     log.close()
+
+
+def test_the_last_lines_of_a_log_are_read_and_then_what_comes(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "log"), Room())
+    assert LogReader(str(tmp_path / "log")).last(3) == b""
+    log.write(lines(100_000) + b"begun")
+    reading = LogReader(str(tmp_path / "log"))
+    assert reading.last(3) == b"line 99998\nline 99999\nbegun"
+    log.write(b" and ended\n")
+    assert reading.read() == b" and ended\n"
+    assert LogReader(str(tmp_path / "log")).last(1) == b"begun and ended\n"
+    assert LogReader(str(tmp_path / "log")).last(1_000_000).startswith(b"line 0\n")
+    log.write(b"x" * (3 << 20))
+    assert LogReader(str(tmp_path / "log")).last(2) == b"begun and ended\n" + b"x" * (3 << 20)
+    log.close()
