@@ -40,9 +40,9 @@ def _callables_count(home: TestHome) -> str:
 
 # How a handler ends without success: the source, the outcome of its two attempts, the reason.
 FAILURES = [
-    pytest.param("sys.exit(1)", "the handler ended with exit status 1", id="exit 1"),
-    pytest.param("sys.exit(255)", "the handler ended with exit status 255", id="exit 255"),
-    pytest.param("1 / 0", "the handler ended with exit status 1", id="traceback"),
+    pytest.param("sys.exit(1)", "exit status 1", id="exit 1"),
+    pytest.param("sys.exit(255)", "exit status 255", id="exit 255"),
+    pytest.param("1 / 0", "exit status 1: ZeroDivisionError: division by zero", id="traceback"),
     pytest.param("os.kill(os.getpid(), 9)", "the handler was killed by signal 9 (Killed)", id="SIGKILL"),
     pytest.param("os.kill(os.getpid(), 15)", "the handler was killed by signal 15 (Terminated)", id="SIGTERM"),
     pytest.param("os.kill(os.getpid(), 11)", "the handler was killed by signal 11 (Segmentation fault)", id="SIGSEGV"),
@@ -73,6 +73,30 @@ def test_a_failure_is_tried_again_until_the_attempts_are_used_up(home: TestHome,
     assert (failed / "error.txt").read_text() == f"{reason}\n"
     assert (failed / "notes.txt").read_bytes() == b"mine"
     assert not (home.archive / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("end", "also"),
+    [("", ""), ("sys.exit('no sensor 7')", "; exit status 1: no sensor 7"), ("sys.exit(75)", "; the handler asked")],
+)
+def test_a_handler_that_removes_the_senders_zip_is_named_for_it(home: TestHome, end: str, also: str) -> None:
+    home.handler(PRELUDE + f"os.unlink(os.environ['JOBRUNNER_ZIP'])\n{end}", retry=FAST)
+    home.package("p", beside={"notes.txt": b"mine"})
+    _drain(home, 1)
+    assert outcomes(home) == ["rejected"]
+    removed = "the handler removed p.zip, the sender's zip: all that it may change is its data folder"
+    assert str(story(home).job.error).startswith(removed + also)
+    assert (home.failed / "p/notes.txt").read_bytes() == b"mine"
+
+
+def test_where_the_handler_removed_the_zip_of_a_copy_the_senders_own_is_kept(home: TestHome) -> None:
+    home.handler(PRELUDE + "os.unlink(os.environ['JOBRUNNER_ZIP'])", retry=FAST)
+    package = home.package("p")
+    package.chmod(0o777)  # others may change it, so it is copied
+    original = (package / "p.zip").read_bytes()
+    _drain(home, 1)
+    assert outcomes(home) == ["rejected"]
+    assert (home.failed / "p/p.zip").read_bytes() == original
 
 
 def test_exit_65_fails_at_once(home: TestHome) -> None:
@@ -120,30 +144,55 @@ def test_a_program_that_is_not_found_is_said_at_the_start_and_nothing_is_claimed
         result = home.jobrunner(verb, "--drain")
         assert result.returncode == 2
         assert result.stderr.splitlines() == [
-            "jobrunner: process.command: the program no-such-program is not found, or not executable"
+            "jobrunner: process.command: the program no-such-program is not found in PATH"
         ]
     assert (home.inbox / "p/p.zip").exists()
     assert home.counts()["running"] == 0
 
 
-def test_a_program_that_does_not_start_is_the_machines_fault_and_the_package_waits(home: TestHome) -> None:
+def test_a_program_that_does_not_start_fails_as_one_that_has_an_error(home: TestHome) -> None:
+    (home.path / "tool").write_text("echo without a first line")
+    (home.path / "tool").chmod(0o755)
+    home.configure(f'[process]\ncommand = ["./tool"]\n[retry]\n{FAST}')
+    home.package("p")
+    _drain(home, 1)
+    reason = (
+        f"the handler cannot be started: {home.path}/tool is no program, and its first line names no interpreter, "
+        "as #!/bin/sh does"
+    )
+    assert [(attempt.outcome, attempt.error) for attempt in story(home).attempts] == [("failed", reason)] * 2
+    assert (home.failed / "p/error.txt").read_text() == f"{reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ("rm tool", "is not there"),
+        ("chmod -x tool", "may not be executed: chmod +x"),
+        (r"printf '#!/bin/sh\r\n' > new; chmod +x new; mv new tool", "end as on Windows (CRLF)"),
+    ],
+)
+def test_a_program_that_is_spoilt_under_way_costs_attempts_until_it_is_mended(
+    home: TestHome, spoil: str, why: str
+) -> None:
     tool = home.path / "tool"
-    tool.write_text("#!/no/such/interpreter\n")
+    tool.write_text(f"#!/bin/sh\n{spoil}\n")
     tool.chmod(0o755)
     home.configure(
-        '[process]\ncommand = ["./tool"]\n[retry]\nmax_attempts = 1\nbackoff = "0.05s"\nmax_backoff = "0.1s"'
+        '[process]\ncommand = ["./tool"]\n[retry]\nmax_attempts = 100\nbackoff = "0.05s"\nmax_backoff = "0.1s"'
     )
-    home.package("p")
+    for name in ("p", "q"):
+        home.package(name)
     process = home.start("run", "--drain")
-    wait_until((home.logs / "p/3.log").exists)
-    mended = home.path / "mended"  # moved into place: what is being started cannot be written to
-    mended.write_text("#!/bin/sh\necho now\n")
+    wait_until((home.logs / "q/2.log").exists)
+    mended = home.path / "mended"
+    mended.write_text("#!/bin/sh\n")
     mended.chmod(0o755)
     mended.rename(tool)
     assert process.wait(30) == 0
-    ended = outcomes(home)
-    assert (ended[-1], set(ended[:-1])) == ("done", {"fault"})
-    assert _log(home, attempt=len(ended)) == "now\n"
+    *failed, done = story(home, "q").attempts
+    assert (done.outcome, {attempt.outcome for attempt in failed}) == ("done", {"failed"})
+    assert {why in str(attempt.error) for attempt in failed} == {True}
 
 
 def test_what_a_handler_is_given(home: TestHome) -> None:
@@ -189,7 +238,7 @@ def test_what_each_attempt_prints_is_in_its_own_log(home: TestHome) -> None:
     home.package("p")
     stderr = _drain(home, 0)
     assert [_log(home, attempt=1), _log(home, attempt=2)] == ["out 1\nprogram\n", "out 2\nprogram\n"]
-    assert "program" not in stderr
+    assert "out 1" not in stderr
     assert "out 2\nprogram\n" in home.jobrunner("logs", "p").stdout
 
 
@@ -256,7 +305,7 @@ def process(package):
     ("body", "outcome", "reason", "in_log"),
     [
         ("raise ValueError('deep')", "failed", "ValueError: deep", "Traceback"),
-        ("sys.exit(3)", "failed", "the handler ended with exit status 3", ""),
+        ("sys.exit(3)", "failed", "exit status 3", ""),
         ("os._exit(3)", "failed", "the handler ended its own process with exit status 3", ""),
         ("os._exit(0)", "failed", "the handler ended its own process with exit status 0", ""),
         ("os.kill(os.getpid(), 11)", "failed", "the handler was killed by signal 11 (Segmentation fault)", ""),
@@ -309,23 +358,32 @@ def test_a_callable_that_asks_to_be_run_later_uses_up_no_attempt(home: TestHome)
     assert story(home).attempts[0].error == "the handler asked to be run later: busy"
 
 
-@pytest.mark.parametrize("ending", ["", "import atexit; atexit.register(threading.Event().wait, 0.5)\n"])
-def test_a_callable_that_cannot_be_imported_is_not_counted_as_an_attempt(home: TestHome, ending: str) -> None:
-    """Of none of several packages in a row, though the process that could not import takes its time to end."""
-    _callable(home, ending + "import no_such_thing", retry='max_attempts = 1\nbackoff = "0.3s"\nmax_backoff = "0.3s"')
-    names = [f"p{number}" for number in range(4)]
-    for name in names:
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("def proces(package): pass", "AttributeError: module 'analysis' has no attribute 'process'"),
+        ("def process(package:", "SyntaxError: '(' was never closed (analysis.py, line 2)"),
+        (
+            "import atexit; atexit.register(threading.Event().wait, 0.5)\nimport no_such_thing",
+            "ModuleNotFoundError: No module named 'no_such_thing'",
+        ),
+    ],
+)
+def test_a_callable_that_cannot_be_loaded_fails_as_one_that_has_an_error(home: TestHome, source: str, why: str) -> None:
+    """So do several packages in a row, though the process that could not load it takes its time to end."""
+    _callable(home, source)
+    for name in ("p", "q"):
         home.package(name)
-    process = home.start("run", "--drain")
-    wait_until(lambda: (home.logs / "p0/3.log").exists() or process.poll() is not None)
-    ended = [attempt for name in names for attempt in story(home, name).attempts if attempt.outcome]
-    assert {attempt.outcome for attempt in ended} == {"fault"}, ended
-    for attempt in ended:
-        assert "cannot be loaded: ModuleNotFoundError: No module named 'no_such_thing'" in str(attempt.error)
-    assert "Traceback" in _log(home, "p0")
+    _drain(home, 1)
+    reason = f"the callable analysis:process cannot be loaded: {why}"
+    for name in ("p", "q"):
+        assert [(each.outcome, each.error) for each in story(home, name).attempts] == [("failed", reason)] * 2
+    assert "Traceback" in _log(home, "p")
     (home.path / "analysis.py").write_text("def process(package): print('now')")
-    assert process.wait(30) == 0
-    assert [outcomes(home, name)[-1] for name in names] == ["done"] * 4
+    assert home.jobrunner("retry", "--all").returncode == 0
+    _drain(home, 0)
+    assert [outcomes(home, name)[-1] for name in ("p", "q")] == ["done"] * 2
 
 
 def test_a_module_that_is_nowhere_is_said_at_the_start(home: TestHome) -> None:

@@ -15,10 +15,10 @@ import typer
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.job import State
+from jobrunner.domain.job import Job, State
 from jobrunner.domain.package import printable, shown
 
-EXAMPLES = ("jobrunner logs scan-0017", "jobrunner logs -f scan-0017")
+EXAMPLES = ("jobrunner logs scan-0017", "jobrunner logs -f --tail 20 scan-0017")
 
 _FOLLOW_SECONDS = 0.2
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -28,6 +28,10 @@ def command(
     context: typer.Context,
     name: Name,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job is done or failed.")] = False,
+    tail: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only its last N lines, of the newest attempt.")
+    ] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only what attempt N printed.")] = None,
 ) -> None:
     """Print what the handler printed, attempt after attempt."""
     from jobrunner.wiring.home import load_settings, open_home
@@ -36,23 +40,36 @@ def command(
         gc.enable()
     with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
         job = home.report.find(name)
+        newest = max(home.report.story(job).log_paths, default=1)
+        first, last = (attempt, attempt) if attempt else (newest if tail else 1, sys.maxsize)
         opened: dict[int, _Log] = {}
         while True:
             job = home.report.find(shown(job.name))  # before the logs: what is printed before the end is in them
-            is_over = not follow or job.state in {State.DONE, State.FAILED}
-            for attempt, path in home.report.story(job).log_paths.items():
-                if attempt not in opened:
-                    opened[attempt] = _Log(home.report.open_log(path).read)
-                    if attempt > 1:
-                        say(f"--- attempt {attempt} ---", stream=2)
-                opened[attempt].pass_on(is_whole=is_over or attempt < job.attempt)
+            is_over = not follow or job.state in {State.DONE, State.FAILED} or job.attempt > last
+            for number, path in home.report.story(job).log_paths.items():
+                if not first <= number <= last:
+                    continue
+                if number not in opened:
+                    reader = home.report.open_log(path)
+                    opened[number] = _Log(reader.read, reader.last(tail) if tail and number == first else b"")
+                    if number > 1 and not attempt:
+                        say(f"--- attempt {number} ---", stream=2)
+                opened[number].pass_on(is_whole=is_over or number < job.attempt)
             if is_over:
                 break
             time.sleep(_FOLLOW_SECONDS)
             home.store.database.refresh()
         if not opened:
-            why = f" ({job.error})" if job.error else ""
-            complain(f"nothing was printed: no handler has run on this package{why}")
+            complain(_why_nothing(job, attempt))
+
+
+def _why_nothing(job: Job, attempt: int | None) -> str:
+    if attempt:
+        return (
+            f"attempt {attempt} has no log: {shown(job.name)} has had {job.attempt} attempt{'s' * (job.attempt != 1)}"
+        )
+    why = f" ({job.error})" if job.error else ""
+    return f"nothing was printed: no handler has run on this package{why}"
 
 
 class _Log:
@@ -61,15 +78,17 @@ class _Log:
     There a line that a handler prints over and over (progress) becomes a line each time, and colours are left out.
     """
 
-    def __init__(self, read: Callable[[], bytes]) -> None:
-        """`read` returns the next piece, empty where there is none yet."""
+    def __init__(self, read: Callable[[], bytes], begun: bytes) -> None:
+        """`read` returns the next piece, empty where there is none yet; `begun` goes before all of them."""
         self._read = read
+        self._begun = begun
         utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._decoder = io.IncrementalNewlineDecoder(utf8, translate=True) if os.isatty(1) else None
 
     def pass_on(self, *, is_whole: bool) -> None:
         """Print what has come. `is_whole`: there will be no more."""
-        while piece := self._read():
+        while piece := self._begun or self._read():
+            self._begun = b""
             self._print(piece)
         if is_whole:
             self._print(b"", final=True)

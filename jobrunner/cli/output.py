@@ -1,7 +1,9 @@
 """What is printed: each line goes out here, escaped, so that nothing in it steers a terminal or forges another."""
 
 import os
+import shutil
 import sys
+import textwrap
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -30,6 +32,19 @@ def say(*parts: str | Styled, stream: int = 1) -> None:
         line = printable("".join(part if isinstance(part, str) else part.text for part in parts))
     file = sys.stdout if stream == 1 else sys.stderr
     file.write(f"{line}\n")
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """Return a text in lines that fit a terminal behind so many columns; into a pipe it goes in one."""
+    if not os.isatty(1):
+        return [text]
+    width = max(shutil.get_terminal_size().columns - indent, 20)
+    return textwrap.wrap(printable(text), width, break_on_hyphens=False)
+
+
+def brief(reason: str, most: int = 90) -> str:
+    """Return as much of a reason as there is room for among many on a terminal; into a pipe goes all of it."""
+    return reason if len(reason) <= most or not os.isatty(1) else f"{reason[: most - 1]}…"
 
 
 def complain(message: str) -> None:

@@ -1,71 +1,120 @@
 """`jobrunner show`: one job."""
 
 import os
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from jobrunner.cli.output import say, styled
+from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.cli.words import duration
-from jobrunner.domain.job import Attempt
+from jobrunner.domain.job import Attempt, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
 
-EXAMPLES = ("jobrunner show scan-0017", "jobrunner show --json -- -a-name-with-a-dash")
+EXAMPLES = (
+    "jobrunner show scan-0017",
+    "jobrunner show --log scan-0017",
+    "jobrunner show --json -- -a-name-with-a-dash",
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is or as status shows it.")]
+
+_COLUMNS = ("#", "waited", "started", "worker", "outcome", "extract", "handler", "archive")
+#: The facts that are wrapped on a terminal: of the others, such as paths, all is to be copied.
+_TEXTS = {"error", "last try", "names"}
+#: Names in these encodings are not guessed, or cannot well be another.
+_SURE = {None, "ascii", "utf-8"}
+_LAST_LINES = 10
+#: Characters of the reason of an attempt that is not the newest.
+_MOST_OF_EACH = 200
 
 
 def command(
     context: typer.Context,
     name: Name,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Also the last lines that its handler printed.")] = False,
 ) -> None:
-    """Show one job: its attempts, times and errors, where its package and its logs are."""
-    from jobrunner.cli.times import local
+    """Show one job: its attempts, times and errors, package and logs."""
     from jobrunner.wiring.home import load_settings, open_home
 
     with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
         story = home.report.story(home.report.find(name))
+        lines = home.report.last_lines(story, _LAST_LINES) if log else []
+        is_guessed = home.settings.extract.encoding == "auto"
     if as_json:
         from jobrunner.cli.json_output import print_json
         from jobrunner.documents.story import story_document
 
-        print_json(story_document(story))
+        print_json(story_document(story) | ({"last_lines": lines} if log else {}))
         return
-    job = story.job
-    facts = [
-        ("package", shown(job.name)),
-        ("state", job.state.value),
-        ("queued", local(job.created_at)),
-        ("ended", local(job.finished_at)),
-        ("next try", local(job.not_before_at)),
-        ("error", job.error or ""),
-        ("lies in", shown(story.package_path or "nowhere: it has been removed")),
-        ("logs", shown(os.path.dirname(max(story.log_paths.items())[1])) if story.log_paths else ""),
-        ("failures", str(job.failures or "")),
-        ("crashes", str(job.crashes or "")),
-    ]
-    for label, value in facts:
-        if value:
-            say(styled(f"{label:<9}", dim=True), value)
+    for label, value in _facts(story, is_guessed=is_guessed):
+        parts = wrapped(value, 9) if label in _TEXTS else [value]
+        for number, part in enumerate(parts if value else []):
+            say(styled(f"{'' if number else label:<9}", dim=True), part)
     if story.attempts:
-        from jobrunner.cli.tables import print_table
+        _say_attempts(story)
+    if log:
+        say()
+        say(styled("Printed last", bold=True) if lines else styled("Nothing was printed.", dim=True))
+        for line in lines:
+            say(line.expandtabs())
 
-        columns = ("attempt", "started", "outcome", "extract", "handler", "archive", "log", "error")
-        print_table("Attempts", columns, [_row(attempt, story) for attempt in story.attempts])
+
+def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
+    from jobrunner.cli.times import local
+
+    job = story.job
+    yield "package", shown(job.name)
+    yield "state", job.state.value
+    yield "error" if job.state is State.FAILED else "last try", job.error or ""
+    yield "queued", local(job.created_at)
+    yield "ended", local(job.finished_at)
+    yield "next try", local(job.not_before_at)
+    yield "lies in", shown(story.package_path or "nowhere: it has been removed")
+    yield "logs", shown(os.path.dirname(max(story.log_paths.items())[1])) if story.log_paths else ""
+    yield "failures", str(job.failures or "")
+    yield "crashes", str(job.crashes or "")
+    encoding = next((each.encoding for each in reversed(story.attempts) if each.encoding), None)
+    if encoding not in _SURE and is_guessed:
+        yield (
+            "names",
+            f"in the zip are taken to be {encoding}, which is a guess: extract.encoding in jobrunner.toml says it",
+        )
 
 
-def _row(attempt: Attempt, story: Story) -> list[str]:
+def _say_attempts(story: Story) -> None:
+    """Print a line for each attempt, and below it why it did not succeed, unless that has been said above."""
+    rows = [_row(attempt, waited) for attempt, waited in zip(story.attempts, story.waits, strict=True)]
+    columns = [column for column in zip(_COLUMNS, *rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    heading, *lines = ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in zip(*columns, strict=True)]
+    say()
+    say(styled("Attempts", bold=True))
+    say(styled(heading, dim=True))
+    said = {None, story.job.error}
+    for attempt, line in zip(story.attempts, lines, strict=True):
+        say(line)
+        for part in [] if attempt.error in said else wrapped(brief(attempt.error or "", _MOST_OF_EACH), 4):
+            say("    ", part)
+        said.add(attempt.error)
+
+
+def _row(attempt: Attempt, waited: float | None) -> list[str]:
     from jobrunner.cli.times import local
 
     steps = (attempt.extract_seconds, attempt.handle_seconds, attempt.archive_seconds)
     return [
         str(attempt.number),
-        local(attempt.started_at),
+        _length(waited),
+        local(attempt.started_at)[5:],  # without the year
+        str(attempt.worker_pid),
         attempt.outcome.value if attempt.outcome else "running",
-        *("" if seconds is None else duration(seconds) for seconds in steps),
-        "yes" if attempt.number in story.log_paths else "",
-        attempt.error or "",
+        *map(_length, steps),
     ]
+
+
+def _length(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)

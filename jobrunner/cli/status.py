@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli.output import Styled, say, styled
+from jobrunner.cli.output import Styled, brief, say, styled
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.cli.words import TINTS, duration
 from jobrunner.domain.job import Outcome
@@ -89,11 +89,11 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
         (
             shown(job.name),
             f"in {duration((job.not_before_at or status.now) - status.now)}",
-            job.error or "",
+            brief(job.error or ""),
         )
         for job in status.waiting
     ]
-    failed = [(shown(job.name), local(job.finished_at), job.error or "") for job in status.failed]
+    failed = [(shown(job.name), local(job.finished_at), brief(job.error or "")) for job in status.failed]
     survey = status.survey
     return [
         ("Running", ("package", "attempt", "for", "worker", ""), running, "blue"),

@@ -25,6 +25,7 @@ def story_document(story: Story) -> dict[str, Any]:
             {
                 "number": attempt.number,
                 "worker_pid": attempt.worker_pid,
+                "waited_seconds": waited,
                 "started_at": utc(attempt.started_at),
                 "ended_at": utc(attempt.ended_at),
                 "outcome": attempt.outcome and attempt.outcome.value,
@@ -35,6 +36,6 @@ def story_document(story: Story) -> dict[str, Any]:
                 "encoding": attempt.encoding,
                 "log_path": story.log_paths.get(attempt.number),
             }
-            for attempt in story.attempts
+            for attempt, waited in zip(story.attempts, story.waits, strict=True)
         ],
     }

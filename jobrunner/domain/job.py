@@ -73,7 +73,7 @@ class KnownJob(NamedTuple):
 class Attempt(NamedTuple):
     """One try at a job by one worker. Seconds are None for a step that was not reached.
 
-    `encoding`: how the names in the zip were read, where they do not say it themselves.
+    `encoding`: how the names in the zip were read, where they do not say it themselves. `is_final`: it failed the job.
     """
 
     number: int
@@ -86,6 +86,7 @@ class Attempt(NamedTuple):
     handle_seconds: float | None
     archive_seconds: float | None
     encoding: str | None
+    is_final: bool = False
 
 
 class Details(NamedTuple):

@@ -76,7 +76,10 @@ def decide(job: Job, outcome: Outcome, error: str, policy: RetryPolicy, *, jitte
 
 def changes_in_a_row(attempts: Sequence[Attempt]) -> int:
     """Return how many of these attempts, the last ones and without a break, ended because the package changed."""
-    told = [(attempt.error or "").endswith(StillChanging.QUESTION) for attempt in attempts]
+    told = [  # what a handler printed may end in the same words
+        attempt.outcome is Outcome.FAULT and (attempt.error or "").endswith(StillChanging.QUESTION)
+        for attempt in attempts
+    ]
     return len(list(takewhile(bool, reversed(told))))
 
 

@@ -67,3 +67,17 @@ class Story(NamedTuple):
     attempts: Sequence[Attempt]
     package_path: str | None
     log_paths: dict[int, str]
+
+    @property
+    def waits(self) -> Sequence[float | None]:
+        """How many seconds the job was in the queue before each attempt.
+
+        None where it is not known since when: it had failed, or the attempt before is not recorded.
+        """
+        ends = {attempt.number + 1: attempt.ended_at for attempt in self.attempts if not attempt.is_final}
+        queued = {1: self.job.created_at} | ends
+        since = [queued.get(attempt.number) for attempt in self.attempts]
+        return [
+            None if at is None else max(attempt.started_at - at, 0.0)
+            for at, attempt in zip(since, self.attempts, strict=True)
+        ]

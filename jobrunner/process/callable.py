@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain.job import Outcome
-from jobrunner.domain.outcome import HandlerResult, result_of_exit
+from jobrunner.domain.outcome import HandlerResult, bare, result_of_exit
 from jobrunner.linux.processes import has_ended
 from jobrunner.linux.waiting import ready
 from jobrunner.process.channel import Channel, Garbage, result_of
@@ -103,11 +103,11 @@ def _answer(host: _Host) -> HandlerResult:
         if ready((host.channel.fileno(),), 0):
             return result_of(host.channel.receive())
     except Garbage:
-        return HandlerResult(Outcome.FAILED, "the handler wrote into the connection on which its result is sent")
+        return bare(Outcome.FAILED, "the handler wrote into the connection on which its result is sent")
     except (EOFError, OSError):
         pass
     if not has_ended(host.handle, _CLOSED_SECONDS):
-        return HandlerResult(Outcome.FAILED, "the handler closed the connection on which its result is sent")
+        return bare(Outcome.FAILED, "the handler closed the connection on which its result is sent")
     code = host.process.wait()
     words = f"the handler ended its own process with exit status {code}"
-    return HandlerResult(Outcome.FAILED, words) if code >= 0 else result_of_exit(code)
+    return bare(Outcome.FAILED, words) if code >= 0 else result_of_exit(code)

@@ -43,7 +43,7 @@ class Channel:
 
     def send_result(self, result: HandlerResult) -> None:
         """Send how a handler ended, for `result_of`."""
-        self.send([result.outcome, result.error[:_LONGEST_ERROR]])
+        self.send([result.outcome, result.error[:_LONGEST_ERROR], result.is_bare])
 
     def receive(self) -> Any:
         """Wait for a message and return it. Raises EOFError where the other end is closed, Garbage, OSError."""
@@ -63,6 +63,6 @@ class Channel:
 def result_of(message: object) -> HandlerResult:
     """Return the result that a message is. Raises Garbage where it is none."""
     match message:
-        case [str(outcome), str(error)] if outcome in set(Outcome):
-            return HandlerResult(Outcome(outcome), error)
+        case [str(outcome), str(error), bool(is_bare)] if outcome in set(Outcome):
+            return HandlerResult(Outcome(outcome), error, is_bare)
     raise Garbage

@@ -1,7 +1,6 @@
 """Which handler the settings name, and whether it can start."""
 
 import os
-import shutil
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -13,6 +12,7 @@ from jobrunner.process.command import CommandHandler
 from jobrunner.process.environment import WORKER_VARIABLE, environment_of
 from jobrunner.process.handler import Handler
 from jobrunner.process.limits import Limits
+from jobrunner.process.starting import obstacle
 
 
 def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
@@ -28,13 +28,12 @@ def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler |
 
 def check(settings: ProcessSettings, home: Path) -> None:
     """Raise ConfigurationError where the handler is certain not to start."""
-    Limits.of(settings).check()
+    limits = Limits.of(settings)
+    limits.check()
     if settings.command is not None:
-        program = settings.command[0]
-        # shutil.which looks at a path as it stands: from the home, where the command is started
-        found = shutil.which(str(home / program) if "/" in program else program)
-        if not found:
-            raise ConfigurationError(f"process.command: the program {program} is not found, or not executable")
+        environment = environment_of(settings, limits.account, os.environ)
+        if why := obstacle(settings.command[0], home, environment):
+            raise ConfigurationError(f"process.command: {why}")
     if settings.callable is not None:
         module = settings.callable.partition(":")[0].partition(".")[0]
         if PathFinder.find_spec(module, [str(home), *sys.path]) is None:

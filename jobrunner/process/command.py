@@ -11,6 +11,7 @@ from jobrunner.domain.package import Package
 from jobrunner.process.handler import Call, Run, package_environment
 from jobrunner.process.launch import start
 from jobrunner.process.limits import NO_LIMITS, Limits
+from jobrunner.process.starting import refusal
 
 
 class CommandHandler:
@@ -29,10 +30,13 @@ class CommandHandler:
         self.pid: int | None = None
 
     def begin(self, call: Call, output: int) -> Run:
-        """Start the command."""
+        """Start the command. Raises CannotStart, too."""
         words = command_line(self._words, call.package)
         environment = self._environment | package_environment(call.package)
-        process = start(words, self._home, environment, self._limits, output)
+        try:
+            process = start(words, self._home, environment, self._limits, output)
+        except OSError as error:
+            raise refusal(error, words[0], self._home, environment) or error from None
         self.pid = process.pid
         handle = os.pidfd_open(process.pid)
         return Run(process.pid, (handle,), partial(self._finish, process, handle))

@@ -9,6 +9,7 @@ from functools import partial
 from jobrunner.domain.errors import in_words
 from jobrunner.domain.exits import GiveUp
 from jobrunner.domain.job import Outcome
+from jobrunner.domain.last_words import last_words
 from jobrunner.domain.outcome import HandlerResult, timed_out
 from jobrunner.linux import kernel, proc
 from jobrunner.linux.waiting import ready
@@ -18,6 +19,7 @@ from jobrunner.process.handler import Call, Handler
 from jobrunner.process.killing import Left, descendants, end_all, reap, wait_for_one
 from jobrunner.process.output import Log, Output, Room
 from jobrunner.process.presence import Present
+from jobrunner.process.starting import CannotStart
 
 #: What ps and top show of a guard.
 GUARD_NAME = "jobrunner-guard"
@@ -27,6 +29,8 @@ TERM_SECONDS = 5.0
 PATIENCE = 2.0
 #: Seconds for which output that trickles in is left alone: it costs less in larger pieces.
 _TRICKLE_SECONDS = 0.002
+#: Bytes at the end of a log in which the reason of a failure is looked for.
+_LAST_WORDS = 1 << 13
 
 
 class _WorkerGone(Exception):  # noqa: N818
@@ -105,6 +109,8 @@ class Server:
     def _result_of(self, call: Call, log: Log) -> HandlerResult:
         try:
             run = self._handler.begin(call, self._output.writing)
+        except CannotStart as refused:
+            return HandlerResult(Outcome.FAILED, f"the handler cannot be started: {refused}")
         except OSError as error:
             return HandlerResult(Outcome.FAULT, f"the handler cannot be started: {in_words(error)}")
         self._note_session(run.pid)
@@ -118,7 +124,12 @@ class Server:
         result = run.finish()
         if self._handler.pid:
             self._end_below(spare=self._handler.keeps)
-        return result if in_time else timed_out(self._timeout)
+        if not in_time:
+            result = timed_out(self._timeout)
+        if not result.is_bare:
+            return result
+        self._output.pump(log)
+        return result.explained(last_words(log.end(_LAST_WORDS)))
 
     def _note_session(self, handler: int) -> None:
         """Say how recovery finds what the handler starts, should we be killed, too."""

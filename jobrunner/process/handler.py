@@ -54,7 +54,7 @@ class Handler(Protocol):
         """The pid that lives on between packages, if any."""
 
     def begin(self, call: Call, output: int) -> Run:
-        """Start to run it. `output` is the descriptor that it prints to. Raises OSError."""
+        """Start to run it. `output` is the descriptor that it prints to. Raises CannotStart, OSError."""
 
 
 def package_environment(package: Package) -> dict[str, str]:

@@ -39,7 +39,7 @@ def main(descriptor: int, name: str) -> None:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
-            channel.send_result(_storable(HandlerResult(Outcome.FAULT, reason)))
+            channel.send_result(_storable(HandlerResult(Outcome.FAILED, reason)))
             return
         result = _result_of(function, call.package)
         _flush()
@@ -67,7 +67,11 @@ def _result_of(function: Callable[[Package], object], package: Package) -> Handl
     except RetryLater as later:
         return HandlerResult(Outcome.LATER, f"the handler asked to be run later: {later}")
     except SystemExit as ended:
-        return result_of_exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+        if isinstance(ended.code, int | None):
+            return result_of_exit(ended.code or 0)
+        with suppress(Exception):  # it may have closed stderr
+            print(ended.code, file=sys.stderr)  # as Python does
+        return result_of_exit(1)
     except BaseException as error:
         with suppress(Exception):  # it may have closed stderr
             traceback.print_exc()
@@ -76,7 +80,8 @@ def _result_of(function: Callable[[Package], object], package: Package) -> Handl
 
 
 def _in_words(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    name, words = type(error).__name__, " ".join(str(error).split())
+    return f"{name}: {words}" if words else name
 
 
 def _print_to(output: int) -> None:

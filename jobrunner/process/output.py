@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class Log:
         self._keep_free = room.keep_free
         self._limit = room.max_log
         self._granted = _UNASKED
-        self._size = os.fstat(self._file).st_size
+        self._size = self._begun = os.fstat(self._file).st_size
         self._why = _BY_SETTING
         self._left_out = 0
         self._noted = 0
@@ -98,6 +99,16 @@ class Log:
                 elif not self._cut():
                     break
         self._left_out += len(piece)
+
+    def end(self, most: int) -> bytes:
+        """Return the last lines that were added, in at most so many bytes and without notes; empty if they are lost."""
+        place = max(self._size - most, self._begun)
+        try:
+            piece = b"" if self._left_out > self._noted else os.pread(self._file, self._size - place, place)
+        except OSError:
+            return b""
+        _, newline, lines = piece.partition(b"\n") if place > self._begun else (b"", b"", b"")
+        return _NOTE.sub(b"", lines if newline else piece)
 
     def _ask(self) -> None:
         disk = os.fstatvfs(self._file)
@@ -139,6 +150,7 @@ class Log:
             target += len(piece)
         os.ftruncate(self._file, target)
         self._beginning, self._size, self._left_out, self._noted = beginning, target, left_out, left_out
+        self._begun = min(self._begun, beginning)
         return True
 
     def _note_the_rest(self) -> None:
@@ -189,6 +201,19 @@ class LogReader:
         if self._passed == self._place:
             self._mark = (self._place - len(self._last), self._last)
         return piece
+
+    def last(self, count: int) -> bytes:
+        """Read on to the present end, and return the last `count` lines. Raises OSError."""
+        pieces, ends = deque[bytes](), 0
+        while piece := self.read():
+            pieces.append(piece)
+            ends += piece.count(b"\n")
+            while ends - (first := pieces[0].count(b"\n")) > count:
+                pieces.popleft()
+                ends -= first
+        text = b"".join(pieces)
+        parts = count + text.endswith(b"\n")
+        return b"\n".join(text.rsplit(b"\n", parts)[-parts:])
 
     def _find_place(self) -> None:
         """Find what comes next in a log out of which more has been left meanwhile."""

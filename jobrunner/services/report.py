@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.filters import Filters, ListedJob
 from jobrunner.domain.job import Job
+from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import Status, Story, Survey
@@ -86,6 +87,12 @@ class Report:
         attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
         return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs)
+
+    def last_lines(self, story: Story, count: int) -> list[str]:
+        """Return the last lines that the newest attempt with a log has printed. Raises OSError."""
+        if not story.log_paths:
+            return []
+        return lines_of(LogReader(story.log_paths[max(story.log_paths)]).last(count))[-count:]
 
     def open_log(self, path: str) -> LogReader:
         """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from jobrunner.domain.envelope import Emit
@@ -17,7 +18,7 @@ from jobrunner.files import moves, sweeping
 from jobrunner.files.archiving import Archiving
 from jobrunner.files.failing import Failing
 from jobrunner.files.taking import SMALL
-from jobrunner.files.workspace import Stage, Workspace
+from jobrunner.files.workspace import Stage
 from jobrunner.services.attempt import CurrentAttempt, Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
 from jobrunner.services.recording import Recording
@@ -67,6 +68,8 @@ class Settling:
         """Do what follows from the result, record it, and return the next job, claimed already. Raises Stopped."""
         if result.outcome is Outcome.DONE and attempt.stage < Stage.HANDLED:
             result = self._record_success(attempt)
+        if result.outcome not in {Outcome.DONE, Outcome.FAULT} and _has_lost_its_zip(attempt):
+            result = _without_its_zip(attempt, result)
         match result.outcome:
             case Outcome.DONE:
                 if not self._ready:
@@ -128,10 +131,10 @@ class Settling:
         workspace = attempt.workspace
         try:
             if self._has_handler:
-                fault = _fault_of(workspace)
+                fault = _fault_of(attempt)
                 if fault:
                     self._machine.wait_until_well(self._machine.look())
-                    fault = _fault_of(workspace)
+                    fault = _fault_of(attempt)
                 if fault:
                     return HandlerResult(Outcome.FAILED, fault)
             try:
@@ -199,12 +202,34 @@ class Settling:
         return PutOff(attempt, Outcome.FAULT, decision)
 
 
-def _fault_of(workspace: Workspace) -> str | None:
+def _fault_of(attempt: CurrentAttempt) -> str | None:
     """Say why what the handler left cannot be archived; None if it can."""
-    if os.path.islink(workspace.data) or not os.path.isdir(workspace.data):
+    data, package = attempt.workspace.data, attempt.workspace.package
+    if os.path.islink(data) or not os.path.isdir(data):
         return "the handler removed its data folder"
-    conflict = moves.first_conflict(workspace.data, workspace.package)
+    names = os.listdir(package)
+    if os.path.basename(attempt.zip_path) not in names:
+        return _removed_zip(attempt)
+    conflict = moves.first_conflict(data, package, names)
     return conflict and f"the handler wrote {shown(conflict)}, which the sender has delivered, too"
+
+
+def _has_lost_its_zip(attempt: CurrentAttempt) -> bool:
+    is_taken = attempt.zip_path and os.path.isdir(attempt.workspace.package)
+    return bool(is_taken) and not os.path.lexists(attempt.zip_path)
+
+
+def _without_its_zip(attempt: CurrentAttempt, result: HandlerResult) -> HandlerResult:
+    """Return what a handler has come to after which the sender's zip is not there: no further try can succeed."""
+    with suppress(OSError):  # the next step meets it
+        attempt.workspace.forget_copy()  # where it is one, the sender's own package is whole
+    removed = _removed_zip(attempt)
+    return HandlerResult(Outcome.REJECTED, removed if result.error == removed else f"{removed}; {result.error}")
+
+
+def _removed_zip(attempt: CurrentAttempt) -> str:
+    name = shown(os.path.basename(attempt.zip_path))
+    return f"the handler removed {name}, the sender's zip: all that it may change is its data folder"
 
 
 def _in_words(fault: Exception) -> str:

@@ -51,7 +51,7 @@ def ended_job(row: Row) -> Adopted:
 
 def attempt(row: Row) -> Attempt:
     """Return an attempt with the pid of its worker."""
-    return Attempt(**row | {"outcome": outcome(row["outcome"])})
+    return Attempt(**row | {"outcome": outcome(row["outcome"]), "is_final": bool(row["is_final"])})
 
 
 def outcome(value: str | None) -> Outcome | None:

@@ -13,7 +13,7 @@ WHERE job_id = :job_id AND number = :number AND ended_at IS NULL;
 -- name: of_job
 SELECT
     number, workers.pid AS worker_pid, attempts.started_at, attempts.ended_at, outcome, error,
-    extract_seconds, handle_seconds, archive_seconds, encoding
+    extract_seconds, handle_seconds, archive_seconds, encoding, is_final
 FROM attempts JOIN workers ON workers.id = attempts.worker_id
 WHERE job_id = :job_id
 ORDER BY number;

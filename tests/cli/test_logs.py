@@ -111,3 +111,49 @@ def test_a_handler_that_printed_nothing_is_not_said_not_to_have_run(home: TestHo
 
 def test_an_unknown_name_is_one_plain_line(home: TestHome) -> None:
     assert "unheard-of" in complaint(home.jobrunner("logs", "unheard-of"), code=1)
+
+
+TWICE = "import os\nfor n in range(1000): print(os.environ['JOBRUNNER_ATTEMPT'], n)\nraise SystemExit(1)"
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (("--tail", "2"), "2 998\n2 999\n"),
+        (("--tail", "1", "--attempt", "1"), "1 999\n"),
+        (("--attempt", "2"), "".join(f"2 {n}\n" for n in range(1000))),
+        (("--tail", "100000", "--attempt", "1"), "".join(f"1 {n}\n" for n in range(1000))),
+        (("-f", "--tail", "1"), "2 999\n"),
+        (("-f", "--tail", "1", "--attempt", "1"), "1 999\n"),
+    ],
+)
+def test_the_last_lines_and_one_attempt_can_be_asked_for(home: TestHome, words: tuple[str, ...], printed: str) -> None:
+    home.handler(TWICE, retry='max_attempts = 2\nbackoff = "0s"')
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    result = home.jobrunner("logs", *words, "p")
+    assert (result.returncode, result.stdout) == (0, printed)
+    assert result.stderr == ("" if "--attempt" in words else "--- attempt 2 ---\n")
+
+
+def test_an_attempt_that_there_was_not_is_said_so(home: TestHome) -> None:
+    home.handler(TWICE, retry='max_attempts = 2\nbackoff = "0s"')
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    result = home.jobrunner("logs", "--attempt", "7", "p")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "jobrunner: attempt 7 has no log: p has had 2 attempts\n"
+
+
+def test_following_one_attempt_from_its_last_line_ends_with_it(home: TestHome) -> None:
+    home.handler(GATED.replace("begun", "one\\nbegun"))
+    os.mkfifo(home.path / "gate")
+    home.package("p")
+    home.start("run", "-n", "1")
+    wait_until(lambda: (home.logs / "p" / "1.log").exists() and (home.logs / "p" / "1.log").read_bytes())
+    process = home.start("logs", "-f", "--tail", "1", "--attempt", "1", "p", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun 1\n"
+    (home.path / "gate").write_text("go")
+    rest, said = process.communicate(timeout=PATIENCE)
+    assert (rest, said, process.returncode) == ("ended\n", "", 0)

@@ -2,8 +2,13 @@
 
 import json
 import os
+import zipfile
 
+import pytest
+
+from tests.cli.test_main import on_a_terminal
 from tests.messages import complaint
+from tests.scripts import PRELUDE
 from tests.support import BROKEN_ZIP, TestHome
 
 FAILS_FIRST = """\
@@ -92,3 +97,76 @@ def test_what_lies_in_the_inbox_unscanned_is_said_to_be_so(home: TestHome) -> No
     said = complaint(home.jobrunner("show", "p"), code=1)
     assert "p" in said
     assert os.listdir(home.inbox) == ["p"]
+
+
+def test_each_attempt_says_how_long_the_job_had_waited_and_which_process_made_it(home: TestHome) -> None:
+    home.handler(PRELUDE + "note('start'); sys.exit(ATTEMPT < 3)", retry='backoff = "0.3s"\nmax_attempts = 2')
+    home.package("p")
+    supervisor = home.start("run", "--drain")
+    assert supervisor.wait(60) == 1
+    home.jobrunner("retry", "p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    story = home.show("p")
+    first, second, third = story["attempts"]
+    assert 0 <= first["waited_seconds"] < 60
+    assert 0.3 <= second["waited_seconds"] < 60
+    assert third["waited_seconds"] is None, "when it was queued again is not known"
+    assert first["worker_pid"] == second["worker_pid"] != third["worker_pid"]
+    text = home.jobrunner("show", "p").stdout
+    assert all(f"{attempt['worker_pid']}  " in text for attempt in (first, third))
+    assert "waited" in text
+
+
+def test_a_reason_that_is_long_leaves_the_table_as_it_is(home: TestHome) -> None:
+    home.handler(PRELUDE + "sys.exit(f'{ATTEMPT} ' + 'x y ' * 200)", retry='backoff = "0s"\nmax_attempts = 2')
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    lines = on_a_terminal(home, "show", "p", COLUMNS="80", NO_COLOR="1").splitlines()
+    assert max(len(line) for line in lines if str(home.path) not in line) <= 80
+    assert sum("x y" in line for line in lines) == 8 + 3, "all of the newest, the beginning of the other"
+    attempts = lines[lines.index("Attempts") + 1 :]
+    assert attempts[0].startswith("#  waited")
+    assert [line[:3] for line in attempts if line[0].isdigit()] == ["1  ", "2  "]
+    lines = on_a_terminal(home, "status", COLUMNS="80", NO_COLOR="1").splitlines()
+    assert sum("x y" in line for line in lines) <= 3
+    assert max(map(len, lines)) <= 80
+    for words in ("show", "p"), ("status",):
+        assert "x y " * 124 + "x…" in home.jobrunner(*words).stdout, "into a pipe, all of it"
+
+
+def test_with_log_the_last_lines_of_the_newest_attempt_are_below(home: TestHome) -> None:
+    source = r"print(*(f'{ATTEMPT} line {n}' for n in range(100)), 'a\x1b[31mb\x1b[0m\tc\a', sep='\n'); sys.exit(1)"
+    home.handler(PRELUDE + source, retry='backoff = "0s"\nmax_attempts = 2')
+    home.package("p")
+    home.jobrunner("run", "--drain")
+    expected = [*(f"2 line {n}" for n in range(91, 100)), "ab\tc\a"]
+    assert home.asked("show", "--json", "--log", "p")["last_lines"] == expected
+    printed = home.jobrunner("show", "--log", "p").stdout.splitlines()
+    assert printed[-10:] == [*expected[:-1], r"ab      c\x07"]
+    assert "1 line" not in "\n".join(printed)
+    assert "last_lines" not in home.asked("show", "--json", "p")
+
+
+def test_with_log_what_printed_nothing_or_never_ran_is_said_so(home: TestHome) -> None:
+    home.handler("")
+    home.package("p")
+    home.jobrunner("scan")
+    assert home.jobrunner("show", "--log", "p").stdout.endswith("\nNothing was printed.\n")
+    home.jobrunner("run", "--drain")
+    assert home.jobrunner("show", "--log", "p").stdout.endswith("\nNothing was printed.\n")
+
+
+@pytest.mark.parametrize(("setting", "is_said"), [("auto", True), ("gb18030", False)])
+def test_an_encoding_that_was_guessed_is_said_with_what_sets_it(home: TestHome, setting: str, is_said: bool) -> None:
+    home.configure(f'[extract]\nencoding = "{setting}"\n')
+    package = home.package("p", {"??????.txt": "x"})
+    raw = (package / "p.zip").read_bytes().replace(b"??????", "测试数".encode("gb18030"))
+    (package / "p.zip").write_bytes(raw)
+    assert zipfile.is_zipfile(package / "p.zip")
+    home.jobrunner("run", "--drain")
+    assert (home.archive / "p" / "测试数.txt").exists()
+    said = (
+        "taken to be gb18030, which is a guess: extract.encoding in jobrunner.toml"
+        in home.jobrunner("show", "p").stdout
+    )
+    assert said == is_said

@@ -158,3 +158,8 @@ def test_only_changes_without_a_break_count_and_no_other_wait(errors: list[str |
         for number, error in enumerate(errors, start=1)
     ]
     assert changes_in_a_row(attempts) == changes
+
+
+def test_a_handler_that_prints_what_a_change_is_told_by_is_no_change() -> None:
+    attempt = Attempt(1, 1, 0.0, 1.0, Outcome.FAILED, f"exit status 1: {CHANGED}", None, None, None, None)
+    assert changes_in_a_row([attempt]) == 0

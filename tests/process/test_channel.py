@@ -44,8 +44,9 @@ def test_a_call_arrives_as_it_was_sent_whatever_the_name(ends: Ends, name: str) 
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_a_result_arrives_as_it_was_sent(ends: Ends, outcome: Outcome) -> None:
-    ends[0].send_result(HandlerResult(outcome, "why \udcff"))
-    assert result_of(ends[1].receive()) == HandlerResult(outcome, "why \udcff")
+    for is_bare in (False, True):
+        ends[0].send_result(HandlerResult(outcome, "why \udcff", is_bare))
+        assert result_of(ends[1].receive()) == HandlerResult(outcome, "why \udcff", is_bare)
 
 
 def test_a_reason_without_end_is_cut(ends: Ends) -> None:
@@ -70,7 +71,20 @@ def test_nothing_that_comes_is_executed_or_breaks_anything(ends: Ends, tmp_path:
 
 @pytest.mark.parametrize(
     "message",
-    [None, True, 7, "done", [], ["done"], ["done", 1], ["well", ""], ["done", "", ""], {"left": []}, [[], {}]],
+    [
+        None,
+        True,
+        7,
+        "done",
+        [],
+        ["done"],
+        ["done", 1],
+        ["well", "", False],
+        ["done", "", ""],
+        ["done", "", 1],
+        {"left": []},
+        [[], {}],
+    ],
 )
 def test_what_is_json_but_no_message_of_ours_is_garbage(message: object) -> None:
     message = json.loads(json.dumps(message))

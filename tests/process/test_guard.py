@@ -143,17 +143,60 @@ def test_one_guard_serves_one_package_after_another(tmp_path: Path, make_guard: 
     assert [note.package for note in journal(tmp_path)] == ["good", "bad", "slow", "good2"]
 
 
-def test_a_program_that_does_not_start_is_the_machines_fault_and_the_guard_goes_on(
-    tmp_path: Path, make_guard: MakeGuard
+def _elf(machine: int) -> bytes:
+    program = bytearray(Path(sys.executable).resolve().read_bytes())
+    program[18:20] = machine.to_bytes(2, sys.byteorder)
+    return bytes(program)
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (b"#!/no/such/interpreter\n", "names cannot be used: /no/such/interpreter is not there"),
+        (b"#!/bin/sh\r\n", "end as on Windows (CRLF)"),
+        (b"echo no first line", "is no program, and its first line names no interpreter, as #!/bin/sh does"),
+        (b"MZ\0", "is made for Windows"),
+        (_elf(0xFFFF), "is made for another processor, or for a Linux with other libraries"),
+        (_elf(62).replace(b"/lib64/ld-linux", b"/lib64/no-linux"), "or for a Linux with other libraries"),
+        (b"", "is no program"),
+        (None, "is not there"),
+    ],
+)
+def test_a_program_that_does_not_start_is_a_failure_and_the_guard_goes_on(
+    tmp_path: Path, make_guard: MakeGuard, program: bytes | None, why: str
 ) -> None:
     tool = tmp_path / "tool"
-    tool.write_text("#!/no/such/interpreter\n")
-    tool.chmod(0o755)
+    if program is not None:
+        tool.write_bytes(program)
+        tool.chmod(0o755)
     guard = make_guard(CommandHandler((str(tool),), tmp_path, clean_environment()))
     result = guard.run(_call(tmp_path), nobody_left)
-    assert result.outcome is Outcome.FAULT
-    assert "cannot be started: " in result.error
+    assert result.outcome is Outcome.FAILED
+    assert result.error.startswith("the handler cannot be started: ")
+    assert str(tool) in result.error
+    assert why in result.error
     tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+def test_a_program_that_is_just_being_written_is_the_machines_fault(tmp_path: Path, make_guard: MakeGuard) -> None:
+    tool = tmp_path / "tool"
+    guard = make_guard(CommandHandler((str(tool),), tmp_path, clean_environment()))
+    with tool.open("w") as file:
+        tool.chmod(0o755)
+        file.write("#!/bin/sh\n")
+        result = guard.run(_call(tmp_path), nobody_left)
+        assert result.outcome is Outcome.FAULT
+        assert "cannot be started: Text file busy" in result.error
+    assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
+
+
+def test_a_home_that_is_not_there_is_the_machines_fault(tmp_path: Path, make_guard: MakeGuard) -> None:
+    guard = make_guard(CommandHandler(("/bin/sh", "-c", ""), tmp_path / "home", clean_environment()))
+    result = guard.run(_call(tmp_path), nobody_left)
+    assert result.outcome is Outcome.FAULT
+    (tmp_path / "home").mkdir()
     assert guard.run(_call(tmp_path), nobody_left).outcome is Outcome.DONE
 
 

@@ -85,11 +85,11 @@ def _function(body: str) -> str:
         ("raise jobrunner.Reject('no sensor 3')", Outcome.REJECTED, "the handler rejected the data: no sensor 3"),
         ("raise jobrunner.RetryLater('busy')", Outcome.LATER, "the handler asked to be run later: busy"),
         ("raise ValueError('two\\n lines')", Outcome.FAILED, "ValueError: two lines"),
-        ("raise KeyboardInterrupt", Outcome.FAILED, "KeyboardInterrupt: "),
+        ("raise KeyboardInterrupt", Outcome.FAILED, "KeyboardInterrupt"),
         ("sys.exit()", Outcome.DONE, ""),
         ("sys.exit(0)", Outcome.DONE, ""),
-        ("sys.exit(3)", Outcome.FAILED, "the handler ended with exit status 3"),
-        ("sys.exit('in words')", Outcome.FAILED, "the handler ended with exit status 1"),
+        ("sys.exit(3)", Outcome.FAILED, "exit status 3"),
+        ("sys.exit('in words')", Outcome.FAILED, "exit status 1"),
         ("sys.exit(65)", Outcome.REJECTED, "the handler rejected the data (exit status 65)"),
         ("sys.exit(75)", Outcome.LATER, "the handler asked to be run later (exit status 75)"),
     ],
@@ -98,7 +98,7 @@ def test_what_the_function_does_is_the_result_and_the_host_stays(
     host: StartHost, body: str, outcome: Outcome, error: str
 ) -> None:
     one = host(_function(body))
-    assert one.run() == HandlerResult(outcome, error.strip())
+    assert one.run() == HandlerResult(outcome, error, is_bare="exit status" in error)
     assert one.run("q").outcome is outcome
     assert one.process.poll() is None
 
@@ -157,6 +157,12 @@ def test_each_packages_output_is_in_its_own_log_also_that_of_programs(host: Star
         assert sorted(one.log(name).read_text().split()) == sorted([name, "err", "program"])
 
 
+def test_what_the_function_exits_with_is_in_the_log(host: StartHost) -> None:
+    one = host(_function("sys.exit('no sensor 3')"))
+    assert one.run() == HandlerResult(Outcome.FAILED, "exit status 1", is_bare=True)
+    assert one.log().read_text() == "no sensor 3\n"
+
+
 def test_an_exceptions_traceback_is_in_the_log(host: StartHost) -> None:
     one = host(_function("raise ValueError('deep')"))
     one.run()
@@ -185,12 +191,12 @@ def test_the_environment_is_that_of_the_package(host: StartHost) -> None:
         ("x = 1", "no_such_module:process", "ModuleNotFoundError: No module named 'no_such_module'"),
     ],
 )
-def test_a_function_that_cannot_be_loaded_is_a_fault_and_ends_the_host(
+def test_a_function_that_cannot_be_loaded_is_a_failure_and_ends_the_host(
     host: StartHost, source: str, function: str, error: str
 ) -> None:
     one = host(source, function)
     result = one.run()
-    assert result.outcome is Outcome.FAULT
+    assert result.outcome is Outcome.FAILED
     assert f"the callable {function} cannot be loaded: {error}" in result.error
     assert "\n" not in result.error
     assert one.process.wait(30) == 0

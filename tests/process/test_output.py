@@ -232,3 +232,41 @@ def test_a_pump_takes_what_is_there_and_does_not_wait(tmp_path: Path) -> None:
         os.close(pipe.writing)
         log.close()
     assert (tmp_path / "log").read_bytes() == b"a line\n" + bytes(500_000)
+
+
+def test_the_end_of_a_log_is_read_in_whole_lines_and_without_the_note(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "log"), Room(LIMIT))
+    assert log.end(100) == b""
+    log.write(lines(40_000))
+    assert log.end(30) == b"line 39998\nline 39999\n"
+    assert NOTE.search((tmp_path / "log").read_bytes())
+    assert log.end(LIMIT).startswith(b"line ")
+    assert not NOTE.search(log.end(LIMIT))
+    log.write(b"x" * 1000)
+    assert log.end(10) == b"x" * 10
+    log.close()
+    assert log.end(10) == b""
+
+
+def test_the_end_of_a_log_is_what_has_been_added_since_it_was_opened(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"one\n")
+    log = Log(str(tmp_path / "log"), Room(LIMIT))
+    assert log.end(100) == b""
+    log.write(b"two\n")
+    assert log.end(100) == b"two\n"
+    log.close()
+
+
+def test_the_last_lines_of_a_log_are_read_and_then_what_comes(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "log"), Room())
+    assert LogReader(str(tmp_path / "log")).last(3) == b""
+    log.write(lines(100_000) + b"begun")
+    reading = LogReader(str(tmp_path / "log"))
+    assert reading.last(3) == b"line 99998\nline 99999\nbegun"
+    log.write(b" and ended\n")
+    assert reading.read() == b" and ended\n"
+    assert LogReader(str(tmp_path / "log")).last(1) == b"begun and ended\n"
+    assert LogReader(str(tmp_path / "log")).last(1_000_000).startswith(b"line 0\n")
+    log.write(b"x" * (3 << 20))
+    assert LogReader(str(tmp_path / "log")).last(2) == b"begun and ended\n" + b"x" * (3 << 20)
+    log.close()
