@@ -120,7 +120,10 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Compare the database with the folders and list every difference, with what to do about it."""
+    """Compare the database with the folders, and list each difference.
+
+    With each one stands what to do about it.
+    """
     from jobrunner.wiring.checking import checking, rebuilding, repairing
     from jobrunner.wiring.home import load_settings, open_home
 

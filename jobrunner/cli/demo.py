@@ -26,7 +26,7 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Make a home with sample packages and a handler, and run it with three workers."""
+    """Make a home with sample packages, and run it with three workers."""
     from jobrunner.demo import make_home
     from jobrunner.wiring.safety import check_folder
 

@@ -14,12 +14,12 @@ EXAMPLES = ("jobrunner retry scan-0017 scan-0018", "jobrunner retry --all")
 
 def command(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Failed packages.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Failed packages.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All that failed by themselves; what was cancelled needs its name.")
     ] = False,
 ) -> None:
-    """Queue failed packages again, their attempts counted from the start."""
+    """Queue failed packages again, with all their attempts before them."""
     from jobrunner.wiring.home import load_settings, open_home
 
     if bool(names) == everything:

@@ -22,7 +22,7 @@ def command(
     name: Name,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Show one job: its attempts, times and errors, where its package and its logs are."""
+    """Show one job: its attempts, times and errors, package and logs."""
     from jobrunner.cli.times import local
     from jobrunner.wiring.home import load_settings, open_home
 

@@ -23,7 +23,7 @@ def command(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Show counts, what runs now, what failed and why, and what lies in the inbox."""
+    """Show how things stand: counts, what runs, what failed and why."""
     show_status(context.obj, as_json=as_json)
 
 
