@@ -16,11 +16,6 @@ EXAMPLES = ("jobrunner check", "jobrunner check --repair")
 
 _MOST_PATHS = 20
 
-_BARE_NAME = (
-    "process.command has the word {package}: a package named --help would be an option to your program; "
-    "write --name={package}, or use $JOBRUNNER_PACKAGE"
-)
-
 #: Of each kind: what it is, and what to do about it.
 _WORDS = {
     Kind.DATABASE_DAMAGED: (
@@ -124,14 +119,15 @@ def command(
 
     With each one stands what to do about it.
     """
+    from jobrunner.domain.settings_file import unwise
     from jobrunner.wiring.checking import checking, rebuilding, repairing
     from jobrunner.wiring.home import load_settings, open_home
 
     if repair and rebuild:
         raise ConfigurationError("say --repair or --rebuild: a new database agrees with the folders")
     settings = load_settings(context.obj)
-    if "{package}" in (settings.process.command or ()):
-        complain(_BARE_NAME)
+    for warning in unwise(settings):
+        complain(warning)
     rebuilt = rebuilding(settings, emit_of_command()).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:

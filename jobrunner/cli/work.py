@@ -47,6 +47,7 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import WorkersStarted
     from jobrunner.domain.role import Role
+    from jobrunner.domain.settings_file import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
 
@@ -54,7 +55,10 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.enable()
-    with open_home(load_settings(path), emit) as home:
+    settings = load_settings(path)
+    for warning in unwise(settings):
+        complain(warning)
+    with open_home(settings, emit) as home:
         supervisor = running.supervisor(home, exits.of)
         emit(WorkersStarted(workers, str(home.settings.home)))
         worker = running.worker_main(home.settings, exits.of, drain=drain)

@@ -17,7 +17,7 @@ from jobrunner.linux.users import user_name
 
 _NETWORK = "a network filesystem"
 _HOST = "a folder of this virtual machine's host"
-_FUSE = "a filesystem that a program offers (FUSE)"
+_FUSE = "a FUSE filesystem"
 
 _UNSAFE = {
     **dict.fromkeys(("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre"), _NETWORK),
@@ -29,6 +29,7 @@ _UNSAFE = {
 _LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 
 FOLDERS = ("inbox", "work", "archive", "failed", "logs")
+_OF_THE_KERNEL = ("/proc", "/sys")
 _APART = "give each a folder of its own, beside the others"
 
 
@@ -52,6 +53,11 @@ def check_apart(settings: Settings) -> None:
             raise ConfigurationError(
                 f"{name} is {shown(str(path))}, which is or holds the home with its jobrunner.toml: {_APART}"
             )
+        for place in _OF_THE_KERNEL:
+            if _inode(Path(place)) in lines[name]:
+                raise ConfigurationError(
+                    f"{name} is {shown(str(path))}, but all in {place} is the kernel's: set it to a folder on a disk"
+                )
     for one, other in combinations(folders, 2):
         if lines[one][0] == lines[other][0]:
             raise ConfigurationError(f"{one} and {other} are the same folder ({shown(str(folders[one]))}): {_APART}")
@@ -120,8 +126,7 @@ def check_database(path: Path) -> None:
     _check_mount(
         f"the database {path}",
         str(folder),
-        "SQLite's write-ahead log needs memory that processes share, and locks that hold; set database.url to a file "
-        "on a local disk (the inbox may stay)",
+        "SQLite needs locks and shared memory that it can rely on; set database.url to a file on a local disk",
     )
     check_writable("the database's folder", str(folder))
     if path.exists():
@@ -152,8 +157,8 @@ def _check_work(work: str, existing: str) -> None:
     _check_mount(
         f"the work folder {shown(work)}",
         existing,
-        "file locks there tell which processes live, and a rename there has to be durable; set folders.work, archive "
-        "and failed to folders on a local disk (the inbox may stay)",
+        "its locks and renames cannot be relied on; set folders.work, archive and failed to folders on a local disk "
+        "(the inbox may stay)",
     )
 
 
