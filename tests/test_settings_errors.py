@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -189,6 +190,19 @@ def test_a_command_in_the_environment_may_be_a_json_list(home: TestHome) -> None
 def test_a_size_is_echoed_in_the_unit_that_was_written(home: TestHome) -> None:
     home.configure('[extract]\nkeep_free = "90000 GiB"\n')
     assert "has less than 90000 GiB free (extract.keep_free)" in home.jobrunner("status").stdout
+
+
+def test_a_copy_of_a_home_can_be_used_once_its_mark_is_removed(home: TestHome, tmp_path: Path) -> None:
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    copy = TestHome(Path(shutil.copytree(home.path, tmp_path / "copy")))
+    mark = copy.work / ".home"
+    for words in (["status"], ["run", "--drain"], ["check"]):
+        said = complaint(copy.jobrunner(*words))
+        assert f"{home.path}/jobrunner.db: if this home is a copy of that one, remove {mark}, else" in said
+    mark.unlink()
+    assert copy.jobrunner("run", "--drain").returncode == 0
+    assert copy.counts()["done"] == home.counts()["done"] == 1
 
 
 def test_a_missing_inbox_is_never_made(home: TestHome) -> None:
