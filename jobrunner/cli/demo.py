@@ -1,5 +1,6 @@
 """`jobrunner demo`: a home with sample packages, made and run."""
 
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -48,7 +49,12 @@ def command(
     program = sys.argv[0] if Path(sys.argv[0]).name == "jobrunner" else "jobrunner"  # it may not be on the PATH
     say()
     say("One package was broken on purpose. Look into:")
-    say(f"  {home}/archive/station-01   the sender's zip, its members, and the handler's summary.json")
-    say(f"  {home}/failed/station-37    the broken one, with the reason in error.txt")
-    say(f"  {home}/analyze.py           the handler")
-    say(f"and ask:  {program} --home {home} show station-01")
+    for path, what in (
+        ("archive/station-01", "the sender's zip, its members, and the handler's summary.json"),
+        ("failed/station-37", "the broken one, with the reason in error.txt"),
+        ("analyze.py", "the handler"),
+    ):
+        say(f"  {home}/{path}")
+        say(f"      {what}")
+    say("and ask:")
+    say(f"  {program} --home {shlex.quote(str(home))} show station-01")

@@ -98,7 +98,8 @@ class ProcessSettings:
     command: tuple[str, ...] | None = key(
         programs.command,
         None,
-        "a program of yours, run on each package; {data}, {package}, {home} and {attempt} are replaced",
+        "run on each package: write this analyze.py, which gets the path of the extracted data, or name your program; "
+        "{data}, {package}, {home} and {attempt} are replaced",
         example='["python3", "analyze.py"]',
     )
     callable: str | None = key(
