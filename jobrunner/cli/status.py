@@ -8,7 +8,7 @@ import typer
 
 from jobrunner.cli.output import Styled, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import duration
+from jobrunner.cli.words import duration, soon
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
@@ -89,7 +89,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
     waiting = [
         (
             shown(job.name),
-            f"in {duration((job.not_before_at or status.now) - status.now)}",
+            soon((job.not_before_at or status.now) - status.now),
             job.error or "",
         )
         for job in status.waiting

@@ -23,6 +23,7 @@ from jobrunner.domain.events import (
 from jobrunner.domain.package import shown
 
 _EARLY_DEATHS = 3
+_NOW = 0.005  # seconds
 
 
 def duration(seconds: float) -> str:
@@ -39,6 +40,11 @@ def duration(seconds: float) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def soon(seconds: float) -> str:
+    """Return how long it is until something happens: now, in 45 s."""
+    return f"in {duration(seconds)}" if seconds >= _NOW else "now"
 
 
 def packages(count: int) -> str:
@@ -62,7 +68,7 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
         case JobFailed(name, error):
             return "failed", "red", f"{shown(name)}  {error}"
         case JobPutOff(name, error, delay):
-            return "waiting", "yellow", f"{shown(name)}  {error}; again in {duration(delay)}"
+            return "waiting", "yellow", f"{shown(name)}  {error}; again {soon(delay)}"
         case JobRecovered(name, error, condemned):
             then = "goes to failed/" if condemned else "queued again"
             return "recovered", "yellow", f"{shown(name)}  {error}; {then}"
@@ -72,11 +78,11 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             return "left", "yellow", f"{shown(name)}  another worker has this job by now"
         case GivenUp(pid, error):
             return "worker", "red", f"process {pid} gives up: {error}"
-        case WorkerDied(pid, reason, times, delay):
-            text = f"process {pid} {reason}; another one starts"
+        case WorkerDied(role, pid, reason, times, delay):
+            then = "another one starts"
             if times >= _EARLY_DEATHS:
-                text = f"process {pid} {reason}, as {times - 1} before it at their start; next try in {duration(delay)}"
-            return "worker", "red", text
+                then = f"{times} {role}s in a row died while starting; next try {soon(delay)}"
+            return "died", "red", f"{role} {pid} {reason}; {then}"
         case Upgraded(database, backup):
             return "upgrade", "cyan", f"{shown(database)} is of this version now; as it was before: {shown(backup)}"
         case RightsSet(path, was, mode):
