@@ -1,14 +1,15 @@
 """`jobrunner show`: one job."""
 
 import os
+import time
 from typing import Annotated
 
 import typer
 
 from jobrunner.cli.output import say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import duration
-from jobrunner.domain.job import Attempt
+from jobrunner.cli.words import duration, standing
+from jobrunner.domain.job import Attempt, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
 
@@ -37,11 +38,11 @@ def command(
     job = story.job
     facts = [
         ("package", shown(job.name)),
-        ("state", job.state.value),
+        ("state", standing(job, time.time())),
         ("queued", local(job.created_at)),
         ("ended", local(job.finished_at)),
         ("next try", local(job.not_before_at)),
-        ("error", job.error or ""),
+        ("error" if job.state is State.FAILED else "last try", job.error or ""),
         ("lies in", shown(story.package_path or "nowhere: it has been removed")),
         ("logs", shown(os.path.dirname(max(story.log_paths.items())[1])) if story.log_paths else ""),
         ("failures", str(job.failures or "")),

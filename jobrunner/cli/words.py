@@ -20,6 +20,7 @@ from jobrunner.domain.events import (
     WorkerDied,
     WorkersStarted,
 )
+from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
 
 _EARLY_DEATHS = 3
@@ -45,6 +46,15 @@ def duration(seconds: float) -> str:
 def soon(seconds: float) -> str:
     """Return how long it is until something happens: now, in 45 s."""
     return f"in {duration(seconds)}" if seconds >= _NOW else "now"
+
+
+def standing(job: Job, now: float) -> str:
+    """Return where a job stands, by the word that status counts it under, or cancelled."""
+    if job.verdict is Outcome.CANCELLED and job.state is State.FAILED:
+        return "cancelled"
+    if job.state is State.QUEUED and job.not_before_at is not None and job.not_before_at > now:
+        return "waiting"
+    return job.state.value
 
 
 def packages(count: int) -> str:
