@@ -1,6 +1,7 @@
 """`jobrunner demo`: a home with sample packages, made and run."""
 
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -46,7 +47,9 @@ def command(
         raise typer.Exit(code)
     say()
     show_status(home, as_json=False)
-    program = sys.argv[0] if Path(sys.argv[0]).name == "jobrunner" else "jobrunner"  # it may not be on the PATH
+    called = sys.argv[0]
+    is_found = Path(called).name != "jobrunner" or shutil.which("jobrunner") == called
+    program = "jobrunner" if is_found else called  # it may not be on the PATH
     say()
     say("One package was broken on purpose. Look into:")
     for path, what in (

@@ -26,7 +26,7 @@ except ImportError:
 PIECE = 1 << 18
 _FEED = 1 << 16  # compressed bytes at once; with more, no input fits one piece, and the memory is asked for each time
 STORED, DEFLATED, DEFLATE64, BZIP2, LZMA, ZSTD = 0, 8, 9, 12, 14, 93
-_MEANINGLESS = "its compressed data cannot be decompressed"
+_MEANINGLESS = "it cannot be decompressed"
 _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
 _LZMA_END_MARKED = 1 << 1
 #: inflate64 gives all that it makes of a feed at once, here at most 3.6 MiB, and never lets go of the feed's memory.
