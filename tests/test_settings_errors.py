@@ -261,6 +261,7 @@ def test_a_file_in_the_place_of_a_folder_is_said_plainly(home: TestHome, folder:
             '[folders]\ninbox = "/proc"',
             "folders.inbox is /proc, but all in /proc is the kernel's: set it to a folder on a disk",
         ),
+        ('[folders]\ninbox = "/dev"', "folders.inbox is /dev, a folder of the system: give each a folder of its own"),
         ('[folders]\nlogs = "/sys/kernel"', "folders.logs is /sys/kernel, but all in /sys is the kernel's"),
         ('[folders]\nfailed = "/"', "folders.failed is /, which is or holds the home with its jobrunner.toml"),
         ('[database]\nurl = "sqlite:///inbox/jobs.db"', "database.url ({home}/inbox/jobs.db) lies in folders.inbox"),

@@ -154,7 +154,9 @@ def patterns(value: object) -> tuple[str, ...]:
     """Return ends or patterns of file names: a list of them, or one text that separates them by commas."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
-    if not isinstance(value, list) or not all(isinstance(part, str) and part and "/" not in part for part in value):
+    if not isinstance(value, list) or not all(
+        isinstance(part, str) and part.strip("*") and "/" not in part for part in value
+    ):
         raise ValueError(
             'a name without a slash, or a list of them, such as "-downloading" or ["-downloading", "*.part"]'
         )

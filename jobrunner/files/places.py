@@ -30,6 +30,7 @@ _LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 
 FOLDERS = ("inbox", "work", "archive", "failed", "logs")
 _OF_THE_KERNEL = ("/proc", "/sys")
+_OF_THE_SYSTEM = ("/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/boot", "/run", "/var")
 _APART = "give each a folder of its own, beside the others"
 
 
@@ -47,6 +48,7 @@ def check_apart(settings: Settings) -> None:
     """
     folders = {f"folders.{name}": getattr(settings.folders, name) for name in FOLDERS}
     lines = {name: _upwards(path) for name, path in folders.items()}
+    system = {_inode(Path(place)) for place in _OF_THE_SYSTEM}
     home, database = _upwards(settings.home), _upwards(settings.database_path)
     for name, path in folders.items():
         if lines[name][0] in home:
@@ -58,6 +60,8 @@ def check_apart(settings: Settings) -> None:
                 raise ConfigurationError(
                     f"{name} is {shown(str(path))}, but all in {place} is the kernel's: set it to a folder on a disk"
                 )
+        if lines[name][0] in system:
+            raise ConfigurationError(f"{name} is {shown(str(path))}, a folder of the system: {_APART}")
     for one, other in combinations(folders, 2):
         if lines[one][0] == lines[other][0]:
             raise ConfigurationError(f"{one} and {other} are the same folder ({shown(str(folders[one]))}): {_APART}")

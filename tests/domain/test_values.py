@@ -68,7 +68,7 @@ def test_what_people_write_is_understood(parse: Callable[[object], object], writ
         *[(values.niceness, bad) for bad in (-1, 20, True, 1.0, "20", "-1", "", None)],
         *[(values.text, bad) for bad in ("", 5, None, ["a"])],
         *[(values.path, bad) for bad in ("", 5, None)],
-        *[(values.patterns, bad) for bad in ("", "a,", "a/b", 5, [""], ["a/b"], ["a", 5], None)],
+        *[(values.patterns, bad) for bad in ("", "a,", "a/b", "*", ["a", "**"], 5, [""], ["a/b"], ["a", 5], None)],
         *[(values.pattern, bad) for bad in ("", "a/b", 5, ["a"])],
         *[(values.complete_when, bad) for bad in ("", "now", True, ["still"])],
         *[(values.zip_name, bad) for bad in ("", "any", None)],
