@@ -268,7 +268,8 @@ def test_the_environment_is_complained_of_harmlessly(home: TestHome, variable: s
         check=False,
     )
     assert_harmless(result.stderr.decode())
-    assert ESCAPED[0] in result.stderr.decode()
+    as_toml = r"\u001b]0;title\u0007"  # what stands for a value in the settings
+    assert (as_toml if variable == "JOBRUNNER_INTAKE_SETTLE" else ESCAPED[0]) in result.stderr.decode()
 
 
 def test_every_event_is_told_in_one_harmless_line(capfd: pytest.CaptureFixture[str]) -> None:

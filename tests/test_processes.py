@@ -333,7 +333,7 @@ def test_a_worker_that_keeps_dying_is_started_ever_more_slowly_and_that_is_said(
     gaps = [later[1] - earlier[1] for earlier, later in pairwise(seen)]
     for gap, floor in zip(gaps, (_RESTART_FLOOR, _RESTART_FLOOR * 2), strict=True):
         assert floor * 0.9 < gap < floor + SOON  # we see each a little later than it was started
-    assert "as 2 before it at their start; next try in" in _line_of(process, f"process {seen[-1][0]} ")
+    assert "; 3 workers in a row died while starting; next try in" in _line_of(process, f"worker {seen[-1][0]} ")
     _stop(process)
 
 
@@ -424,7 +424,7 @@ def test_a_scanner_that_dies_is_replaced(home: TestHome) -> None:
     kill(scanner)
     home.package("p")
     wait_until((home.archive / "p").exists)
-    assert f"process {scanner} was killed" in _stop(process)
+    assert f"scanner {scanner} was killed" in _stop(process)
 
 
 def test_drain_says_by_its_exit_status_whether_a_package_failed_in_this_run(home: TestHome) -> None:

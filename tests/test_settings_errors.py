@@ -1,6 +1,8 @@
 """Wrong settings, end to end: one plain line that says what to do, and nothing is created."""
 
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,21 +38,33 @@ def refused(home: TestHome, **environment: str) -> str:
         ('inbox = "in"', ["inbox", "section"]),
         ("folders = 3", ["folders", "[folders]"]),
         ("[folders]\ninbox = 3", ["folders.inbox is 3", "text"]),
-        ('[folders]\nwork = ""', ["folders.work", "text"]),
+        ('[folders]\nwork = ""', ['folders.work is "", but must be a text that is not empty']),
         ('[folders]\ninbox = "~no-such-user/in"', ["folders.inbox", "~no-such-user"]),
-        ("[intake]\nsettle = 5", ["intake.settle is 5", '"10s"']),
-        ('[intake]\nsettle = "5 parsecs"', ["'5 parsecs'", '"10s"']),
-        ('[intake]\nincomplete_suffix = ""', ["intake.incomplete_suffix"]),
+        ("[intake]\nsettle = true", ["intake.settle is true", '"10s", "1h30m" or "10 minutes"']),
+        ('[intake]\nsettle = "5 parsecs"', ['"5 parsecs"', '"10s"']),
+        ("[process]\ntimeout = 0", ["process.timeout is 0", '"10 minutes", or "none"']),
+        (
+            '[process]\nmax_memory = "1 KiB"',
+            ['process.max_memory is "1 KiB"', '"4 MiB"', "no program starts with less"],
+        ),
+        ("[process]\nmax_open_files = 2", ["process.max_open_files is 2", "from 8 on"]),
+        ("[process]\ncommand = true", ["process.command is true, but must be a list of words"]),
+        (
+            '[process]\ncommand = "a.py | tee log"',
+            ["one program with its arguments", '"|" is for a shell', '["sh", "-c"'],
+        ),
+        ('[process]\ncallable = "analysis.py:process"', ['which has no .py: "analysis:process"']),
+        ('[intake]\nincomplete_suffix = ""', ['intake.incomplete_suffix is ""', "name without a slash"]),
         ('[intake]\nincomplete_suffix = "a/b"', ["intake.incomplete_suffix", "-downloading"]),
-        ('[extract]\nmax_size = "10 GB"', ["'10 GB'", '"10 GiB"']),
+        ('[extract]\nmax_size = "10 GB"', ['"10 GB"', '"10 GiB"']),
         ("[extract]\nmax_entries = 0", ["extract.max_entries is 0", "whole number"]),
         ("[extract]\nmax_entries = true", ["extract.max_entries", "whole number"]),
-        ('[extract]\nencoding = "klingon"', ["'klingon'", "gbk"]),
+        ('[extract]\nencoding = "klingon"', ['"klingon"', "gbk"]),
         ("[process]\ncommand = []", ["process.command", "list of words"]),
         ('[process]\ncommand = ["a", 3]', ["process.command", "list of words"]),
         ('[process]\ncallable = "analysis"', ["process.callable", "analysis:process"]),
         ('[process]\ncommand = ["true"]\ncallable = "a:b"', ["process.command", "process.callable", "remove one"]),
-        ('[process]\nmax_log = "1 KiB"', ["process.max_log is '1 KiB'", '"64 KiB"']),
+        ('[process]\nmax_log = "1 KiB"', ['process.max_log is "1 KiB"', '"64 KiB"']),
         ("[process]\nno_new_privileges = 1", ["process.no_new_privileges is 1", "true or false"]),
         ('[process]\nuser = ""', ["process.user", "text"]),
         ("[process]\nenvironment = []", ["process.environment", "table"]),
@@ -95,17 +109,100 @@ def test_settings_that_are_not_text_are_said_plainly(home: TestHome) -> None:
     ("variable", "value", "words"),
     [
         ("JOBRUNNER_FOLDERS_INBX", "in", ["JOBRUNNER_FOLDERS_INBX", "did you mean JOBRUNNER_FOLDERS_INBOX?"]),
-        ("JOBRUNNER_RETRY_MAX_ATTEMPTS", "many", ["JOBRUNNER_RETRY_MAX_ATTEMPTS is 'many'", "whole number"]),
+        ("JOBRUNNER_RETRY_MAX_ATTEMPTS", "many", ['JOBRUNNER_RETRY_MAX_ATTEMPTS is "many"', "whole number"]),
         ("JOBRUNNER_PROCESS_COMMAND", 'python "x', ["JOBRUNNER_PROCESS_COMMAND", "quot"]),
-        ("JOBRUNNER_PROCESS_ENVIRONMENT", "A=1", ["JOBRUNNER_PROCESS_ENVIRONMENT is 'A=1'", "JSON object"]),
-        ("JOBRUNNER_PROCESS_ENVIRONMENT", "[1]", ["JOBRUNNER_PROCESS_ENVIRONMENT is '[1]'", "JSON object"]),
-        ("JOBRUNNER_PROCESS_COMMAND", "", ["JOBRUNNER_PROCESS_COMMAND", "list of words"]),
+        ("JOBRUNNER_PROCESS_ENVIRONMENT", "A=1", ['JOBRUNNER_PROCESS_ENVIRONMENT is "A=1"', "JSON object"]),
+        ("JOBRUNNER_PROCESS_ENVIRONMENT", "[1]", ['JOBRUNNER_PROCESS_ENVIRONMENT is "[1]"', "JSON object"]),
+        ("JOBRUNNER_PROCESS_COMMAND", "", ['JOBRUNNER_PROCESS_COMMAND is ""', "list of words"]),
+        ("JOBRUNNER_PROCESS_COMMAND", '["sh", "a.sh"', ["JOBRUNNER_PROCESS_COMMAND", "list of words"]),
     ],
 )
 def test_a_wrong_variable_is_named(home: TestHome, variable: str, value: str, words: list[str]) -> None:
     said = refused(home, **{variable: value})
     assert all(word in said for word in words), said
     assert "must be No" not in said
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        (
+            '[process]\ncommand = ["true", "{dat}"]',
+            "process.command has {dat}, which the program gets as it is: only {data}, ",
+        ),
+        (
+            '[process]\ncommand = ["true", "|", "tee"]',
+            'process.command has the word "|", which the program gets as it is',
+        ),
+        ('[process]\ncommand = ["true", "2>log"]', 'process.command has the word "2>log"'),
+        ('[retry]\nbackoff = "2h"', "retry.backoff is longer than retry.max_backoff"),
+    ],
+)
+@pytest.mark.parametrize("command", [["run", "--drain"], ["check"]], ids=" ".join)
+def test_what_is_unwise_is_warned_of_by_who_works_and_checks(
+    home: TestHome, command: list[str], toml: str, words: str
+) -> None:
+    home.configure(f"{toml}\n")
+    result = home.jobrunner(*command)
+    assert result.returncode == 0
+    assert f"jobrunner: {words}" in result.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sh", "-c", "a | b > c; d && e"],
+        ["awk", "{print $1}", "{data}"],
+        ["sh", "-c", "echo ${home}"],
+        ["a", "{a,b}"],
+        ["a", "{}"],
+    ],
+)
+def test_what_a_program_understands_itself_is_not_warned_of(home: TestHome, words: list[str]) -> None:
+    home.configure(f"[process]\ncommand = {json.dumps(words)}\n")
+    assert "process.command has" not in home.jobrunner("check").stderr
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(home: TestHome) -> None:
+    (home.path / "jobrunner.toml").write_bytes(b'\xef\xbb\xbf[folders]\r\ninbox = "in"\r\n')
+    (home.path / "in").mkdir()
+    home.package("new-one", folder=home.path / "in")
+    result = home.jobrunner("status")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "new-one" in result.stdout
+
+
+@pytest.mark.parametrize("written", ['"10 minutes"', '"1h30m"', "90", "1.5", '"none"'])
+def test_a_timeout_is_taken_as_people_write_it(home: TestHome, written: str) -> None:
+    home.handler("print('ran')", timeout=written)
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    assert (home.logs / "p" / "1.log").read_text() == "ran\n"
+
+
+def test_a_command_in_the_environment_may_be_a_json_list(home: TestHome) -> None:
+    home.package("p")
+    command = json.dumps(["/bin/sh", "-c", "echo a list"])
+    assert home.jobrunner("run", "--drain", environment={"JOBRUNNER_PROCESS_COMMAND": command}).returncode == 0
+    assert (home.logs / "p" / "1.log").read_text() == "a list\n"
+
+
+def test_a_size_is_echoed_in_the_unit_that_was_written(home: TestHome) -> None:
+    home.configure('[extract]\nkeep_free = "90000 GiB"\n')
+    assert "has less than 90000 GiB free (extract.keep_free)" in home.jobrunner("status").stdout
+
+
+def test_a_copy_of_a_home_can_be_used_once_its_mark_is_removed(home: TestHome, tmp_path: Path) -> None:
+    home.package("p")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    copy = TestHome(Path(shutil.copytree(home.path, tmp_path / "copy")))
+    mark = copy.work / ".home"
+    for words in (["status"], ["run", "--drain"], ["check"]):
+        said = complaint(copy.jobrunner(*words))
+        assert f"{home.path}/jobrunner.db: if this home is a copy of that one, remove {mark}, else" in said
+    mark.unlink()
+    assert copy.jobrunner("run", "--drain").returncode == 0
+    assert copy.counts()["done"] == home.counts()["done"] == 1
 
 
 def test_a_missing_inbox_is_never_made(home: TestHome) -> None:
@@ -160,6 +257,12 @@ def test_a_file_in_the_place_of_a_folder_is_said_plainly(home: TestHome, folder:
         ('[folders]\nwork = "link/work"', "folders.work ({home}/link/work) lies in folders.inbox ({home}/inbox)"),
         ('[folders]\ninbox = "."', "folders.inbox is {home}, which is or holds the home with its jobrunner.toml"),
         ('[folders]\nlogs = ".."', "folders.logs is {home}/.., which is or holds the home with its jobrunner.toml"),
+        (
+            '[folders]\ninbox = "/proc"',
+            "folders.inbox is /proc, but all in /proc is the kernel's: set it to a folder on a disk",
+        ),
+        ('[folders]\ninbox = "/dev"', "folders.inbox is /dev, a folder of the system: give each a folder of its own"),
+        ('[folders]\nlogs = "/sys/kernel"', "folders.logs is /sys/kernel, but all in /sys is the kernel's"),
         ('[folders]\nfailed = "/"', "folders.failed is /, which is or holds the home with its jobrunner.toml"),
         ('[database]\nurl = "sqlite:///inbox/jobs.db"', "database.url ({home}/inbox/jobs.db) lies in folders.inbox"),
         ('[database]\nurl = "sqlite:///work/jobs.db"', "database.url ({home}/work/jobs.db) lies in folders.work"),

@@ -76,7 +76,7 @@ def test_a_network_mount_is_refused_with_its_name_and_the_reason(home: TestHome,
     home.configure(settings[what])
     before = tree(home.path)
     said = complaint(home.jobrunner("status"))
-    assert f"is on {remote}, a filesystem that a program offers (FUSE) (fuse.sshfs): " in said
+    assert f"is on {remote}, a FUSE filesystem (fuse.sshfs): " in said
     assert {"database": "set database.url to ", "work": "set folders.work, archive and failed to "}[what] in said
     assert tree(home.path) == before
 

@@ -626,11 +626,16 @@ def _of_ends() -> Iterator[Case]:
         words = "its comment is cut" if cut <= 18 else "its zip has no end: it was cut short"
         yield refused("truncated", f"by {cut}", whole[:-cut], words)
     yield refused("truncated", "after a nested zip", archive(Member("in.zip", whole, STORED))[:-150], "its zip")
-    for name, data in {
-        "empty": b"", "a byte": b"P", "HTML": b"<html>404</html>" * 50, "RAR": b"Rar!\x1a\7\1\0" + bytes(99),
-        "gzip": b"\x1f\x8b\x08" + bytes(50), "zeros": bytes(70_000), "7z": b"7z\xbc\xaf\x27\x1c" + bytes(26),
-    }.items():  # fmt: skip
-        yield refused("no zip", name, data, f"({len(data):,} bytes without an end record)")
+    for name, data, words in (
+        ("empty", b"", "but an empty file"),
+        ("a byte", b"P", "it has no end record in 1 B"),
+        ("HTML", b"<html>404</html>" * 50, "but a web page (HTML)"),
+        ("RAR", b"Rar!\x1a\7\1\0" + bytes(99), "but a RAR archive"),
+        ("gzip", b"\x1f\x8b\x08" + bytes(50), "but a gzip file"),
+        ("zeros", bytes(70_000), "it has no end record in 70,000 B"),
+        ("7z", b"7z\xbc\xaf\x27\x1c" + bytes(26), "but a 7z archive"),
+    ):
+        yield refused("no zip", name, data, words)
     yield refused("no zip", "beheaded", whole[20:], "its zip")
     for name, end in {
         "one more": 3, "one less": 1, "none": 0,
@@ -758,7 +763,7 @@ def _of_several_ends() -> Iterator[Case]:
     yield refused("split", "zip64, as zip writes its last part", data, "one part of a split archive")
     yield refused("split", "a member on another disk", archive(ONE, Member(central={"disk": 1})), "split archive")
     yield refused("split", "its last part alone", whole[400:], "its zip")
-    yield refused("split", "its first part alone", b"PK\7\x08" + whole[:400], "without an end record")
+    yield refused("split", "its first part alone", b"PK\7\x08" + whole[:400], "the first part of a split archive")
 
 
 def _of_methods() -> Iterator[Case]:

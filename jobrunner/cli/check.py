@@ -16,11 +16,6 @@ EXAMPLES = ("jobrunner check", "jobrunner check --repair")
 
 _MOST_PATHS = 20
 
-_BARE_NAME = (
-    "process.command has the word {package}: a package named --help would be an option to your program; "
-    "write --name={package}, or use $JOBRUNNER_PACKAGE"
-)
-
 #: Of each kind: what it is, and what to do about it.
 _WORDS = {
     Kind.DATABASE_DAMAGED: (
@@ -28,12 +23,12 @@ _WORDS = {
         "stop jobrunner, then: jobrunner check --rebuild; the damaged file is kept",
     ),
     Kind.DATABASE_LOST: (
-        "The database is not there, but packages of it are",
+        "The database is gone, but its packages are there",
         "put the database back from a backup, or: jobrunner check --rebuild",
     ),
     Kind.CANNOT_START: (
         "jobrunner run and work do not start",
-        "mend what it says; nothing is lost meanwhile: packages wait in the inbox",
+        "mend that; packages wait in the inbox meanwhile",
     ),
     Kind.ARCHIVED_WITHOUT_JOB: (
         "In the archive, but not in the database: delivered again, it would be processed again",
@@ -48,7 +43,7 @@ _WORDS = {
         "jobrunner check --repair queues it: its next attempt goes on from there",
     ),
     Kind.WORK_WITHOUT_NAME: (
-        "A package in work/ that is not in the database, and whose name its zip does not tell",
+        "A package in work/ that is not in the database, and whose name is not known",
         "move the package/ (or copied/) in it to inbox/NAME",
     ),
     Kind.SECOND_IN_WORK: (
@@ -60,8 +55,8 @@ _WORDS = {
         "jobrunner check --repair removes it",
     ),
     Kind.UNKNOWN_IN_WORK: (
-        "Unknown in work/",
-        "move it away: jobrunner uses work/ alone",
+        "Unknown files in work/",
+        "move them away: jobrunner uses work/ alone",
     ),
     Kind.LEFTOVER_IN_INBOX: (
         "A sender's folder in the inbox, or a part of it, whose copy is in archive/ or failed/",
@@ -120,15 +115,19 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Compare the database with the folders and list every difference, with what to do about it."""
+    """Compare the database with the folders, and list each difference.
+
+    With each one stands what to do about it.
+    """
+    from jobrunner.domain.settings_file import unwise
     from jobrunner.wiring.checking import checking, rebuilding, repairing
     from jobrunner.wiring.home import load_settings, open_home
 
     if repair and rebuild:
         raise ConfigurationError("say --repair or --rebuild: a new database agrees with the folders")
     settings = load_settings(context.obj)
-    if "{package}" in (settings.process.command or ()):
-        complain(_BARE_NAME)
+    for warning in unwise(settings):
+        complain(warning)
     rebuilt = rebuilding(settings, emit_of_command()).rebuild() if rebuild else None
     repaired: list[Finding] = []
     try:
@@ -169,8 +168,6 @@ def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
         say(styled(f"{_count(between, 'difference')} between the database and the folders.", bold=True))
     elif not kinds:
         say(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
-    if findings.gone:
-        say(styled(f"Done, but not in the archive any more: {findings.gone:,}. Their names stay known.", dim=True))
     for kind in kinds:
         what, advice = _WORDS[kind]
         found = [finding for finding in findings.differences if finding.kind is kind]
@@ -181,6 +178,9 @@ def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
         if len(found) > _MOST_PATHS:
             say(styled(f"  … and {len(found) - _MOST_PATHS:,} more: jobrunner check --json has all", dim=True))
         say(styled(f"  → {advice}", dim=True))
+    if findings.gone:
+        say()
+        say(styled(f"{_count(findings.gone, 'package')} done and taken out of the archive: no difference.", dim=True))
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,5 +1,7 @@
 """`jobrunner demo`: a home with sample packages, made and run."""
 
+import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +28,7 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Make a home with sample packages and a handler, and run it with three workers."""
+    """Make a home with sample packages, and run it with three workers."""
     from jobrunner.demo import make_home
     from jobrunner.wiring.safety import check_folder
 
@@ -45,10 +47,17 @@ def command(
         raise typer.Exit(code)
     say()
     show_status(home, as_json=False)
-    program = sys.argv[0] if Path(sys.argv[0]).name == "jobrunner" else "jobrunner"  # it may not be on the PATH
+    called = sys.argv[0]
+    is_found = Path(called).name != "jobrunner" or shutil.which("jobrunner") == called
+    program = "jobrunner" if is_found else called  # it may not be on the PATH
     say()
     say("One package was broken on purpose. Look into:")
-    say(f"  {home}/archive/station-01   the sender's zip, its members, and the handler's summary.json")
-    say(f"  {home}/failed/station-37    the broken one, with the reason in error.txt")
-    say(f"  {home}/analyze.py           the handler")
-    say(f"and ask:  {program} --home {home} show station-01")
+    for path, what in (
+        ("archive/station-01", "the sender's zip, its members, and the handler's summary.json"),
+        ("failed/station-37", "the broken one, with the reason in error.txt"),
+        ("analyze.py", "the handler"),
+    ):
+        say(f"  {home}/{path}")
+        say(f"      {what}")
+    say("and ask:")
+    say(f"  {program} --home {shlex.quote(str(home))} show station-01")

@@ -1,5 +1,6 @@
 """`jobrunner init`: makes a home."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ def command(
         home.mkdir(parents=True, exist_ok=True)
         file.touch(PRIVATE.file, exist_ok=False)
         file.write_text(template(), "utf-8")
-        say(f"{file} is new: set process.command in it to your program.")
+        say(f"{file} is new: name your program in it (process.command).")
     except FileExistsError:
         say(f"{file} was there already and is left as it is.")
     except OSError as error:
@@ -45,4 +46,5 @@ def command(
     if settings.folders.inbox.is_relative_to(home):
         settings.folders.inbox.mkdir(parents=True, exist_ok=True)
     prepare_folders(settings, emit_of_command())
-    say(f"Packages go into {settings.folders.inbox}; then: jobrunner --home {home} run -n 3")
+    say(f"Packages go into {settings.folders.inbox}, and this processes them:")
+    say(f"  jobrunner --home {shlex.quote(str(home))} run -n 3")

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -15,7 +15,7 @@ import typer
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.job import Job, State
+from jobrunner.domain.job import Attempt, Job, State
 from jobrunner.domain.package import printable, shown
 
 EXAMPLES = ("jobrunner logs scan-0017", "jobrunner logs -f --tail 20 scan-0017")
@@ -60,16 +60,22 @@ def command(
             time.sleep(_FOLLOW_SECONDS)
             home.store.database.refresh()
         if not opened:
-            complain(_why_nothing(job, attempt))
+            complain(_why_there_is_none(job, home.report.story(job).attempts, attempt))
+        elif not any(log.has_printed for log in opened.values()):
+            complain("the handler has printed nothing")
 
 
-def _why_nothing(job: Job, attempt: int | None) -> str:
-    if attempt:
-        return (
-            f"attempt {attempt} has no log: {shown(job.name)} has had {job.attempt} attempt{'s' * (job.attempt != 1)}"
-        )
-    why = f" ({job.error})" if job.error else ""
-    return f"nothing was printed: no handler has run on this package{why}"
+def _why_there_is_none(job: Job, attempts: Sequence[Attempt], wanted: int | None) -> str:
+    """Return why a job, or the attempt that is wanted, has no log."""
+    if wanted:
+        return f"attempt {wanted} has no log: {shown(job.name)} has had {job.attempt} attempt{'s' * (job.attempt != 1)}"
+    if any(attempt.handle_seconds is not None for attempt in attempts):
+        return "the log of this package is not there any more"
+    if job.state is State.DONE:
+        return "nothing was printed: no handler was set when this package was processed"
+    if job.state is State.FAILED:
+        return f"nothing was printed: no handler has run on this package ({job.error})"
+    return "nothing was printed: no handler has run on this package yet"
 
 
 class _Log:
@@ -83,12 +89,14 @@ class _Log:
         self._read = read
         self._begun = begun
         utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self.has_printed = False
         self._decoder = io.IncrementalNewlineDecoder(utf8, translate=True) if os.isatty(1) else None
 
     def pass_on(self, *, is_whole: bool) -> None:
         """Print what has come. `is_whole`: there will be no more."""
         while piece := self._begun or self._read():
             self._begun = b""
+            self.has_printed = True
             self._print(piece)
         if is_whole:
             self._print(b"", final=True)

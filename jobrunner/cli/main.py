@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from jobrunner.cli import usage
 from jobrunner.cli.output import complain, say, show_report
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.exits import FAILED
+from jobrunner.domain.exits import FAILED, USAGE
 from jobrunner.domain.role import Role
 from jobrunner.wiring.bugs import Exits
 
@@ -39,22 +40,37 @@ class _Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command. For one that is not known all are imported: the nearest is suggested."""
-        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
-            if name not in self.commands:
-                module = import_module(f"jobrunner.cli.{name}")
-                alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-                alone.command(name, epilog="\n".join(("Examples:", *module.EXAMPLES)))(module.command)
-                self.commands[name] = typer.main.get_command(alone)
-        return super().get_command(ctx, cmd_name)
+        """Return a command. Raises ConfigurationError where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            raise usage.no_such(cmd_name, COMMANDS)
+        module = import_module(f"jobrunner.cli.{cmd_name}")
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(cmd_name, cls=usage.Command, epilog="\n".join(module.EXAMPLES))(module.command)
+        return typer.main.get_command(alone)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words of the command line apart, of which --home may stand anywhere; without any, print the help.
+
+        Raises ConfigurationError.
+        """
+        if not args:
+            for line in ctx.get_help().split("\n"):
+                say(line)
+            raise typer.Exit(USAGE)
+        try:
+            return super().parse_args(ctx, usage.home_first(args))
+        except typer.TyperException as error:
+            raise usage.wrong(error, ctx.command_path) from None
 
 
 app = typer.Typer(
     name="jobrunner",
     cls=_Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
+    options_metavar="[--home DIR]",
+    subcommand_metavar="COMMAND ...",
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # rich takes its time to import, and boxes leave little of 80 columns
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -82,12 +98,15 @@ def _home(
 ) -> None:
     """Runs your program once on each data package that is dropped into a folder, through any crash.
 
-    [bold]jobrunner init[/bold] makes a home. Packages go into its inbox.
+    "jobrunner init" makes a home. Packages go into its inbox.
 
-    [bold]jobrunner run -n 3[/bold] processes them; [bold]jobrunner status[/bold] shows how things stand.
+    "jobrunner run -n 3" processes them, "jobrunner status" shows how things stand, and "jobrunner COMMAND --help" has
+    examples.
     """
+    if context.invoked_subcommand is None:
+        raise usage.no_command(str(home), COMMANDS)
     if context.invoked_subcommand not in {"init", "demo"}:  # these two may name another folder
-        enter(home, context.invoked_subcommand or "")
+        enter(home, context.invoked_subcommand)
     context.obj = home
 
 
@@ -119,7 +138,7 @@ def _end(error: BaseException) -> int:
     """Say what ended a command, and return its exit status."""
     match error:
         case typer.TyperException():
-            error = ConfigurationError(error.format_message())  # empty where the help was shown for want of a command
+            error = ConfigurationError(error.format_message())
         case BrokenPipeError() | SystemExit():  # whoever read our output has enough, which typer may have found
             return FAILED
     code, words = exits.of(error, Role.COMMAND)

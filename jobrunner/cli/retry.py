@@ -23,7 +23,7 @@ _BY_DEFAULT = frozenset({Standing.FAILED})
 
 def command(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Failed packages.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Failed packages.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All that failed by themselves, not what was cancelled.")
     ] = False,

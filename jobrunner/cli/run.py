@@ -8,5 +8,5 @@ EXAMPLES = ("jobrunner run -n 3", "jobrunner run -n 3 --drain")
 
 
 def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:
-    """Scan the inbox and process what arrives with N workers, until stopped."""
+    """Scan the inbox and process what arrives, until stopped."""
     raise typer.Exit(supervise(context.obj, workers, drain=drain, scan=True))

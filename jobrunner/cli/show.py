@@ -1,6 +1,7 @@
 """`jobrunner show`: one job."""
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import duration
+from jobrunner.cli.words import duration, standing
 from jobrunner.domain.job import Attempt, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -23,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is
 
 _COLUMNS = ("#", "waited", "started", "worker", "outcome", "extract", "handler", "archive")
 #: The facts that are wrapped on a terminal: of the others, such as paths, all is to be copied.
-_TEXTS = {"error", "last try", "names"}
+_TEXTS = {"error", "last error", "names"}
 #: Names in these encodings are not guessed, or cannot well be another.
 _SURE = {None, "ascii", "utf-8"}
 _LAST_LINES = 10
@@ -51,9 +52,9 @@ def command(
         print_json(story_document(story) | ({"last_lines": lines} if log else {}))
         return
     for label, value in _facts(story, is_guessed=is_guessed):
-        parts = wrapped(value, 9) if label in _TEXTS else [value]
+        parts = wrapped(value, 11) if label in _TEXTS else [value]
         for number, part in enumerate(parts if value else []):
-            say(styled(f"{'' if number else label:<9}", dim=True), part)
+            say(styled(f"{'' if number else label:<10}", dim=True), " ", part)
     if story.attempts:
         _say_attempts(story)
     if log:
@@ -68,8 +69,8 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
 
     job = story.job
     yield "package", shown(job.name)
-    yield "state", job.state.value
-    yield "error" if job.state is State.FAILED else "last try", job.error or ""
+    yield "state", standing(job, time.time())
+    yield "error" if job.state is State.FAILED else "last error", job.error or ""
     yield "queued", local(job.created_at)
     yield "ended", local(job.finished_at)
     yield "next try", local(job.not_before_at)

@@ -8,7 +8,7 @@ import typer
 
 from jobrunner.cli.output import Styled, brief, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import TINTS, duration
+from jobrunner.cli.words import TINTS, duration, soon
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob, Status
@@ -22,7 +22,7 @@ def command(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Show counts, what runs now, what failed and why, and what lies in the inbox."""
+    """Show how things stand: counts, what runs, what failed and why."""
     show_status(context.obj, as_json=as_json)
 
 
@@ -88,7 +88,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
     waiting = [
         (
             shown(job.name),
-            f"in {duration((job.not_before_at or status.now) - status.now)}",
+            soon((job.not_before_at or status.now) - status.now),
             brief(job.error or ""),
         )
         for job in status.waiting

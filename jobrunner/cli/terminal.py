@@ -1,5 +1,6 @@
-"""The listener that people read: one line an event, on stderr."""
+"""The listener that people read: one line an event, on stderr; with its date where that is no terminal."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,14 +16,14 @@ from jobrunner.domain.role import Role
 def show(envelope: Envelope) -> None:
     """Print an event."""
     label, tint, text = words.of_event(envelope.event)
-    clock = styled(_clock(int(envelope.emitted_at)), dim=True)
+    clock = styled(_clock(int(envelope.emitted_at), "" if os.isatty(2) else "%Y-%m-%d "), dim=True)
     with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
         say(clock, "  ", styled(f"{label:<9}", fg=tint, bold=True), "  ", text, stream=2)
 
 
 @lru_cache(maxsize=1)
-def _clock(second: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(second))
+def _clock(second: int, date: str) -> str:
+    return time.strftime(f"{date}%H:%M:%S", time.localtime(second))
 
 
 def emit_of_command() -> Emit:

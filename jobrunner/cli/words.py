@@ -20,9 +20,11 @@ from jobrunner.domain.events import (
     WorkerDied,
     WorkersStarted,
 )
+from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
 
 _EARLY_DEATHS = 3
+_NOW = 0.005  # seconds
 
 #: The colour of each state.
 TINTS = {
@@ -51,6 +53,20 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def soon(seconds: float) -> str:
+    """Return how long it is until something happens: now, in 45 s."""
+    return f"in {duration(seconds)}" if seconds >= _NOW else "now"
+
+
+def standing(job: Job, now: float) -> str:
+    """Return where a job stands, by the word that status counts it under, or cancelled."""
+    if job.verdict is Outcome.CANCELLED and job.state is State.FAILED:
+        return "cancelled"
+    if job.state is State.QUEUED and job.not_before_at is not None and job.not_before_at > now:
+        return "waiting"
+    return job.state.value
+
+
 def packages(count: int) -> str:
     """Return "1 package" or "N packages"."""
     return f"{count:,} package" + ("" if count == 1 else "s")
@@ -72,7 +88,7 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
         case JobFailed(name, error):
             return "failed", "red", f"{shown(name)}  {error}"
         case JobPutOff(name, error, delay):
-            return "waiting", "yellow", f"{shown(name)}  {error}; again in {duration(delay)}"
+            return "waiting", "yellow", f"{shown(name)}  {error}; again {soon(delay)}"
         case JobRecovered(name, error, condemned):
             then = "goes to failed/" if condemned else "queued again"
             return "recovered", "yellow", f"{shown(name)}  {error}; {then}"
@@ -82,11 +98,11 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             return "left", "yellow", f"{shown(name)}  another worker has this job by now"
         case GivenUp(pid, error):
             return "worker", "red", f"process {pid} gives up: {error}"
-        case WorkerDied(pid, reason, times, delay):
-            text = f"process {pid} {reason}; another one starts"
+        case WorkerDied(role, pid, reason, times, delay):
+            then = "another one starts"
             if times >= _EARLY_DEATHS:
-                text = f"process {pid} {reason}, as {times - 1} before it at their start; next try in {duration(delay)}"
-            return "worker", "red", text
+                then = f"{times} {role}s in a row died while starting; next try {soon(delay)}"
+            return "died", "red", f"{role} {pid} {reason}; {then}"
         case Upgraded(database, backup):
             return "upgrade", "cyan", f"{shown(database)} is of this version now; as it was before: {shown(backup)}"
         case RightsSet(path, was, mode):

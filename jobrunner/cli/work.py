@@ -18,7 +18,11 @@ _MOST_WORKERS = 1000
 _WORKERS_PER_PROCESSOR = 8  # with more, they wait for each other, unless their handlers mostly wait for something else
 
 
-def _some(workers: int) -> int:
+def _some(text: str | int) -> int:
+    try:
+        workers = int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no number of workers") from None
     if not 1 <= workers <= _MOST_WORKERS:
         raise typer.BadParameter(f"there can be 1 to {_MOST_WORKERS:,} workers")
     processors = len(os.sched_getaffinity(0))
@@ -28,13 +32,13 @@ def _some(workers: int) -> int:
 
 
 Workers = Annotated[
-    int, typer.Option("-n", "--workers", callback=_some, metavar="N", help="How many packages at a time.")
+    int, typer.Option("-n", "--workers", parser=_some, metavar="N", help="How many packages at a time.")
 ]
 Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
 
 
 def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:
-    """Process queued packages with N workers, until stopped."""
+    """Process what is queued, until stopped."""
     raise typer.Exit(supervise(context.obj, workers, drain=drain, scan=False))
 
 
@@ -43,6 +47,7 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import WorkersStarted
     from jobrunner.domain.role import Role
+    from jobrunner.domain.settings_file import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
 
@@ -50,7 +55,10 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.enable()
-    with open_home(load_settings(path), emit) as home:
+    settings = load_settings(path)
+    for warning in unwise(settings):
+        complain(warning)
+    with open_home(settings, emit) as home:
         supervisor = running.supervisor(home, exits.of)
         emit(WorkersStarted(workers, str(home.settings.home)))
         worker = running.worker_main(home.settings, exits.of, drain=drain)

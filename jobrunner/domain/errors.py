@@ -48,7 +48,14 @@ class PackageError(JobrunnerError):
 
 
 class UnfinishedZip(PackageError):  # noqa: N818  (what it is, not an error)
-    """The zip has no end: it was cut short for good or, where it has just changed, is still being written."""
+    """The zip has no end: it was cut short for good or, where it has just changed, is still being written.
+
+    `cure`: what its sender has to do if nothing of it comes any more.
+    """
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(reason)
+        self.cure = cure
 
 
 class NotTaken(PackageError):  # noqa: N818  (what happened, not an error)

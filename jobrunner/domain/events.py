@@ -84,8 +84,12 @@ class GivenUp(NamedTuple):
 
 
 class WorkerDied(NamedTuple):
-    """A worker ended by itself and is replaced in `delay` seconds; `times` in a row ended soon after their start."""
+    """A worker or scanner, which `role` says, ended by itself and is replaced in `delay` seconds.
 
+    So many `times` in a row one ended soon after its start.
+    """
+
+    role: str
     pid: int
     reason: str
     times: int

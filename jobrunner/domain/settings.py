@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobrunner.domain import values
+from jobrunner.domain import programs, values
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.values import Parser
 
@@ -90,28 +90,30 @@ class ExtractSettings:
 class ProcessSettings:
     """The handler: a command or a callable; with neither, packages are extracted and archived.
 
-    `timeout` in seconds, `max_log` in bytes. The limits are those of each of its processes, `max_memory` in bytes;
-    None: as they are. `environment` pairs the names of variables with their texts, None for one that is taken away.
+    `timeout` in seconds (infinity: none), `max_log` in bytes. The limits are those of each of its processes,
+    `max_memory` in bytes; None: as they are. `environment` pairs the names of variables with their texts, None for one
+    that is taken away.
     """
 
     command: tuple[str, ...] | None = key(
-        values.command,
+        programs.command,
         None,
-        "run once on each package; {data}, {package}, {home} and {attempt} are replaced",
-        example='["python", "analyze.py"]',
+        "run on each package: write this analyze.py, which gets the path of the extracted data, or name your program; "
+        "{data}, {package}, {home} and {attempt} are replaced",
+        example='["python3", "analyze.py"]',
     )
     callable: str | None = key(
-        values.function,
+        programs.function,
         None,
         "or a function of yours, imported once in each worker",
         example='"analysis:process"',
     )
-    timeout: float = key(values.timeout, "1h", "a handler that runs longer is ended")
+    timeout: float = key(values.timeout, "1h", 'a handler that runs longer is ended; "none": it may run for ever')
     max_memory: int | None = key(
-        values.size, None, "address space of each of its processes, if it is to be limited", example='"4 GiB"'
+        values.memory, None, "address space of each of its processes, if it is to be limited", example='"4 GiB"'
     )
     max_open_files: int | None = key(
-        values.positive, None, "of each of its processes, if they are to be limited", example="1024"
+        values.open_files, None, "of each of its processes, if they are to be limited", example="1024"
     )
     max_processes: int | None = key(
         values.positive,
@@ -122,7 +124,7 @@ class ProcessSettings:
     nice: int = key(values.niceness, 0, "how much it gives way to other programs: 0 to 19")
     max_log: int = key(values.log_size, "100 MiB", "of what one attempt prints, the beginning and the end are kept")
     environment: tuple[tuple[str, str | None], ...] | None = key(
-        values.environment,
+        programs.environment,
         None,
         "added to its environment; false takes one away",
         example='{ OMP_NUM_THREADS = "1", DISPLAY = false }',

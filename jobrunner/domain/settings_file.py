@@ -1,11 +1,13 @@
 """What people write, a TOML file and environment variables, becomes settings; and what a new file says."""
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from jobrunner.domain import programs
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.settings import SECTIONS, FolderSettings, Settings
 
@@ -33,7 +35,9 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
             try:
                 given[spec.name] = spec.metadata["parse"](value)
             except ValueError as error:
-                written = "" if isinstance(value, Mapping) else f" is {value!r}, but"  # a table may hold secrets
+                written = (
+                    "" if isinstance(value, Mapping) else f" is {_in_toml(value)}, but"
+                )  # a table may hold secrets
                 problems.append(f"{where}{written} must be {error}")
         sections[section] = kind(**given)
     settings = Settings(home=home, **sections)
@@ -46,6 +50,22 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
     if problems:
         raise ConfigurationError("; ".join(problems))
     return _with_absolute_folders(settings)
+
+
+def _in_toml(value: object) -> str:
+    """Return a value as it stands in the file."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def unwise(settings: Settings) -> Iterator[str]:
+    """Yield what is odd about settings, though it can be meant: one line each."""
+    yield from programs.unwise(settings.process.command or ())
+    retry = settings.retry
+    if retry.backoff > retry.max_backoff:
+        yield (
+            f"retry.backoff is longer than retry.max_backoff: each wait before another try is {retry.max_backoff:g} s; "
+            "set both"
+        )
 
 
 def template() -> str:
@@ -64,9 +84,7 @@ def _written(spec: Field[Any]) -> str:
     default = spec.metadata["written"]
     if default is None:
         return str(spec.metadata["example"])
-    if isinstance(default, bool):
-        return str(default).lower()
-    return str(default) if isinstance(default, int | list) else f'"{default}"'
+    return _in_toml(default)
 
 
 def _with_absolute_folders(settings: Settings) -> Settings:

@@ -1,34 +1,49 @@
-"""Durations, sizes and command lines as people write them in settings.
+"""Durations, sizes, names and the like as people write them in settings.
 
 Each parser takes what TOML or the environment holds and returns the value, or raises ValueError with what it wants.
 """
 
-import json
+import math
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_LENGTH = rf"({_NUMBER})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)(?![a-z])\s*"
+_A_DURATION = 'a duration such as "10s", "1h30m" or "10 minutes"'
 _SMALLEST_LOG = 2**16
+#: With less address space, or fewer open files, no program starts.
+_SMALLEST_MEMORY = 2**22
+_FEWEST_FILES = 8
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 def duration(value: object) -> float:
-    """Return the seconds of a duration such as "10s", "5m", "2h" or "30d"."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value) if isinstance(value, str) else None
-    if not match:
-        raise ValueError('a duration such as "10s", "5m", "2h" or "30d"')
-    return float(match[1]) * _SECONDS[match[2]]
+    """Return the seconds of a duration such as "10s", "1h30m" or "10 minutes"; a bare number is seconds."""
+    seconds = _seconds(value)
+    if seconds is None:
+        raise ValueError(_A_DURATION)
+    return seconds
 
 
 def timeout(value: object) -> float:
-    """Return the seconds of a duration that is not zero."""
-    seconds = duration(value)
-    if seconds == 0:
-        raise ValueError('a duration from "1s" on')
+    """Return the seconds of a duration that is not zero; infinity for "none"."""
+    seconds = math.inf if value == "none" else _seconds(value)
+    if not seconds:
+        raise ValueError(f'{_A_DURATION}, or "none"')
     return seconds
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if re.fullmatch(_NUMBER, text) and math.isfinite(float(text)):
+        return float(text)
+    if not re.fullmatch(f"(?:{_LENGTH})+", text):
+        return None
+    return sum(float(number) * _SECONDS[unit[0]] for number, unit in re.findall(_LENGTH, text))
 
 
 def size(value: object) -> int:
@@ -47,8 +62,20 @@ def log_size(value: object) -> int:
     return count
 
 
+def memory(value: object) -> int:
+    """Return the bytes of a size in which a program can start."""
+    count = size(value)
+    if count < _SMALLEST_MEMORY:
+        raise ValueError('a size from "4 MiB" on: no program starts with less')
+    return count
+
+
 def in_bytes(count: int) -> str:
-    """Return a number of bytes as a size such as "10 GiB"."""
+    """Return a number of bytes as a size such as "10 GiB": in the unit in which it is a short one, else rounded."""
+    for unit, size_ in reversed(_BYTES.items()):
+        is_short = count < 100_000 * size_ or unit == "TiB"
+        if count >= size_ and is_short and count * 100 % size_ == 0:
+            return f"{count / size_:.12g} {unit}"
     unit, size_ = next(((unit, size_) for unit, size_ in reversed(_BYTES.items()) if count >= size_), ("B", 1))
     return f"{count / size_:.4g} {unit}"
 
@@ -58,6 +85,14 @@ def positive(value: object) -> int:
     number = _whole(value)
     if number is None or number < 1:
         raise ValueError("a whole number from 1 on")
+    return number
+
+
+def open_files(value: object) -> int:
+    """Return a number of open files with which a program can start."""
+    number = _whole(value)
+    if number is None or number < _FEWEST_FILES:
+        raise ValueError(f"a whole number from {_FEWEST_FILES} on: no program starts with less")
     return number
 
 
@@ -91,35 +126,10 @@ def flag(value: object) -> bool:
     return value == "true"
 
 
-def environment(value: object) -> tuple[tuple[str, str | None], ...]:
-    """Return variables with their texts, None for one that is taken away, from a table or a JSON object."""
-    try:
-        table: Any = json.loads(value) if isinstance(value, str) else value
-        return tuple((_variable(name), _content(name, content)) for name, content in table.items())
-    except (json.JSONDecodeError, AttributeError):
-        raise ValueError('a table such as { OMP_NUM_THREADS = "1" }, and a JSON object in a variable') from None
-
-
-def _variable(name: str) -> str:
-    if not name or re.search("[=\0]", name):
-        raise ValueError(f"a table of names to texts: {name!r} is no name of a variable")
-    if name.startswith("JOBRUNNER_"):
-        raise ValueError(f"without {name}: the names that begin with JOBRUNNER_ are jobrunner's own")
-    return name
-
-
-def _content(name: str, content: object) -> str | None:
-    if content is False:
-        return None
-    if not isinstance(content, str) or "\0" in content:
-        raise ValueError(f"a table of names to texts in quotes, or false: {name} is neither")
-    return content
-
-
 def text(value: object) -> str:
     """Return a text that is not empty."""
     if not isinstance(value, str) or not value:
-        raise ValueError("a text in quotes")
+        raise ValueError("a text that is not empty" if value == "" else "a text in quotes")
     return value
 
 
@@ -144,7 +154,9 @@ def patterns(value: object) -> tuple[str, ...]:
     """Return ends or patterns of file names: a list of them, or one text that separates them by commas."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
-    if not isinstance(value, list) or not all(isinstance(part, str) and part and "/" not in part for part in value):
+    if not isinstance(value, list) or not all(
+        isinstance(part, str) and part.strip("*") and "/" not in part for part in value
+    ):
         raise ValueError(
             'a name without a slash, or a list of them, such as "-downloading" or ["-downloading", "*.part"]'
         )
@@ -183,25 +195,6 @@ def codec(value: object) -> str:
     except LookupError:
         raise ValueError('"auto" or a codec such as "gbk", "cp932" or "cp437"') from None
     return name
-
-
-def command(value: object) -> tuple[str, ...]:
-    """Return the words of a command: a list of them, or one text that is split as a shell does."""
-    if isinstance(value, str):
-        try:
-            value = shlex.split(value)
-        except ValueError:
-            raise ValueError("a command whose quotes are closed") from None
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) and word for word in value):
-        raise ValueError('a list of words such as ["python", "analyze.py"]')
-    return tuple(value)
-
-
-def function(value: object) -> str:
-    """Return a callable's name as "module:function"."""
-    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", value if isinstance(value, str) else ""):
-        raise ValueError('a module and a function in it, such as "analysis:process"')
-    return str(value)
 
 
 def database_url(value: object) -> str:

@@ -41,7 +41,7 @@ def replace(folders: Folders, identity: str, database: Path, waiting: Waiting) -
     with _marker(folders.work, waiting) as marker:
         theirs = _read(marker)
         if theirs:
-            _refuse_a_neighbour(folders, *theirs, *ours)
+            _refuse_a_neighbour(folders, theirs[1], ours[1])
         _write(marker, ours)
 
 
@@ -73,7 +73,7 @@ def marker_in(work: str) -> str:
 
 
 def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
-    _refuse_a_neighbour(folders, theirs, their_path, ours, our_path)
+    _refuse_a_neighbour(folders, their_path, our_path)
     if theirs != ours and folders.workspaces():  # else it was moved, or left nothing
         raise ConfigurationError(
             f"the work folder {shown(folders.work)} holds packages of an earlier database ({shown(their_path)}), which "
@@ -81,12 +81,12 @@ def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, ou
         )
 
 
-def _refuse_a_neighbour(folders: Folders, theirs: str, their_path: str, ours: str, our_path: str) -> None:
+def _refuse_a_neighbour(folders: Folders, their_path: str, our_path: str) -> None:
     if their_path != our_path and os.path.exists(their_path):
-        copy = ", of which this one's is a copy" if theirs == ours else ""
         raise ConfigurationError(
-            f"the work folder {shown(folders.work)} belongs to the home with the database {shown(their_path)}{copy}: "
-            f"two homes cannot share it; set folders.work of the one with {shown(our_path)} to another folder"
+            f"the work folder {shown(folders.work)} is marked as that of the database {shown(their_path)}: if this "
+            f"home is a copy of that one, remove {shown(marker_in(folders.work))}, else set folders.work to another "
+            "folder"
         )
 
 

@@ -17,7 +17,7 @@ from jobrunner.linux.users import user_name
 
 _NETWORK = "a network filesystem"
 _HOST = "a folder of this virtual machine's host"
-_FUSE = "a filesystem that a program offers (FUSE)"
+_FUSE = "a FUSE filesystem"
 
 _UNSAFE = {
     **dict.fromkeys(("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "lustre"), _NETWORK),
@@ -29,6 +29,8 @@ _UNSAFE = {
 _LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 
 FOLDERS = ("inbox", "work", "archive", "failed", "logs")
+_OF_THE_KERNEL = ("/proc", "/sys")
+_OF_THE_SYSTEM = ("/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/boot", "/run", "/var")
 _APART = "give each a folder of its own, beside the others"
 
 
@@ -46,12 +48,20 @@ def check_apart(settings: Settings) -> None:
     """
     folders = {f"folders.{name}": getattr(settings.folders, name) for name in FOLDERS}
     lines = {name: _upwards(path) for name, path in folders.items()}
+    system = {_inode(Path(place)) for place in _OF_THE_SYSTEM}
     home, database = _upwards(settings.home), _upwards(settings.database_path)
     for name, path in folders.items():
         if lines[name][0] in home:
             raise ConfigurationError(
                 f"{name} is {shown(str(path))}, which is or holds the home with its jobrunner.toml: {_APART}"
             )
+        for place in _OF_THE_KERNEL:
+            if _inode(Path(place)) in lines[name]:
+                raise ConfigurationError(
+                    f"{name} is {shown(str(path))}, but all in {place} is the kernel's: set it to a folder on a disk"
+                )
+        if lines[name][0] in system:
+            raise ConfigurationError(f"{name} is {shown(str(path))}, a folder of the system: {_APART}")
     for one, other in combinations(folders, 2):
         if lines[one][0] == lines[other][0]:
             raise ConfigurationError(f"{one} and {other} are the same folder ({shown(str(folders[one]))}): {_APART}")
@@ -120,8 +130,7 @@ def check_database(path: Path) -> None:
     _check_mount(
         f"the database {path}",
         str(folder),
-        "SQLite's write-ahead log needs memory that processes share, and locks that hold; set database.url to a file "
-        "on a local disk (the inbox may stay)",
+        "SQLite needs locks and shared memory that it can rely on; set database.url to a file on a local disk",
     )
     check_writable("the database's folder", str(folder))
     if path.exists():
@@ -152,8 +161,8 @@ def _check_work(work: str, existing: str) -> None:
     _check_mount(
         f"the work folder {shown(work)}",
         existing,
-        "file locks there tell which processes live, and a rename there has to be durable; set folders.work, archive "
-        "and failed to folders on a local disk (the inbox may stay)",
+        "its locks and renames cannot be relied on; set folders.work, archive and failed to folders on a local disk "
+        "(the inbox may stay)",
     )
 
 

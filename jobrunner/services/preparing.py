@@ -13,11 +13,6 @@ from jobrunner.files.workspace import Stage
 from jobrunner.services.attempt import CurrentAttempt
 from jobrunner.unzip.extraction import extract
 
-_HOW_TO_SEND = (
-    "deliver it again; a sender that is slow names the folder NAME-downloading until all of it is there, or set "
-    "intake.settle"
-)
-
 
 class Preparing:
     """Makes the data folder of an attempt."""
@@ -43,7 +38,9 @@ class Preparing:
         if taken.stage is not Stage.NEW:
             sweeping.clear(workspace)
         if os.path.lexists(self._folders.archived(job.name)):
-            raise PackageError(f"the archive has a {shown(job.name)} already: move that one away, then retry")
+            raise PackageError(
+                "the archive already has a package of this name: move that one away, then jobrunner retry it"
+            )
         self._folders.rights.make_folder(workspace.data)
         attempt.zip_path = zip_path = self._folders.zip_of(workspace.package, job.name)
         zip_name = os.path.basename(zip_path)
@@ -56,7 +53,7 @@ class Preparing:
             age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
             if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since
                 raise MachineError(f"{error}; it has changed within intake.broken_after") from error
-            raise PackageError(f"{error}; {_HOW_TO_SEND}") from error
+            raise PackageError(f"{error}; {error.cure}") from error
         finally:
             attempt.details = attempt.details._replace(extract=time.monotonic() - start)
         attempt.details = attempt.details._replace(encoding=encoding)

@@ -163,7 +163,7 @@ class Supervisor:
                 slot.note_place()
                 continue
             delay = slot.note_death()
-            self._emit(WorkerDied(pid, death_in_words(code), slot.early_deaths, delay))
+            self._emit(WorkerDied(slot.role, pid, death_in_words(code), slot.early_deaths, delay))
 
     def _recover(self) -> None:
         trouble = None

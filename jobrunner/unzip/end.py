@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jobrunner.domain.errors import PackageError, UnfinishedZip
 from jobrunner.unzip.bytes import ZipBytes
 from jobrunner.unzip.fields import DAMAGED
+from jobrunner.unzip.kinds import ENOUGH, other_kind
 
 _END = struct.Struct("<4s4H2LH")  # 4.3.16
 _END64_LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
@@ -14,6 +15,10 @@ _END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
 #: What a field of 16 or 32 bits says where its value stands in a zip64 record.
 MAX16 = 0xFFFF
 MAX32 = 0xFFFFFFFF
+_HOW_TO_SEND = (
+    "deliver it again; a sender that is slow names the folder NAME-downloading until all of it is there, or set "
+    "intake.settle"
+)
 _NOTHING = b"\0\t\n\r "  # what may follow the end
 #: What a zip64 end record says of its own length: less its first 12 bytes; some writers count these, too.
 _END64_SIZES = {_END64.size - 12, _END64.size}
@@ -47,14 +52,25 @@ def _end_record(file: ZipBytes) -> tuple[int, tuple[int, ...]]:
                 fitting.append((file.size - length + position, tuple(values)))
         position = tail.rfind(b"PK\5\6", 0, position)
     if not fitting:
-        if b"PK\5\6" in tail:
-            raise UnfinishedZip("its zip is followed by other bytes, or its comment is cut: it is not as it was sent")
-        if file.read(0, 4) == b"PK\3\4":
-            raise UnfinishedZip("its zip has no end: it was cut short on its way, or is not complete")
-        raise UnfinishedZip(f"its zip is not a zip ({file.size:,} bytes without an end record)")
+        raise _without_end(file)
     if len(fitting) > 1:
         raise PackageError("its zip has two ends that both fit: what it holds depends on who reads it")
     return fitting[0]
+
+
+def _without_end(file: ZipBytes) -> UnfinishedZip:
+    """Return what a file without a fitting end record is refused with."""
+    beginning = file.read(0, ENOUGH)
+    if kind := other_kind(beginning):
+        what, cure = kind
+        return UnfinishedZip(f"its zip is not a zip but {what}", cure)
+    if b"PK\5\6" in file.tail:
+        reason = "its zip is followed by other bytes, or its comment is cut: it is not as it was sent"
+    elif beginning[:4] == b"PK\3\4":
+        reason = "its zip has no end: it was cut short on its way, or is not complete"
+    else:
+        reason = f"its zip is not a zip, or was cut short: it has no end record in {file.size:,} B"
+    return UnfinishedZip(reason, _HOW_TO_SEND)
 
 
 def find_directory(file: ZipBytes) -> Place:
@@ -100,7 +116,9 @@ def find_directory(file: ZipBytes) -> Place:
             "lost; have it packed with zip -r in the Terminal, or in several zips"
         )
     if prefix and file.read(0, 4) in {b"PK\3\4", b"PK\5\6"}:
-        raise UnfinishedZip("its zip begins before what it lists: it is damaged, cut short, or two zips in one file")
+        raise UnfinishedZip(
+            "its zip begins before what it lists: it is damaged, cut short, or two zips in one file", _HOW_TO_SEND
+        )
     return Place(start, length, count, is_zip64, prefix)
 
 

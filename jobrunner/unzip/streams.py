@@ -26,6 +26,7 @@ except ImportError:
 PIECE = 1 << 18
 _FEED = 1 << 16  # compressed bytes at once; with more, no input fits one piece, and the memory is asked for each time
 STORED, DEFLATED, DEFLATE64, BZIP2, LZMA, ZSTD = 0, 8, 9, 12, 14, 93
+_MEANINGLESS = "it cannot be decompressed"
 _MAX_WINDOW_LOG = 25  # 32 MiB: the most that an LZMA or zstd stream may ask us to remember
 _LZMA_END_MARKED = 1 << 1
 #: inflate64 gives all that it makes of a feed at once, here at most 3.6 MiB, and never lets go of the feed's memory.
@@ -61,10 +62,10 @@ def _pieces(file: ZipBytes, entry: Entry) -> Iterator[bytes]:
             yield piece
             is_empty = False
     except _CORRUPT as error:
-        raise _damaged(entry, str(error)) from error
+        raise _damaged(entry, _MEANINGLESS) from error
     except OSError as error:
         if error.errno is None:  # bz2's word for damaged data
-            raise _damaged(entry, str(error)) from error
+            raise _damaged(entry, _MEANINGLESS) from error
         raise
     if next(source, b""):
         raise _damaged(entry, "other bytes follow the compressed data")

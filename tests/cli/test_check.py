@@ -30,9 +30,9 @@ def test_each_difference_is_said_with_its_place_and_what_to_do(differing: TestHo
         "  archive/old\n"
         "  → jobrunner check --repair records it as done\n"
         "\n"
-        "Unknown in work/\n"
+        "Unknown files in work/\n"
         "  work/notes.txt\n"
-        "  → move it away: jobrunner uses work/ alone\n"
+        "  → move them away: jobrunner uses work/ alone\n"
     )
 
 
@@ -45,6 +45,15 @@ def test_a_repair_is_said_and_what_it_leaves_is_too(differing: TestHome) -> None
     os.unlink(differing.work / "notes.txt")
     result = differing.jobrunner("check")
     assert (result.returncode, result.stdout) == (0, "All is well: the database and the folders agree on 1 job.\n")
+
+
+def test_what_was_taken_out_of_the_archive_is_said_to_be_no_difference(differing: TestHome) -> None:
+    differing.package("p")
+    differing.jobrunner("run", "--drain")
+    (differing.archive / "p").rename(differing.path / "elsewhere")
+    lines = differing.jobrunner("check").stdout.splitlines()
+    assert lines[-2:] == ["", "1 package done and taken out of the archive: no difference."]
+    assert not any("1" in line for line in lines[:-1])
 
 
 @pytest.mark.parametrize(
@@ -75,11 +84,11 @@ def test_json_says_the_same(differing: TestHome) -> None:
             "kind": "unknown-in-work",
             "path": str(differing.work / "notes.txt"),
             "name": None,
-            "what": "Unknown in work/",
+            "what": "Unknown files in work/",
             "detail": "",
             "state": None,
             "repairable": False,
-            "advice": "move it away: jobrunner uses work/ alone",
+            "advice": "move them away: jobrunner uses work/ alone",
         }
     ]
     assert (document["jobs"], document["gone_from_archive"], document["rebuilt"]) == (1, 0, None)

@@ -24,6 +24,8 @@ def test_the_demo_runs_and_shows_one_failure_and_its_home_can_be_asked(home: Tes
     named = [word for word in result.stdout.split() if word.startswith(str(made.path))]
     assert named
     assert all(os.path.exists(path) for path in named), named
+    commands = [line for line in result.stdout.splitlines() if "--home" in line]
+    assert commands == [f"  jobrunner --home {made.path} show station-01"]
 
 
 def test_without_a_folder_it_makes_a_temporary_one_and_says_where(home: TestHome, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def test_a_home_is_made_and_can_be_used_at_once(home: TestHome) -> None:
     result = home.jobrunner("init", str(made))
     assert (result.returncode, result.stderr) == (0, "")
     assert str(made / "jobrunner.toml") in result.stdout
+    assert result.stdout.splitlines()[-1] == f"  jobrunner --home {made} run -n 3"
     assert all((made / folder).is_dir() for folder in FOLDERS)
     used = TestHome(made)
     used.package("p")
@@ -61,6 +62,19 @@ def test_broken_settings_are_said_and_left(home: TestHome) -> None:
     assert "jobrunner.toml is not valid TOML" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert tree(home.path) == before
+
+
+def test_the_sample_command_runs_where_only_python3_is_installed(home: TestHome) -> None:
+    made = TestHome(home.path / "new")
+    home.jobrunner("init", str(made.path))
+    lines = (made.path / "jobrunner.toml").read_text().splitlines()
+    (sample,) = [line for line in lines if line.startswith("# command = ")]
+    assert "write this analyze.py" in sample
+    made.configure(f"[process]\n{sample.removeprefix('# ')}\n")
+    (made.path / "analyze.py").write_text("import os, sys\nprint(os.listdir(sys.argv[1]))\n")
+    made.package("p")
+    assert made.jobrunner("run", "--drain").returncode == 0
+    assert made.jobrunner("logs", "p").stdout == "['data.txt']\n"
 
 
 def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`jobrunner logs`: what the handler printed, byte for byte."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from jobrunner.domain.package import shown
 from tests.cli.test_main import on_a_terminal
 from tests.messages import complaint
-from tests.support import PATIENCE, TestHome, wait_until
+from tests.support import BROKEN_ZIP, PATIENCE, TestHome, wait_until
 
 GATED = """\
 import os, sys
@@ -106,7 +107,22 @@ def test_a_handler_that_printed_nothing_is_not_said_not_to_have_run(home: TestHo
     home.jobrunner("run", "--drain")
     result = home.jobrunner("logs", "p")
     assert (result.returncode, result.stdout) == (0, "")
-    assert "no handler has run" not in result.stderr
+    assert result.stderr == "jobrunner: the handler has printed nothing\n"
+
+
+def test_where_there_is_no_log_it_says_why(home: TestHome) -> None:
+    home.package("unhandled")
+    home.jobrunner("run", "--drain")
+    home.handler("print('hello')")
+    home.package("handled")
+    home.package("broken", beside={"broken.zip": BROKEN_ZIP})
+    home.jobrunner("run", "--drain")
+    shutil.rmtree(home.logs / "handled")
+    said = {name: home.jobrunner("logs", name).stderr for name in ("unhandled", "handled", "broken")}
+    assert said["unhandled"] == "jobrunner: nothing was printed: no handler was set when this package was processed\n"
+    assert said["handled"] == "jobrunner: the log of this package is not there any more\n"
+    reason = (home.failed / "broken" / "error.txt").read_text()
+    assert said["broken"] == f"jobrunner: nothing was printed: no handler has run on this package ({reason.strip()})\n"
 
 
 def test_an_unknown_name_is_one_plain_line(home: TestHome) -> None:

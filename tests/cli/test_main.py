@@ -85,24 +85,110 @@ def test_the_help_of_each_command_has_examples_one_a_line(name: str, tmp_path: P
 
 
 def test_the_help_names_every_command_with_a_sentence() -> None:
-    result = jobrunner("-h")
+    result = jobrunner("-h", environment={"COLUMNS": "80"})
     assert result.returncode == 0
     assert result.stderr == ""
-    for name in COMMANDS:
-        assert f"│ {name} " in result.stdout
+    _, _, commands = result.stdout.partition("Commands:\n")
+    sentences = dict(line.split(maxsplit=1) for line in commands.splitlines())
+    assert list(sentences) == list(COMMANDS)
+    assert [sentence for sentence in sentences.values() if not sentence.endswith(".") or "..." in sentence] == []
 
 
-def test_without_a_command_there_is_help_and_no_empty_complaint() -> None:
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("show", "jobrunner show [OPTIONS] NAME"),
+        ("cancel", "jobrunner cancel [OPTIONS] NAME..."),
+        ("retry", "jobrunner retry [OPTIONS] [NAME...]"),
+        ("init", "jobrunner init [OPTIONS] [DIR]"),
+    ],
+)
+def test_the_usage_is_plain(name: str, usage: str) -> None:
+    help_page = jobrunner(name, "--help").stdout
+    assert help_page.startswith(f"Usage: {usage}\n")
+    assert "<" not in help_page
+    assert help_page.count("[required]") <= 1
+
+
+@pytest.mark.unmeasured
+def test_the_help_does_not_wait_for_rich() -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "jobrunner", "--help"]
+    told = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=60, check=True).stderr
+    assert "typer" in told
+    assert not {line.rpartition("|")[2].strip() for line in told.splitlines()} & {"rich", "markdown_it"}
+
+
+def test_without_a_command_there_is_help_and_no_complaint() -> None:
     result = jobrunner()
-    assert result.returncode == 2
-    assert "Usage: jobrunner" in result.stdout + result.stderr
-    assert "jobrunner:" not in [line.strip() for line in result.stderr.splitlines()]
+    assert (result.returncode, result.stderr) == (2, "")
+    assert result.stdout == jobrunner("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("stauts", "did you mean status?"),
+        ("lgos", "did you mean logs?"),
+        ("start", "did you mean run?"),
+        ("top", "did you mean status?"),
+        ("log", "did you mean logs?"),
+        ("tail", "did you mean logs -f?"),
+        ("kill", "did you mean cancel?"),
+        ("repair", "did you mean check --repair?"),
+        ("help", "did you mean --help?"),
+        ("stop", "Ctrl-C or SIGTERM ends run and work; jobrunner cancel NAME stops one package"),
+        ("restart", "start it again; jobrunner retry NAME"),
+    ],
+)
+def test_of_a_word_that_is_no_command_it_is_said_which_is_meant(word: str, meant: str) -> None:
+    assert f"there is no command '{word}'" in (said := complaint(jobrunner(word)))
+    assert meant in said
+
+
+@pytest.mark.parametrize("word", ["prune", "nonsense", "sit"])
+def test_no_command_is_guessed_that_is_only_a_little_like_a_word(word: str) -> None:
+    assert complaint(jobrunner(word)) == f"jobrunner: there is no command '{word}': jobrunner --help lists them"
+
+
+@pytest.mark.parametrize("words", [["--home", "it", "status"], ["status", "--home", "it"], ["status", "--home=it"]])
+def test_the_home_may_stand_before_a_command_and_behind_it(words: list[str], tmp_path: Path) -> None:
+    TestHome(tmp_path / "it").package("in-it")
+    result = jobrunner(*words)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "in-it" in result.stdout
+
+
+def test_of_two_homes_the_last_one_counts(tmp_path: Path) -> None:
+    TestHome(tmp_path / "second").package("in-it")
+    assert "in-it" in jobrunner("--home", "first", "status", "--home", "second").stdout
+
+
+def test_behind_two_dashes_the_home_is_a_name(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    assert "no package named --home" in complaint(jobrunner("show", "--", "--home"), code=1)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["stauts"], "'status'"),
+        (["--home", "status"], "--home wants a folder, and 'status' was taken for it: jobrunner --home DIR status"),
+        (["--home", "it"], "what is to be done in it? Name a command, such as jobrunner --home it status;"),
+        (["status", "--home"], "--home wants a folder: jobrunner --home DIR COMMAND"),
+    ],
+)
+def test_a_home_without_a_command_and_a_command_without_a_home_are_said_to_be_so(words: list[str], said: str) -> None:
+    assert said in complaint(jobrunner(*words))
+
+
+def test_wrong_usage_names_the_help_page() -> None:
+    assert complaint(jobrunner("show")).endswith(": see jobrunner show --help")
+    assert complaint(jobrunner("--nonsense", "status")).endswith(": see jobrunner --help")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "status?"),
         (["nonsense"], "'nonsense'"),
         (["--nonsense", "status"], "--nonsense"),
         (["status", "--nonsense"], "--nonsense"),

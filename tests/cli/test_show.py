@@ -9,7 +9,7 @@ import pytest
 from tests.cli.test_main import on_a_terminal
 from tests.messages import complaint
 from tests.scripts import PRELUDE
-from tests.support import BROKEN_ZIP, TestHome
+from tests.support import BROKEN_ZIP, TestHome, wait_until
 
 FAILS_FIRST = """\
 import os
@@ -52,6 +52,46 @@ def test_a_job_that_no_worker_has_touched_yet(home: TestHome) -> None:
     text = home.jobrunner("show", "p").stdout
     assert "queued" in text
     assert str(home.inbox / "p") in text
+
+
+def facts(home: TestHome, name: str) -> dict[str, str]:
+    """Return what `show` says of a job, by its labels."""
+    told, _, _ = home.jobrunner("show", name).stdout.partition("\n\n")
+    return {line[:10].strip(): line[10:].strip() for line in told.splitlines()}
+
+
+def test_where_a_job_stands_is_said_in_the_words_of_status(home: TestHome) -> None:
+    home.handler("raise SystemExit(75)", retry='backoff = "1h"')
+    home.package("p")
+    runner = home.start("run")
+    wait_until(lambda: home.counts()["waiting"])
+    told = facts(home, "p")
+    assert told["state"] == "waiting"
+    assert "next try" in told
+    assert "exit status 75" in told["last error"]
+    runner.terminate()
+    runner.wait()
+    home.jobrunner("cancel", "p")
+    told = facts(home, "p")
+    assert (told["state"], told["error"]) == ("cancelled", "cancelled")
+    home.jobrunner("retry", "p")
+    assert facts(home, "p")["state"] == "queued"
+
+
+def test_the_error_of_the_attempt_before_is_not_that_of_a_running_one(home: TestHome) -> None:
+    home.handler(
+        "import os, sys\nif os.environ['JOBRUNNER_ATTEMPT'] == '1': sys.exit(75)\nopen('gate').read()",
+        retry='backoff = "0s"',
+    )
+    os.mkfifo(home.path / "gate")
+    home.package("p")
+    home.jobrunner("scan")
+    home.start("work")
+    wait_until(lambda: home.show("p")["attempts"][1:])
+    told = facts(home, "p")
+    assert told["state"] == "running"
+    assert "error" not in told
+    (home.path / "gate").write_text("go")
 
 
 def test_a_failed_job_says_why_and_where(home: TestHome) -> None:

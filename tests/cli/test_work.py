@@ -1,10 +1,12 @@
 """`jobrunner work`: what is queued is processed; nothing is scanned."""
 
 import os
+import re
 import signal
 
 import pytest
 
+from tests.cli.test_main import on_a_terminal
 from tests.messages import complaint
 from tests.support import TestHome, wait_until
 
@@ -24,6 +26,23 @@ def test_draining_it_processes_what_is_queued_and_leaves_the_inbox_alone(home: T
 
 def test_draining_nothing_ends_at_once(home: TestHome) -> None:
     assert home.jobrunner("work", "--drain").returncode == 0
+
+
+def test_in_a_file_each_line_has_its_date_and_on_a_terminal_only_its_time(home: TestHome) -> None:
+    home.package("in-a-file")
+    *_, line = home.jobrunner("run", "--drain").stderr.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  done       in-a-file  .*", line)
+    home.package("on-a-terminal")
+    *_, line = on_a_terminal(home, "run", "--drain", NO_COLOR="1").splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  done       on-a-terminal  .*", line)
+
+
+def test_what_is_tried_again_at_once_is_said_to_be_so(home: TestHome) -> None:
+    home.handler("raise SystemExit(1)", retry='max_attempts = 2\nbackoff = "0s"')
+    home.package("p")
+    said = home.jobrunner("run", "--drain").stderr
+    assert "; again now\n" in said
+    assert "in 0.00 s" not in said
 
 
 def test_draining_it_waits_for_what_waits(home: TestHome) -> None:

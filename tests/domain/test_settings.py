@@ -122,7 +122,7 @@ def test_every_key_can_be_set_by_its_variable_which_goes_before_toml(key: str) -
 @pytest.mark.parametrize("key", KEYS)
 def test_a_bad_value_is_named_with_its_place_in_toml_and_in_the_environment(key: str) -> None:
     assert f"jobrunner.toml: {key} is -1.5, but must be " in problem(in_toml(key, -1.5))
-    assert f"{variable(key)} is '', but must be " in problem({}, {variable(key): ""})
+    assert f'{variable(key)} is "", but must be ' in problem({}, {variable(key): ""})
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -205,7 +205,7 @@ def test_all_problems_are_told_at_once() -> None:
         "retry.backof ",
         "retry.max_attempts is 0",
         "process.command and process.callable are both set",
-        "JOBRUNNER_EXTRACT_MAX_SIZE is 'lots'",
+        'JOBRUNNER_EXTRACT_MAX_SIZE is "lots"',
         "JOBRUNNER_WORK_GRACE",
     ):
         assert words in message

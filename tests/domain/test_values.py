@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,17 @@ from jobrunner.domain import values
         (values.duration, "1.5 m", 90.0),
         (values.duration, "2h", 7200.0),
         (values.duration, "30d", 2592000.0),
+        (values.duration, 90, 90.0),
+        (values.duration, 0.5, 0.5),
+        (values.duration, "90", 90.0),
+        (values.duration, "10 minutes", 600.0),
+        (values.duration, "1h30m", 5400.0),
+        (values.duration, " 1 hour 30 Min ", 5400.0),
+        (values.duration, "2 weeks", 1209600.0),
+        (values.timeout, "none", math.inf),
+        (values.timeout, "1s", 1.0),
+        (values.memory, "4 MiB", 2**22),
+        (values.open_files, 8, 8),
         (values.size, "7 B", 7),
         (values.size, "500KiB", 512000),
         (values.size, "1.5 MiB", 1572864),
@@ -35,10 +47,6 @@ from jobrunner.domain import values
         (values.zip_name, "only", "only"),
         (values.codec, "auto", "auto"),
         (values.codec, "gbk", "gbk"),
-        (values.command, ["python", "a b.py"], ("python", "a b.py")),
-        (values.command, "python 'a b.py' {data}", ("python", "a b.py", "{data}")),
-        (values.function, "analysis:process", "analysis:process"),
-        (values.function, "pakét.mod:fn_2", "pakét.mod:fn_2"),
         (values.database_url, "sqlite:///jobrunner.db", "sqlite:///jobrunner.db"),
         (values.database_url, "sqlite:////var/lib/j.db", "sqlite:////var/lib/j.db"),
     ],
@@ -50,20 +58,21 @@ def test_what_people_write_is_understood(parse: Callable[[object], object], writ
 @pytest.mark.parametrize(
     ("parse", "written"),
     [
-        *[(values.duration, bad) for bad in (10, "10", "-1s", "s", "1 week", "1e3s", "", None, "1s\n", True)],
-        *[(values.timeout, bad) for bad in ("0s", "0.0m", 10)],
+        *[(values.duration, bad) for bad in (-1, "-1s", "s", "1h30", "1 hours ago", "1e3s", "", None, True)],
+        *[(values.duration, bad) for bad in (math.inf, math.nan, "9" * 400, "٣s", "1h -3m")],
+        *[(values.timeout, bad) for bad in ("0s", "0.0m", 0, "None", "")],
+        *[(values.memory, bad) for bad in ("1 KiB", 5, "")],
+        *[(values.open_files, bad) for bad in (7, "", None)],
         *[(values.size, bad) for bad in (10, "10", "10 GB", "10 gib", "-1 B", "", None, "1 B\n")],
         *[(values.positive, bad) for bad in (0, -1, True, 1.0, "0", "-1", "1.5", "", "²", "٣", None)],
         *[(values.niceness, bad) for bad in (-1, 20, True, 1.0, "20", "-1", "", None)],
         *[(values.text, bad) for bad in ("", 5, None, ["a"])],
         *[(values.path, bad) for bad in ("", 5, None)],
-        *[(values.patterns, bad) for bad in ("", "a,", "a/b", 5, [""], ["a/b"], ["a", 5], None)],
+        *[(values.patterns, bad) for bad in ("", "a,", "a/b", "*", ["a", "**"], 5, [""], ["a/b"], ["a", 5], None)],
         *[(values.pattern, bad) for bad in ("", "a/b", 5, ["a"])],
         *[(values.complete_when, bad) for bad in ("", "now", True, ["still"])],
         *[(values.zip_name, bad) for bad in ("", "any", None)],
         *[(values.codec, bad) for bad in ("", "no-such-codec", 5)],
-        *[(values.command, bad) for bad in ("", [], [""], ["a", ""], ["a", 5], 5, {"a": "b"}, "'unclosed")],
-        *[(values.function, bad) for bad in ("", "module", ":f", "m:", "m:f()", "m.:f", "1m:f", "m:f.g", 5, None)],
         *[
             (values.database_url, bad)
             for bad in ("", "jobrunner.db", "sqlite://j.db", "sqlite:///", "sqlite:///a?b", 5)
@@ -81,6 +90,22 @@ def test_what_cannot_be_meant_is_refused_with_what_is_wanted(
 def test_a_codec_that_is_not_of_text_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="a codec such as"):
         values.codec(name)
+
+
+@pytest.mark.parametrize(
+    ("count", "written"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (2**16, "64 KiB"),
+        (3 * 2**29, "1.5 GiB"),
+        (90_000 * 2**30, "90000 GiB"),
+        (2**60, "1048576 TiB"),
+        (123_456_789, "117.7 MiB"),
+    ],
+)
+def test_a_size_is_written_in_a_unit_in_which_it_is_short(count: int, written: str) -> None:
+    assert values.in_bytes(count) == written
 
 
 def test_the_home_of_a_person_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_its_owner_may_take_it_again_and_nobody_else(work: Folders, tmp_path: Pa
     one, other = database(tmp_path, "one"), database(tmp_path, "other")
     owner.take(work, "1", one, WAITING)
     owner.take(work, "1", one, WAITING)
-    said = f"{work.work} belongs to the home with the database {one}: two homes .* the one with {other} to another"
+    said = f"{work.work} is marked as that of the database {one}: .* else set folders.work to another folder"
     with pytest.raises(ConfigurationError, match=said):
         owner.take(work, "2", other, WAITING)
     owner.take(work, "1", one, WAITING)
@@ -54,7 +54,9 @@ def test_a_home_that_was_moved_keeps_it(work: Folders, tmp_path: Path) -> None:
 def test_a_copy_of_a_home_does_not_get_it(work: Folders, tmp_path: Path) -> None:
     one, copy = database(tmp_path, "one"), database(tmp_path, "copy")
     owner.take(work, "1", one, WAITING)
-    with pytest.raises(ConfigurationError, match=f"{one}, of which this one's is a copy: two homes"):
+    with pytest.raises(
+        ConfigurationError, match=f"{one}: if this home is a copy of that one, remove {work.work}/.home, "
+    ):
         owner.take(work, "1", copy, WAITING)
 
 

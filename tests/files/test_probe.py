@@ -57,9 +57,7 @@ def test_a_folder_that_may_not_be_used_is_named(public_path: Path, name: str, mo
 
 
 def test_the_disk_must_have_what_is_to_be_kept_free(folders: Folders) -> None:
-    words = (
-        f"the disk of the work folder {folders.work} has less than 1.049e+06 TiB free (extract.keep_free): make room"
-    )
+    words = f"the disk of the work folder {folders.work} has less than 1048576 TiB free (extract.keep_free): make room"
     assert look(folders, MORE_THAN_ANY_DISK) == words
 
 

@@ -232,7 +232,7 @@ def listen(path: Path) -> None:
         (Path.mkdir, "its zip is not a file"),
         (os.mkfifo, "its zip is not a file"),
         (listen, "its zip is not a file"),
-        (Path.touch, "its zip is not a zip (0 bytes without an end record)"),
+        (Path.touch, "its zip is not a zip but an empty file"),
         (lambda path: None, "its zip is not there: deliver it again"),
     ],
     ids=["link", "dangling", "folder", "fifo", "socket", "empty", "missing"],
