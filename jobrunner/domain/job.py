@@ -1,5 +1,6 @@
 """The job: one row for one package name, and its attempts."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -88,8 +89,9 @@ class Attempt(NamedTuple):
     encoding: str | None
 
 
-class Details(NamedTuple):
-    """What is recorded of one attempt: seconds that its steps took, and the encoding of the names in the zip."""
+@dataclass(slots=True)
+class Details:
+    """What is recorded of one attempt: the seconds that its steps took, and the encoding of the names in the zip."""
 
     extract: float | None = None
     handle: float | None = None
