@@ -27,7 +27,7 @@ run: $(READY)  ## show the main job: sample packages, a handler, three workers
 	@$(BIN)/jobrunner demo
 
 # Three at a time on two cores: the tests wait a lot.
-test: $(READY)  ## run the tests (about 4 minutes on two cores)
+test: $(READY)  ## run the tests (about 5 minutes on two cores)
 	$(BIN)/python -m pytest -n 3
 
 check: $(READY)  ## format, lint, types and tests, as a change must pass them

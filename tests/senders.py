@@ -232,7 +232,7 @@ def _write(path: Path, *lines: str) -> None:
 
 
 def _feed(source: Path, pipe: Path, rate: int, hold: threading.Event | None) -> None:
-    """Write a file into a pipe at so many bytes per second, until nobody reads it any more."""
+    """Write a file into a pipe at so many bytes per second, until its reader has gone."""
     pause = threading.Event()
     half = source.stat().st_size // 2
     with source.open("rb") as file, suppress(BrokenPipeError), pipe.open("wb", buffering=0) as writing:

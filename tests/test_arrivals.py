@@ -3,10 +3,16 @@
 import re
 import signal
 import subprocess
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.envelope import Emit
+from jobrunner.domain.role import Role
+from jobrunner.files.inbox import Inbox
+from jobrunner.services.intake import Intake
+from jobrunner.unzip.end import unfinished
 from tests.support import PATIENCE, TestHome, wait_until
 from tests.zip_builder import Member, archive
 
@@ -140,6 +146,17 @@ def test_a_stop_ends_the_wait_for_what_is_arriving(home: TestHome) -> None:
     draining = Draining(home)
     draining.process.send_signal(signal.SIGTERM)
     assert draining.ends() == 143
+
+
+def test_what_becomes_still_between_two_looks_is_not_left_behind(home: TestHome) -> None:
+    home.configure('[intake]\nsettle = "1s"\n')
+    home.package("p")
+    service = home.open()
+    ticks = count(step=2)  # at each look, two seconds later
+    inbox = Inbox(service.folders.inbox, service.settings.intake, unfinished, ticks=lambda: next(ticks))
+    intake = Intake(service.store, service.folders, 0, inbox, Emit(Role.COMMAND))
+    assert intake.wait_for_arrivals(()) is None
+    assert service.store.jobs.any_pending()
 
 
 def test_copies_in_place_are_each_processed_once_and_whole(home: TestHome, tmp_path: Path) -> None:

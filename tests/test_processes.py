@@ -448,6 +448,14 @@ def test_drain_waits_for_a_job_that_is_to_be_tried_again_later(home: TestHome) -
     assert outcomes(home) == ["failed", "done"]
 
 
+def test_what_a_start_cannot_sweep_is_said_and_keeps_no_package_waiting(home: TestHome) -> None:
+    (home.work / ".workers" / "0123456789abcdef").mkdir(parents=True)  # no lock file
+    home.package("p")
+    ended = home.jobrunner("run", "--drain")
+    assert (ended.returncode, _is(home, "done", "p")) == (0, True)
+    assert "what dead processes left stays until the next start: Is a directory" in ended.stderr
+
+
 def test_a_stop_is_not_lost_while_the_scanner_ends(home: TestHome) -> None:
     home.configure('[process]\ncommand = ["sh", "-c", "until [ -e \\"$JOBRUNNER_HOME/go\\" ]; do sleep 0.02; done"]\n')
     home.package("p")

@@ -42,12 +42,16 @@ def open_store(folder: Path) -> Store:
     return store
 
 
+def _confirm() -> None:
+    """Nobody takes the job over."""
+
+
 class NoOp(Pipeline):
     """An attempt that does nothing, in the place of one with a handler; each is recorded by itself."""
 
     def __init__(self, recording: Recording, work: str) -> None:  # it has nothing of the other's
         self._recording = recording
-        self._work = work
+        self._workspace = Workspace.at(work, 0, 0)  # no job has one
         self.longest_wait = 0.0
         self._ended_at = time.perf_counter()
 
@@ -56,8 +60,7 @@ class NoOp(Pipeline):
         self.longest_wait = max(self.longest_wait, time.perf_counter() - self._ended_at)
         marks.run(int(job.name))
         self._ended_at = time.perf_counter()
-        attempt = CurrentAttempt(job, Workspace.at(self._work, job.id, job.attempt), confirm=lambda: None)
-        attempt.details = _DETAILS
+        attempt = CurrentAttempt(job, self._workspace, confirm=_confirm, details=_DETAILS)
         following, _lost = self._recording.record([Done(attempt, 0.001)], claim=True)
         return following
 

@@ -29,7 +29,7 @@ def say(*parts: str | Styled, stream: int = 1) -> None:
     if colourful(stream):
         line = "".join(map(_coloured, parts))
     else:
-        line = printable("".join(part if isinstance(part, str) else part.text for part in parts))
+        line = printable("".join([part if isinstance(part, str) else part.text for part in parts]))
     file = sys.stdout if stream == 1 else sys.stderr
     file.write(f"{line}\n")
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 from jobrunner.cli import words
-from jobrunner.cli.output import say, styled
+from jobrunner.cli.output import Styled, say, styled
 from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import Mended, Trouble
 from jobrunner.domain.role import Role
@@ -16,14 +16,19 @@ from jobrunner.domain.role import Role
 def show(envelope: Envelope) -> None:
     """Print an event."""
     label, tint, text = words.of_event(envelope.event)
-    clock = styled(_clock(int(envelope.emitted_at), "" if os.isatty(2) else "%Y-%m-%d "), dim=True)
     with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
-        say(clock, "  ", styled(f"{label:<9}", fg=tint, bold=True), "  ", text, stream=2)
+        say(_clock(int(envelope.emitted_at), os.isatty(2)), "  ", _label(label, tint), "  ", text, stream=2)
 
 
 @lru_cache(maxsize=1)
-def _clock(second: int, date: str) -> str:
-    return time.strftime(f"{date}%H:%M:%S", time.localtime(second))
+def _clock(second: int, is_watched: bool) -> Styled:
+    form = "%H:%M:%S" if is_watched else "%Y-%m-%d %H:%M:%S"
+    return styled(time.strftime(form, time.localtime(second)), dim=True)
+
+
+@lru_cache
+def _label(label: str, tint: str) -> Styled:
+    return styled(f"{label:<9}", fg=tint, bold=True)
 
 
 def emit_of_command() -> Emit:

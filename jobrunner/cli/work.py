@@ -54,6 +54,7 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     emit = Emit(Role.SUPERVISOR, show)
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
+    gc.set_threshold(10_000)  # objects: at the default, 700, there is a collection every few packages
     gc.enable()
     settings = load_settings(path)
     for warning in unwise(settings):

@@ -1,5 +1,6 @@
 """The job: one row for one package name, and its attempts."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -89,8 +90,9 @@ class Attempt(NamedTuple):
     is_final: bool = False
 
 
-class Details(NamedTuple):
-    """What is recorded of one attempt: seconds that its steps took, and the encoding of the names in the zip."""
+@dataclass(slots=True)
+class Details:
+    """What is recorded of one attempt: the seconds that its steps took, and the encoding of the names in the zip."""
 
     extract: float | None = None
     handle: float | None = None

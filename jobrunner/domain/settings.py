@@ -70,6 +70,11 @@ class IntakeSettings:
     )
 
     @property
+    def any_zip(self) -> bool:
+        """Whether the only zip of a folder is its package's, whatever it is called."""
+        return self.zip_name == "only"
+
+    @property
     def stillness(self) -> float:
         """How long a package must have been still, in seconds."""
         return self.settle or (_STILL if self.complete_when == "still" else 0)

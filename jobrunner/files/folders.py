@@ -19,15 +19,15 @@ _TAKEN = ("package", "delivered", "flushed", "emptied")
 class Folders:
     """The folders of a home, as absolute paths in `str` (names that are not UTF-8 included)."""
 
-    def __init__(self, settings: FolderSettings, *, zip_name: str = "same") -> None:
-        """`zip_name` is intake.zip_name."""
+    def __init__(self, settings: FolderSettings, *, any_zip: bool = False) -> None:
+        """`any_zip`: the only zip of a folder is its package's, whatever it is called."""
         self.inbox = os.path.realpath(settings.inbox)  # where a link on the way leads to later is not followed
         self.work = str(settings.work)
         self.archive = str(settings.archive)
         self.failed = str(settings.failed)
         self.logs = str(settings.logs)
         self.rights = rights_of(settings)
-        self.any_zip = zip_name == "only"
+        self.any_zip = any_zip
         self.inbox_is_a_disk = os.path.ismount(self.inbox)  # then without it there is only an empty folder
 
     def archived(self, name: str) -> str:

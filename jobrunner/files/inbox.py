@@ -110,7 +110,7 @@ class Inbox:
         entries = at.names(folder, most=MOST_NAMES)
         try:
             self._require_all(entries)
-            zip_name = zip_among(entries, name, any_name=self._settings.zip_name == "only")
+            zip_name = zip_among(entries, name, any_name=self._settings.any_zip)
         except PackageError as error:
             at.status(inbox, name)  # raises again where the whole folder has gone
             still = self._seconds_still(name, _newest_change(folder, now, _MOST_ASKED), now)
@@ -167,14 +167,22 @@ class Inbox:
 def _newest_change(folder: int, now: float, most: int | None = None) -> float:
     """Return when anything in an open folder was last written, added or removed; ctime cannot be set back.
 
-    That is `now` where something has gone meanwhile. `most`: of so many files and folders, about.
+    That is `now` where something has gone meanwhile; what may not be read does not count. `most`: of so many files and
+    folders, about.
     """
     newest = 0.0
     try:
-        for kind, inner, name in islice(Walk(folder), most):
+        for kind, inner, name in islice(Walk(folder, opening=_opened_if_permitted), most):
             if kind is not Kind.LEAVE:
                 status = os.fstat(inner) if kind is Kind.ENTER else at.status(inner, name)
                 newest = max(newest, status.st_ctime)
     except FileNotFoundError:
         return now
     return newest
+
+
+def _opened_if_permitted(folder: int, name: str) -> int | None:
+    try:
+        return at.open_folder(folder, name)
+    except PermissionError:
+        return None

@@ -14,8 +14,8 @@ _NO_FOLDER = {errno.ENOTDIR, errno.ELOOP}
 def first_conflict(source: int, target: int) -> str | None:
     """Return the first path that two open folders have, other than as a folder in each: they cannot be merged. Or None.
 
-    A system's junk, such as Thumbs.db, is in nobody's way. The paths of `target` are gone through: it should be the
-    smaller one.
+    A system's junk, such as Thumbs.db, is no conflict. The paths of `target` are gone through: it should be the smaller
+    one.
     """
     names: list[str] = []
     with Descent(source) as ours, Descent(target) as theirs:

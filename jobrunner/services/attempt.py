@@ -24,7 +24,7 @@ class CurrentAttempt:
     stage: Stage = Stage.NEW  #: how far it, or the one that it took over, came
     zip_path: str = ""  #: the package's zip, once it has been taken
     size: int = 0  #: bytes that the package takes on the disk, once it has been taken
-    details: Details = Details()  #: what is recorded of it
+    details: Details = field(default_factory=Details)  #: what is recorded of it
 
 
 class Done(NamedTuple):

@@ -72,7 +72,7 @@ class LocalExecutor:
         result = self._run(call, partial(self._hold_up, shown(job.name)))
         if self._machine.is_replaced:
             self._machine.hold_up(None)
-        attempt.details = attempt.details._replace(handle=time.monotonic() - start)
+        attempt.details.handle = time.monotonic() - start
         if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
             return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
         return result

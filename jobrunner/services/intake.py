@@ -8,7 +8,7 @@ from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Awaited, PackagesFound
 from jobrunner.domain.job import KnownJob, State
-from jobrunner.domain.status import Survey
+from jobrunner.domain.status import Delivery, Survey
 from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
@@ -37,18 +37,7 @@ class Intake:
 
         Raises OSError where the inbox cannot be read, StoreError.
         """
-        names, known = self._look()
-        failed = [name for name, job in known.items() if job.state is State.FAILED and not self._is_refused(name, job)]
-        new, renewed = self._complete([name for name in names if name not in known]), self._complete(failed)
-        queued = 0
-        for start in range(0, len(new), _BATCH):
-            with self._store.write():
-                queued += self._store.queue.enqueue(new[start : start + _BATCH], time.time())
-        replaced = sum(self._replace(known[name]) for name in renewed)
-        found = PackagesFound(queued, replaced)
-        if queued or replaced:
-            self._emit(found)
-        return found
+        return self._scan()[0]
 
     def watch(self, tell: Tell, stop: Iterable[signal.Signals]) -> signal.Signals:
         """Scan until one of these signals comes (they must be blocked) and return it.
@@ -90,11 +79,8 @@ class Intake:
         stopping = BlockedSignals(stop)
         told: Sequence[str] = ()
         while True:
-            self.scan()
-            if self._store.jobs.any_pending():
-                return None
-            arriving = [delivery.name for delivery in self.survey().incomplete if delivery.is_arriving]
-            if not arriving:
+            _, arriving = self._scan()
+            if self._store.jobs.any_pending() or not arriving:
                 return None
             if arriving != told:
                 told = arriving
@@ -119,13 +105,27 @@ class Intake:
             incomplete=[delivery for delivery in deliveries if delivery.lacking is not None],
         )
 
+    def _scan(self) -> tuple[PackagesFound, list[str]]:
+        """Scan; return also the names of what is still arriving, by the same look."""
+        names, known = self._look()
+        failed = [name for name, job in known.items() if job.state is State.FAILED and not self._is_refused(name, job)]
+        fresh = self._inbox.look_at((name for name in names if name not in known), time.time())
+        again = self._inbox.look_at(failed, time.time())
+        new, renewed = _complete(fresh), _complete(again)
+        queued = 0
+        for start in range(0, len(new), _BATCH):
+            with self._store.write():
+                queued += self._store.queue.enqueue(new[start : start + _BATCH], time.time())
+        replaced = sum(self._replace(known[name]) for name in renewed)
+        found = PackagesFound(queued, replaced)
+        if queued or replaced:
+            self._emit(found)
+        return found, [delivery.name for delivery in (*fresh, *again) if delivery.is_arriving]
+
     def _look(self) -> tuple[list[str], dict[str, KnownJob]]:
         """Return the names in the inbox, but for those that wait for their first attempt, and which are known."""
         names = self._inbox.names(besides=self._store.jobs.untried_names())
         return names, self._store.jobs.known(names)
-
-    def _complete(self, names: Sequence[str]) -> list[str]:
-        return [delivery.name for delivery in self._inbox.look_at(names, time.time()) if delivery.lacking is None]
 
     def _is_refused(self, name: str, job: KnownJob) -> bool:
         return job.left_in_inbox is not None and self._inbox.is_refused(name, job.left_in_inbox)
@@ -138,6 +138,10 @@ class Intake:
             if current.failed_name is not None:
                 put_aside(self._folders, current.failed_name)
             return self._store.queue.replace(current, time.time())
+
+
+def _complete(deliveries: Iterable[Delivery]) -> list[str]:
+    return [delivery.name for delivery in deliveries if delivery.lacking is None]
 
 
 def _is_taken(job: KnownJob, taken: set[int]) -> bool:

@@ -43,20 +43,20 @@ class Preparing:
             )
         self._folders.rights.make_folder(workspace.data)
         attempt.zip_path = zip_path = self._folders.zip_of(workspace.package, job.name)
-        zip_name = os.path.basename(zip_path)
+        zip_name = zip_path.rpartition("/")[2]
         if zip_name != f"{job.name}.zip":
             workspace.record_name(job.name)
-        start = time.monotonic()
+        details, start = attempt.details, time.monotonic()
         try:
-            encoding = extract(zip_path, workspace.data, self._settings.extract, workspace.report_progress, taken.found)
+            progress = workspace.report_progress
+            details.encoding = extract(zip_path, workspace.data, self._settings.extract, progress, taken.found)
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
             if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since
                 raise MachineError(f"{error}; it has changed within intake.broken_after") from error
             raise PackageError(f"{error}; {error.cure}") from error
         finally:
-            attempt.details = attempt.details._replace(extract=time.monotonic() - start)
-        attempt.details = attempt.details._replace(encoding=encoding)
+            details.extract = time.monotonic() - start
         only_the_zip = [zip_name] if taken.found.entries == 1 else None
         conflict = moves.first_conflict(workspace.data, workspace.package, only_the_zip)
         if conflict is not None:

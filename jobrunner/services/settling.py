@@ -171,7 +171,7 @@ class Settling:
             if fault := faults.get(attempt.job.name):
                 endings.append(self._put_off(attempt, _in_words(fault)))
             else:
-                attempt.details = attempt.details._replace(archive=now - start)
+                attempt.details.archive = now - start
                 endings.append(Done(attempt, now - attempt.began))
         return endings
 

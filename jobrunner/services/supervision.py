@@ -9,7 +9,7 @@ from functools import partial
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_words
-from jobrunner.domain.events import GivenUp, Stopping, WorkerDied
+from jobrunner.domain.events import GivenUp, Stopping, Trouble, WorkerDied
 from jobrunner.domain.exits import BUG, ExitOf
 from jobrunner.domain.role import Role
 from jobrunner.linux import kernel
@@ -74,8 +74,7 @@ class Supervisor:
         if beside:
             self._slots.append(Slot(beside, Role.SCANNER))
         self._recover()
-        with suppress(StoreError, OSError):  # what cannot be swept now, the next start sweeps
-            self._recovery.sweep()
+        self._sweep()
         heard = False
         while True:
             for slot in self._slots:
@@ -183,6 +182,13 @@ class Supervisor:
             trouble = in_words(error)
         self._troubles.note(os.getpid(), trouble)
         self._recover_at = time.monotonic() + (_SHORT_TICK if self._dead else _TICK)
+
+    def _sweep(self) -> None:
+        try:
+            self._recovery.sweep()
+        except (StoreError, OSError) as error:
+            why = in_words(error) if isinstance(error, OSError) else error
+            self._emit(Trouble(f"what dead processes left stays until the next start: {why}"))
 
     def _wait(self, *, listens: bool) -> signal.Signals | None:
         """Wait for a signal, a word of a child, or until something is due; events are such words if we listen."""

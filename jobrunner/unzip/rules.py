@@ -117,19 +117,22 @@ def require_within_limits(
     folders: set[str] = set()
     files: set[int] = set()  # hashes: two of 64 bits are equal once in 10**9 archives of the most members
     held = total = taken = 0
+    most = settings.max_entries - beside.entries
     for member in members:
-        path = member.path if member.is_folder else member.path.rpartition("/")[0]
-        while path and path not in folders:
-            folders.add(path)
-            held += sys.getsizeof(path)
-            path = path.rpartition("/")[0]
+        path = folder = member.path
         if not member.is_folder:
-            total += member.entry.size
-            taken += -(-member.entry.size // _BLOCK) * _BLOCK
-            if hash(member.path) in files:
-                raise PackageError(f"the zip has two members named {named(member.path)}: which one counts is unclear")
-            files.add(hash(member.path))
-        if len(files) + len(folders) + beside.entries > settings.max_entries:
+            size, key = member.entry.size, hash(path)
+            total += size
+            taken += -(-size // _BLOCK) * _BLOCK
+            if key in files:
+                raise PackageError(f"the zip has two members named {named(path)}: which one counts is unclear")
+            files.add(key)
+            folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            held += sys.getsizeof(folder)
+            folder = folder.rpartition("/")[0]
+        if len(files) + len(folders) > most:
             raise PackageError(
                 f"the zip holds more files and folders than extract.max_entries ({settings.max_entries:,})"
             )

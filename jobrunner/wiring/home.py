@@ -103,7 +103,7 @@ def prepare_folders(settings: Settings, emit: Emit) -> Folders:
     """Check a home and its folders, set their rights, and make what is missing. Raises ConfigurationError, OSError."""
     places.check_database(settings.database_path)
     safety.check(settings)
-    folders = Folders(settings.folders, zip_name=settings.intake.zip_name)
+    folders = Folders(settings.folders, any_zip=settings.intake.any_zip)
     places.prepare(folders, settings.home)
     safety.set_rights(settings, emit)
     return folders
@@ -170,7 +170,7 @@ def _open_and_prepare(home: Home, *, to_read: bool) -> None:
 
 def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
     """Return a home whose store is still to be opened, and its clock to be started."""
-    folders, keep_free = Folders(settings.folders, zip_name=settings.intake.zip_name), settings.extract.keep_free
+    folders, keep_free = Folders(settings.folders, any_zip=settings.intake.any_zip), settings.extract.keep_free
     presence = presence_in(folders.work)
     intake = Intake(store, folders, keep_free, Inbox(folders.inbox, settings.intake, unfinished), emit)
     return Home(

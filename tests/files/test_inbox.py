@@ -240,3 +240,15 @@ def test_what_was_seen_incomplete_must_be_still_for_a_second(tmp_path: Path) -> 
     ticks[0] += 1.1
     [seen] = inbox.look_at(inbox.names(), now + 1.1)
     assert seen.lacking is None
+
+
+def test_what_lies_deeper_and_may_not_be_read_does_not_hide_what_is_missing(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    (inbox / "p" / "locked").mkdir(parents=True)
+    (inbox / "p" / "locked").chmod(0o000)
+    if os.getuid() == 0:
+        for path in (inbox, *inbox.rglob("*")):
+            os.chown(path, NOBODY.uid, -1)
+    os.chdir(inbox)  # conftest brings us back; the way to tmp_path is root's only
+    with without_privileges():
+        assert lacking(Path(), "p") == "its zip is not there: only locked"
