@@ -23,7 +23,7 @@ _TAKES = frozenset({Standing.QUEUED, Standing.WAITING, Standing.RUNNING})
 
 def command(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Queued or running packages.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Queued or running packages.")] = None,
     state: filters.States = None,
     name: filters.Name = None,
     error: filters.Error = None,

@@ -96,6 +96,8 @@ def _moment(option: str, text: str, now: float) -> float:
 
 
 def _age(text: str, now: float) -> float:
+    if text.isdecimal():  # days, or seconds?
+        raise ValueError(text)
     return now - duration(text)
 
 

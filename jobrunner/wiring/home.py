@@ -38,7 +38,7 @@ def load_settings(home: Path) -> Settings:
     home = home.resolve()
     file = home / SETTINGS_FILE
     try:
-        toml = tomllib.loads(file.read_text("utf-8-sig")) if file.exists() else {}
+        toml = tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff")) if file.exists() else {}
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
     except PermissionError as error:

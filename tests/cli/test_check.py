@@ -59,7 +59,7 @@ def test_what_was_taken_out_of_the_archive_is_said_to_be_no_difference(differing
 @pytest.mark.parametrize(
     ("handler", "reason"),
     [
-        ('command = ["nonesuch"]', "the program nonesuch is not found, or not executable"),
+        ('command = ["nonesuch"]', "the program nonesuch is not found in PATH"),
         ('callable = "nonesuch:process"', "there is no module nonesuch in"),
         ("max_open_files = 1_000_000_000_000", "process.max_open_files"),
     ],

@@ -98,7 +98,7 @@ def test_the_help_names_every_command_with_a_sentence() -> None:
     ("name", "usage"),
     [
         ("show", "jobrunner show [OPTIONS] NAME"),
-        ("cancel", "jobrunner cancel [OPTIONS] NAME..."),
+        ("cancel", "jobrunner cancel [OPTIONS] [NAME...]"),
         ("retry", "jobrunner retry [OPTIONS] [NAME...]"),
         ("init", "jobrunner init [OPTIONS] [DIR]"),
     ],
