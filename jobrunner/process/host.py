@@ -15,7 +15,8 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package, printable
 from jobrunner.process.channel import Channel
-from jobrunner.process.handler import Call, package_environment
+from jobrunner.process.handler import Call, environment_of_call
+from jobrunner.process.progress_file import ReportingPackage
 
 
 def main(descriptor: int, name: str) -> None:
@@ -33,7 +34,7 @@ def main(descriptor: int, name: str) -> None:
             return
         _print_to(output)
         os.chdir(home)
-        os.environ.update(package_environment(call.package))
+        os.environ.update(environment_of_call(call))
         try:
             function = function or _load(name)
         except (Exception, SystemExit) as error:
@@ -41,7 +42,7 @@ def main(descriptor: int, name: str) -> None:
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
             channel.send_result(_storable(HandlerResult(Outcome.FAILED, reason)))
             return
-        result = _result_of(function, call.package)
+        result = _result_of(function, ReportingPackage.of(call.package, call.progress_path))
         _flush()
         if os.getpid() != ours:  # a fork that came back from the callable
             os._exit(0)
