@@ -94,7 +94,7 @@ def through_guard(words: list[str], base: Path, count: int) -> float:
     guard = Guard(
         handler, timeout=settings.timeout, present=Presence(base / "workers").appear(), give_up=lambda error: BUG
     )
-    call = Call(Package("one", base, base / "one.zip", 1, base), str(base / "guard.log"))
+    call = Call(Package("one", base, base / "one.zip", 1, base), str(base / "guard.log"), str(base / "progress"))
 
     def run() -> None:
         if guard.run(call, lambda left: None).outcome is not Outcome.DONE:

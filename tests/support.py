@@ -26,6 +26,8 @@ from jobrunner.process import cgroup
 from jobrunner.wiring.home import Home, load_settings, open_home
 
 PATIENCE = 30.0
+#: Names its home in the environment of what tests start.
+MARK = "TEST_HOME"
 JOBRUNNER = [sys.executable, "-m", "jobrunner"]
 
 T = TypeVar("T")
@@ -79,6 +81,11 @@ class TestHome:
         """The words that start jobrunner."""
         return [*self.python, "-m", "jobrunner"]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands of this home are started in: by it `processes_of` finds all of their processes."""
+        return clean_environment() | {MARK: str(self.path)}
+
     def configure(self, text: str) -> None:
         (self.path / "jobrunner.toml").write_text(text, "utf-8")
 
@@ -113,7 +120,7 @@ class TestHome:
 
     def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        environment = clean_environment() | options.pop("environment", {})
+        environment = self.environment | options.pop("environment", {})
         result: subprocess.CompletedProcess[str] = subprocess.run(
             [*self.program, "--home", str(self.path), *words],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
@@ -131,7 +138,7 @@ class TestHome:
             [*self.program, "--home", str(self.path), *words],
             **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | options,
             text=True,
-            env=clean_environment(),
+            env=self.environment,
             process_group=0,
         )
         self.started.append(process)
@@ -174,7 +181,7 @@ class TestHome:
 
 
 def processes_of(home: TestHome) -> list[int]:
-    """The living processes that belong to a home: of jobrunner by their command line, of handlers by environment."""
+    """The living processes that belong to a home: by their environment, or by their command line if they show one."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
@@ -184,7 +191,8 @@ def processes_of(home: TestHome) -> list[int]:
             environment = Path(f"/proc/{name}/environ").read_bytes()
         except OSError:
             continue
-        if os.fsencode(home.path) in words or b"JOBRUNNER_HOME=" + os.fsencode(home.path) + b"\0" in environment:
+        marks = {os.fsencode(f"{mark}={home.path}") for mark in (MARK, "JOBRUNNER_HOME")}
+        if os.fsencode(home.path) in words or marks.intersection(environment.split(b"\0")):
             found.append(int(name))
     return found
 

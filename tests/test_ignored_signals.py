@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.scripts import story
-from tests.support import JOBRUNNER, TestHome, clean_environment, processes_of, wait_until
+from tests.support import JOBRUNNER, TestHome, processes_of, wait_until
 
 #: What the kernel says of the signals of a handler.
 SIGNALS = '[process]\ncommand = ["sh", "-c", "grep ^Sig /proc/self/status"]\n[retry]\nmax_attempts = 1\n'
@@ -27,7 +27,7 @@ def start(home: TestHome, *words: str, ignored: Iterable[signal.Signals] = ()) -
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=clean_environment(),
+        env=home.environment,
         process_group=0,
         preexec_fn=ignore,  # noqa: PLW1509  (tests have one thread)
     )

@@ -350,9 +350,8 @@ def test_a_callable_of_another_user_runs_as_that_user_in_a_process_for_each_pack
     try:
         for number in (1, 2):
             log = public_path / f"{number}.log"
-            result = guard.run(
-                Call(Package("p", public_path, public_path, number, public_path), str(log)), lambda left: None
-            )
+            package = Package("p", public_path, public_path, number, public_path)
+            result = guard.run(Call(package, str(log), str(public_path / "progress")), lambda left: None)
             assert result.outcome is Outcome.DONE, result
             found = re.fullmatch(r"(\d+) (\[.*\]) (\d+)\n", log.read_text())
             assert found

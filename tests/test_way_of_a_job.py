@@ -52,7 +52,7 @@ def files_on_the_way(home: TestHome) -> list[str]:
     main = worker_main(load_settings(home.path), Exits(None, print).of, drain=True)
     sys.setprofile(note)
     try:
-        main("the supervisor", lambda trouble: None, Emit(Role.WORKER))
+        main("the supervisor", 1, lambda trouble: None, Emit(Role.WORKER))
     finally:
         sys.setprofile(None)
     return passed

@@ -20,7 +20,7 @@ from tests.campaign import contract
 from tests.crash_driver import Kill, encoded
 from tests.messages import met_a_bug
 from tests.scripts import journal, lives, parent_of, state_of
-from tests.support import TestHome, clean_environment, wait_until
+from tests.support import TestHome, wait_until
 
 DRIVER = Path(__file__).with_name("crash_driver.py")
 MOVES = "jobrunner.files.moves"
@@ -83,7 +83,7 @@ class Scene:
             stdout=subprocess.DEVNULL,
             stderr=self.printed.open("w"),
             text=True,
-            env=clean_environment(),
+            env=self.home.environment,
             process_group=0,
         )
         self.home.started.append(self.supervisor)

@@ -16,6 +16,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Workspace
 from jobrunner.process import signals
 from jobrunner.process.signals import StopRequest
+from jobrunner.process.title import Title
 from jobrunner.services.attempt import CurrentAttempt, Done
 from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
@@ -79,7 +80,7 @@ def main(folder: Path, count: int) -> None:
     machine = Machine(folders, 0, store, lambda _trouble: None, stop)
     recording = Recording(store, machine, stop)
     pipeline = NoOp(recording, folders.work)
-    Worker(store, pipeline, recording, machine, stop).run(token, "bench", drain=True)
+    Worker(store, pipeline, recording, machine, stop).run(token, "bench", Title("worker"), drain=True)
     (folder / f"wait-{token}").write_text(str(pipeline.longest_wait))
 
 

@@ -9,7 +9,7 @@ from unicodedata import combining, east_asian_width
 
 from jobrunner.cli.output import Styled, say, styled
 from jobrunner.cli.times import local
-from jobrunner.cli.words import TINTS, duration
+from jobrunner.cli.words import TINTS, duration, progress
 from jobrunner.domain.filters import ListedJob, Standing
 from jobrunner.domain.package import printable, shown
 
@@ -101,11 +101,13 @@ def _brief(seconds: float, now: float) -> str:
 
 
 def _reason(listed: ListedJob, now: float) -> str:
-    """Return why a job is in its state; of one that is tried again, how it ended before."""
+    """Return why a job is in its state; of one that runs, how far it is, or else how it ended before."""
     job = listed.job
     match listed.standing:
         case Standing.WAITING:
             return f"again in {duration((job.not_before_at or now) - now)}: {job.error}"
+        case Standing.RUNNING if listed.progress:
+            return progress(listed.progress)
         case Standing.QUEUED | Standing.RUNNING:
             return f"before: {job.error}" if job.error else ""
         case Standing.CANCELLED:

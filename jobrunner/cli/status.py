@@ -8,10 +8,10 @@ import typer
 
 from jobrunner.cli.output import Styled, brief, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import TINTS, duration, soon
+from jobrunner.cli.words import TINTS, duration, progress, soon
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
-from jobrunner.domain.status import RunningJob, Status
+from jobrunner.domain.status import Status
 
 EXAMPLES = ("jobrunner status", "jobrunner status --json")
 
@@ -81,7 +81,7 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
             str(entry.job.attempt),
             duration(entry.seconds),
             str(entry.worker_pid),
-            _extracted(entry),
+            progress(entry.progress) if entry.progress else "",
         )
         for entry in status.running
     ]
@@ -125,10 +125,3 @@ def _sections(status: Status) -> Sequence[tuple[str, Sequence[str], Sequence[Seq
             "yellow",
         ),
     ]
-
-
-def _extracted(entry: RunningJob) -> str:
-    if entry.extracted is None:
-        return ""
-    done, total = entry.extracted
-    return f"extracting, {done / total:.0%}"

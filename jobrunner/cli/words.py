@@ -22,6 +22,7 @@ from jobrunner.domain.events import (
 )
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
+from jobrunner.domain.progress import Progress
 
 _EARLY_DEATHS = 3
 _NOW = 0.005  # seconds
@@ -56,6 +57,12 @@ def duration(seconds: float) -> str:
 def soon(seconds: float) -> str:
     """Return how long it is until something happens: now, in 45 s."""
     return f"in {duration(seconds)}" if seconds >= _NOW else "now"
+
+
+def progress(progress: Progress) -> str:
+    """Return how far something is, in words: "aligning, 40%"; without a total, "aligning, 40"."""
+    amount = f"{progress.done:,.15g}" if progress.fraction is None else f"{progress.fraction:.0%}"
+    return f"{progress.text}, {amount}" if progress.text else amount
 
 
 def standing(job: Job, now: float) -> str:

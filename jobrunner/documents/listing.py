@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobrunner.documents.progress import progress_document
 from jobrunner.documents.times import utc
 from jobrunner.domain.filters import ListedJob, Standing
 
@@ -17,5 +18,6 @@ def listed_document(listed: ListedJob) -> dict[str, Any]:
         "created_at": utc(job.created_at),
         "not_before_at": utc(job.not_before_at),
         "attempts": job.attempt,
+        "progress": progress_document(listed.progress),
         "error": job.error,
     }

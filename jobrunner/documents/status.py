@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.documents.times import utc
 from jobrunner.domain.status import Status
 
@@ -19,7 +20,8 @@ def status_document(status: Status) -> dict[str, Any]:
                 "worker_pid": entry.worker_pid,
                 "started_at": utc(entry.started_at),
                 "seconds": round(entry.seconds, 3),
-                "extracted": entry.extracted and {"bytes": entry.extracted[0], "of": entry.extracted[1]},
+                "extracted": extracted_document(entry.progress),
+                "progress": progress_document(entry.progress),
             }
             for entry in status.running
         ],

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.job import Job
+from jobrunner.domain.progress import Progress
 from jobrunner.domain.values import duration
 
 
@@ -34,11 +35,12 @@ class Sort(StrEnum):
 
 
 class ListedJob(NamedTuple):
-    """A job, its state in people's word, and when it reached that (seconds since 1970)."""
+    """A job, its state in people's word, when it reached that (seconds since 1970), and how far a running one is."""
 
     job: Job
     standing: Standing
     reached_at: float
+    progress: Progress | None = None
 
 
 EVERY_STANDING = frozenset(Standing)

@@ -25,6 +25,13 @@ class Package(NamedTuple):
     attempt: int
     home: Path
 
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Say how far the handler is: `done` of `total`, and what it is at in a few words. `jobrunner status` shows it.
+
+        It may be said as often as you like: it is cheap, and it never raises an error. Where the package is one that
+        you have made yourself, as in your tests, it does nothing.
+        """
+
 
 class Footprint(NamedTuple):
     """Files and folders, and the bytes that they take on a disk."""

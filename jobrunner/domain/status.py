@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.progress import Progress
 
 
 class Delivery(NamedTuple):
@@ -30,14 +31,14 @@ class Survey(NamedTuple):
 class RunningJob(NamedTuple):
     """A running job, its worker's pid, when it was started (seconds since 1970) and how many seconds it has run.
 
-    `extracted`: while a large zip is being extracted, the bytes that are done, and all bytes.
+    `progress`: how far a large copy or extraction is, or what the handler says of itself; None where nothing is said.
     """
 
     job: Job
     worker_pid: int
     started_at: float
     seconds: float
-    extracted: tuple[int, int] | None = None
+    progress: Progress | None = None
 
 
 class Status(NamedTuple):

@@ -4,13 +4,13 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jobrunner.domain.errors import MachineError, PackageError, StillChanging
 from jobrunner.domain.package import Footprint
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
-from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, place, refuse_beyond
+from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, length_of, place, refuse_beyond
 from jobrunner.files.package_rights import Rights
 from jobrunner.files.trees import Kind, Walk, keep_user_attributes
 from jobrunner.linux import at
@@ -20,6 +20,9 @@ _ZEROS = bytes(_PIECE)
 _MOST_NOTES = 100
 _STRIDE = 4 * _PIECE  # bytes after which the disk's free space is looked at again
 
+#: Told how many of how many bytes are copied, at last all; of a small package, never.
+Report = Callable[[int, int], None]
+
 
 class Copy:
     """One copy. Contents, times and user.* attributes are the sender's; owner and rights are ours.
@@ -28,19 +31,29 @@ class Copy:
     """
 
     def __init__(
-        self, source: int, rights: Rights, settings: ExtractSettings, *, lenient: bool, verified: bool
+        self,
+        source: int,
+        rights: Rights,
+        settings: ExtractSettings,
+        *,
+        lenient: bool,
+        verified: bool,
+        report: Report = lambda done, total: None,
     ) -> None:
         """`source` is an open folder. `lenient`: what cannot be taken is left out. `verified`: `verify` will work."""
+        self._source = source
         self._owner = os.fstat(source).st_uid
         self._walk = Walk(source, most=settings.max_entries, opening=self._open_folder)
         self._rights = rights
         self._settings = settings
         self._lenient = lenient
         self._is_verified = verified
+        self._report = report
         self._clones = not verified
         self._digests: dict[int, bytes] = {}
         self._entries = self._size = self._written = self._left_out = 0
         self._looked_at = -_STRIDE
+        self._passed = self._length = 0
         self._notes: list[str] = []
 
     @property
@@ -78,6 +91,8 @@ class Copy:
                 else:
                     self._copy_file(folder, here, name)
             self._finish(here, entered.pop())
+            if self._length:
+                self._report(self._length, self._length)
         except OSError as error:
             raise in_our_words(error, self._walk, self._settings) from error
         finally:
@@ -133,13 +148,14 @@ class Copy:
             self._clones = at.clone(source, copy)
         if not self._clones:
             for offset, piece in _pieces(source, status.st_size):
-                self._require_space(len(piece), copy)
+                self._advance(len(piece), offset, copy)
                 if self._is_verified:
                     _add_piece(digest, offset, piece)
                 written = 0
                 while written < len(piece):
                     written += os.pwrite(copy, memoryview(piece)[written:], offset + written)
             os.truncate(copy, status.st_size)
+        self._passed += status.st_size
         if self._is_verified:
             self._digests[os.fstat(copy).st_ino] = digest.digest()
         after = os.fstat(source)
@@ -156,12 +172,16 @@ class Copy:
         self._entries += 1
         refuse_beyond(self._entries, self._size, self._settings)
 
-    def _require_space(self, size: int, copy: int) -> None:
+    def _advance(self, size: int, offset: int, copy: int) -> None:
+        """Make sure of the room for so many bytes more, at this offset of a file, and tell how far that is."""
         self._written += size
         refuse_beyond(self._entries, self._written, self._settings)  # of a file that is not as large as it says
         if self._written - self._looked_at >= _STRIDE:
             self._looked_at = self._written
             space.require(copy, _STRIDE, self._settings.keep_free)
+            if self._written >= _STRIDE:
+                self._length = self._length or length_of(self._source, self._settings)
+                self._report(self._passed + offset, self._length)
 
     def _leave_unopened(self, name: str, error: OSError) -> None:
         if not self._lenient or error.errno not in UNTAKABLE:

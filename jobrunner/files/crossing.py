@@ -24,7 +24,14 @@ def fetch(inbox: int, job: Job, workspace: Workspace, folders: Folders, settings
     if not os.path.lexists(workspace.copied):
         with at.held(delivery.opened(inbox, job.name)) as delivered:
             workspace.record_source(Source.of(delivered, job.id))
-            copy = Copy(delivered, folders.rights, settings, lenient=job.verdict is not None, verified=True)
+            copy = Copy(
+                delivered,
+                folders.rights,
+                settings,
+                lenient=job.verdict is not None,
+                verified=True,
+                report=workspace.report_copied,
+            )
             write(copy, workspace)
         moves.flush_filesystem(workspace.path)
         with moves.opened(workspace.copying) as copied:

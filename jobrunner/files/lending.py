@@ -35,6 +35,12 @@ def lend(data: str, uid: int, gid: int) -> None:
         os.fchmod(above, _PASSABLE)
 
 
+def make_for(path: str, uid: int, gid: int) -> None:
+    """Make an empty file for a user who may make none in its folder. Raises OSError."""
+    with _folder_above(path) as above, at.held(at.new_file(above, os.path.basename(path))) as file:
+        os.fchown(file, uid, gid)
+
+
 def take_back(data: str) -> str | None:
     """Make all that was lent ours again, with no rights for others but to read. Raises OSError.
 
@@ -74,5 +80,5 @@ def _take(descriptor: int) -> None:
     os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & _KEPT)
 
 
-def _folder_above(data: str) -> at.held:
-    return at.held(os.open(os.path.dirname(data), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+def _folder_above(path: str) -> at.held:
+    return at.held(os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))

@@ -2,13 +2,15 @@
 
 import errno
 import os
+from contextlib import suppress
+from itertools import islice
 
 from jobrunner.domain.errors import NotTaken, PackageError, StillChanging
 from jobrunner.domain.package import NOTHING, Footprint, shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.values import in_bytes
 from jobrunner.files.package_rights import Rights, is_made_ours
-from jobrunner.files.trees import Descent, Walk
+from jobrunner.files.trees import Descent, Kind, Walk
 from jobrunner.linux import at
 
 BLOCK = 512  # bytes: what st_blocks counts, whatever the filesystem
@@ -75,6 +77,16 @@ def _look_in(
                 size += status.st_blocks * BLOCK
             refuse_beyond(entries, size, settings)
     return Footprint(entries, size), folders
+
+
+def length_of(package: int, settings: ExtractSettings) -> int:
+    """Return how many bytes the files in an open folder have together, as far as they can be read and it may have."""
+    length = 0
+    with suppress(OSError), at.held(at.open_folder(package, ".")) as again:  # whoever lists it goes on where it was
+        for kind, folder, name in islice(Walk(again, most=settings.max_entries), 2 * settings.max_entries):
+            if kind is Kind.FILE:
+                length += os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+    return length
 
 
 def refuse_beyond(entries: int, size: int, settings: ExtractSettings) -> None:

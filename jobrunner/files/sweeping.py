@@ -21,7 +21,7 @@ def clear(workspace: Workspace) -> None:
 def free_disk(workspace: Workspace) -> None:
     """Remove what is half written, while the job waits; what cannot be removed now, the next attempt removes."""
     with suppress(OSError):
-        for half_written in (workspace.data, workspace.progress, workspace.copying):
+        for half_written in (workspace.data, workspace.progress, workspace.handler_progress, workspace.copying):
             moves.remove_tree(half_written)
         workspace.forget_copy()
 

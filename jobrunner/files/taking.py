@@ -144,7 +144,12 @@ class Taking:
                 if not _is_small(package, f"{job.name}.zip"):
                     before_long()
                 copy = Copy(
-                    package, self._folders.rights, self._settings, lenient=job.verdict is not None, verified=False
+                    package,
+                    self._folders.rights,
+                    self._settings,
+                    lenient=job.verdict is not None,
+                    verified=False,
+                    report=workspace.report_copied,
                 )
                 crossing.write(copy, workspace)
                 workspace.record_copy()

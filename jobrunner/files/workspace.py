@@ -2,14 +2,16 @@
 
 import os
 import re
+import stat
 from contextlib import suppress
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from jobrunner.domain.progress import COPYING, EXTRACTING, LONGEST, Progress, line_of, progress_in
 from jobrunner.files import moves
 from jobrunner.files.delivery import Source
-from jobrunner.linux import flushing
+from jobrunner.linux import at, flushing
 from jobrunner.linux.proc import BOOT_ID
 
 _HANDLED = f"handled-{BOOT_ID}"
@@ -42,6 +44,8 @@ class Workspace(NamedTuple):
     and `flushed/` when it is on the disk. Then the sender's files join it, what is left of their folder becomes
     `emptied/`, and it goes to the archive. Until it is flushed, a power cut may have eaten what another BOOT than this
     one wrote. `source` says which folder in the inbox was copied, `name` of which package this is, unless its zip does.
+    How far the attempt is says `progress-ATTEMPT` while we work on it, and `handler-progress-ATTEMPT` while the handler
+    does, if that writes it.
     """
 
     path: str
@@ -57,6 +61,7 @@ class Workspace(NamedTuple):
     source: str
     name: str
     progress: str
+    handler_progress: str
 
     @classmethod
     @lru_cache(maxsize=1024)  # it is asked for at each step of an attempt, and those of a batch take turns
@@ -65,7 +70,8 @@ class Workspace(NamedTuple):
         path = f"{work}/{job_id}-{attempt}"
         data = f"data-{attempt}"
         parts = ("package", "delivered", _ORIGINAL, data, _HANDLED, "flushed", "emptied", "copying", "copied")
-        return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "name", "progress")])
+        progress = f"progress-{attempt}"
+        return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "name", progress, f"handler-{progress}")])
 
     def stage(self) -> Stage:
         """Return how far this attempt, or the one it took over, came."""
@@ -108,26 +114,36 @@ class Workspace(NamedTuple):
         with suppress(FileExistsError):
             os.symlink(name, self.name)
 
-    def report_progress(self, done: int, total: int, file: int | None) -> None:
-        """Say how many bytes of how many are extracted; nothing any more once all are.
+    def report_copied(self, done: int, total: int) -> None:
+        """Say how many bytes of how many of the package are copied."""
+        self._report(done, total, COPYING)
+
+    def report_extracted(self, done: int, total: int, file: int | None) -> None:
+        """Say how many bytes of how many are extracted.
 
         Of the file that is being written the disk gets what there is: it works while we do, and the flush is short.
         """
-        if file is None:
-            os.unlink(self.progress)
-            return
-        flushing.begin_flush(file)
-        with open(self.progress, "w", encoding="ascii") as report:
-            report.write(f"{done} {total}")
+        if file is not None:
+            flushing.begin_flush(file)
+        self._report(done, total, EXTRACTING)
 
-    def read_progress(self) -> tuple[int, int] | None:
-        """Return what was said last, None before and after the extraction."""
-        try:
-            with open(self.progress, encoding="ascii") as file:
-                done, total = file.read().split()
-        except (OSError, ValueError):  # none, or being written just now
-            return None
-        return int(done), int(total)
+    def progress_now(self) -> Progress | None:
+        """Return what was said last of the step that is under way; None where nothing was.
+
+        What a handler has written there may be anything.
+        """
+        if said := progress_in(_beginning(self.path, self.progress), is_bytes=True):
+            return said
+        return progress_in(_beginning(self.path, self.handler_progress)) if os.path.lexists(self.data) else None
+
+    def _report(self, done: int, total: int, text: str) -> None:
+        """Write how far it is; once all is done, there is nothing more to say."""
+        if done < total:
+            with open(self.progress, "wb") as report:
+                report.write(line_of(done, total, text))
+        else:
+            with suppress(FileNotFoundError):
+                os.unlink(self.progress)
 
     def record_success(self) -> None:
         """Record, in one rename, that the handler succeeded: it is never run again, unless the power goes now."""
@@ -146,6 +162,14 @@ class Workspace(NamedTuple):
         if os.path.lexists(self.package):
             moves.merge(self.package, self.flushed)
             os.rename(self.package, self.emptied)
+
+
+def _beginning(folder: str, path: str) -> bytes:
+    """Return how a file in a folder begins; empty where it is no file, or not ours to read. It is never waited for."""
+    with suppress(OSError), moves.opened(folder) as here, at.held(at.open_file(here, os.path.basename(path))) as file:
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            return os.read(file, LONGEST)
+    return b""
 
 
 def source_of(path: str) -> Source | None:

@@ -64,6 +64,12 @@ def environment(pid: int) -> list[bytes]:
     return _read(pid, "environ").split(b"\0")
 
 
+def command_line_place() -> tuple[int, int]:
+    """Return the addresses in our own memory at which our command line begins and ends (arg_start, arg_end)."""
+    fields = _read(os.getpid(), "stat").rpartition(b")")[2].split()
+    return int(fields[45]), int(fields[46])
+
+
 def is_starting_a_program(pid: int) -> bool:
     """Say of a process whose environment was empty whether it was just in the middle of an exec.
 

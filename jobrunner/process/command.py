@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
 from jobrunner.domain.package import Package
-from jobrunner.process.handler import Call, Run, package_environment
+from jobrunner.process.handler import Call, Run, environment_of_call
 from jobrunner.process.launch import start
 from jobrunner.process.limits import NO_LIMITS, Limits
 from jobrunner.process.starting import refusal
@@ -32,7 +32,7 @@ class CommandHandler:
     def begin(self, call: Call, output: int) -> Run:
         """Start the command. Raises CannotStart, too."""
         words = command_line(self._words, call.package)
-        environment = self._environment | package_environment(call.package)
+        environment = self._environment | environment_of_call(call)
         try:
             process = start(words, self._home, environment, self._limits, output)
         except OSError as error:

@@ -22,11 +22,13 @@ from jobrunner.process.handler import Call, Handler
 from jobrunner.process.killing import Left, descendants, end_all, reap, wait_for_one
 from jobrunner.process.output import DEFAULT_ROOM, Room
 from jobrunner.process.presence import Present
+from jobrunner.process.title import Title
 
 #: Seconds between two looks at whether the guard was stopped, while the handler runs.
 _LOOK = 1.0
 #: A guard that is stopped is continued, but not more often than this during one run of the handler.
 _MOST_STOPS = 3
+_TITLE = Title("guard")
 _KILLED = "the guard of this worker was killed: the worker ends, too"
 _HAS_A_BUG = "the guard of this worker met a bug: the worker ends, too"
 _STOPPED = "the guard of this worker was stopped again and again: the worker ends, too"
@@ -47,17 +49,20 @@ class Guard:
         give_up: GiveUp,
         max_processes: int | None = None,
         room: Room = DEFAULT_ROOM,
+        title: Title = _TITLE,
     ) -> None:
         """Fork the guard. `timeout` in seconds, for each run of the handler; `present`: the worker's presence.
 
         `max_processes`: how many processes and threads a run of the handler may have, if they are to be limited.
-        `room` is what the log of each run may take. `give_up` hears, in the guard's process, of an error in it.
+        `room` is what the log of each run may take. `give_up` hears, in the guard's process, of an error in it. `title`
+        is the guard's.
         """
         kernel.adopt_orphans()
         self._channel, theirs = Channel.pair()
         self._pid = os.fork()
         if self._pid == 0:
             self._channel.close()
+            title.show()
             Server(theirs, handler, timeout, present, max_processes, room, give_up).run_until_closed()
         theirs.close()
 

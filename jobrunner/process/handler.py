@@ -12,22 +12,23 @@ from jobrunner.process.channel import Garbage
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of the handler: on which package, and where its output goes."""
+    """One run of the handler: on which package, where its output goes, and where it may write how far it is."""
 
     package: Package
     log_path: str
+    progress_path: str
 
     def as_message(self) -> list[str | int]:
         """Return it as a message, for `of`."""
         name, data, zip_path, attempt, home = self.package
-        return [name, str(data), str(zip_path), attempt, str(home), self.log_path]
+        return [name, str(data), str(zip_path), attempt, str(home), self.log_path, self.progress_path]
 
     @classmethod
     def of(cls, message: object) -> "Call":
         """Return the call that a message is. Raises Garbage where it is none."""
         match message:
-            case [str(name), str(data), str(zip_path), int(attempt), str(home), str(log_path)]:
-                return cls(Package(name, Path(data), Path(zip_path), attempt, Path(home)), log_path)
+            case [str(name), str(data), str(zip_path), int(attempt), str(home), str(log_path), str(progress_path)]:
+                return cls(Package(name, Path(data), Path(zip_path), attempt, Path(home)), log_path, progress_path)
         raise Garbage
 
 
@@ -57,12 +58,14 @@ class Handler(Protocol):
         """Start to run it. `output` is the descriptor that it prints to. Raises CannotStart, OSError."""
 
 
-def package_environment(package: Package) -> dict[str, str]:
+def environment_of_call(call: Call) -> dict[str, str]:
     """Return the variables that tell a handler about its package."""
+    package = call.package
     return {
         "JOBRUNNER_PACKAGE": package.name,
         "JOBRUNNER_DATA": str(package.data),
         "JOBRUNNER_ZIP": str(package.zip),
         "JOBRUNNER_ATTEMPT": str(package.attempt),
         "JOBRUNNER_HOME": str(package.home),
+        "JOBRUNNER_PROGRESS": call.progress_path,
     }

@@ -13,9 +13,11 @@ from contextlib import suppress
 from jobrunner.domain.errors import Reject, RetryLater
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
-from jobrunner.domain.package import Package, printable
+from jobrunner.domain.package import Package, printable, shown
 from jobrunner.process.channel import Channel
-from jobrunner.process.handler import Call, package_environment
+from jobrunner.process.handler import Call, environment_of_call
+from jobrunner.process.progress_file import ReportingPackage
+from jobrunner.process.title import IDLE, Title
 
 
 def main(descriptor: int, name: str) -> None:
@@ -26,14 +28,17 @@ def main(descriptor: int, name: str) -> None:
     home = os.getcwd()
     sys.path.insert(0, home)
     function: Callable[[Package], object] | None = None
+    title = Title(f"handler {shown(name)}")
+    title.take()
     while True:
         try:
             call = Call.of(channel.receive())
         except EOFError:
             return
+        title.show(call.package.name)
         _print_to(output)
         os.chdir(home)
-        os.environ.update(package_environment(call.package))
+        os.environ.update(environment_of_call(call))
         try:
             function = function or _load(name)
         except (Exception, SystemExit) as error:
@@ -41,10 +46,11 @@ def main(descriptor: int, name: str) -> None:
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
             channel.send_result(_storable(HandlerResult(Outcome.FAILED, reason)))
             return
-        result = _result_of(function, call.package)
+        result = _result_of(function, ReportingPackage.of(call.package, call.progress_path))
         _flush()
         if os.getpid() != ours:  # a fork that came back from the callable
             os._exit(0)
+        title.show(IDLE)
         channel.send_result(_storable(result))
 
 

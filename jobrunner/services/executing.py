@@ -67,7 +67,8 @@ class LocalExecutor:
         """Run the handler. One that fails while something is wrong with the machine is its victim: that is a fault."""
         job, workspace = attempt.job, attempt.workspace
         package = Package(job.name, Path(workspace.data), Path(attempt.zip_path), job.attempt, self._home)
-        call = Call(package, logs.start_log(self._folders, job.name, job.attempt))
+        log_path = logs.start_log(self._folders, job.name, job.attempt)
+        call = Call(package, log_path, workspace.handler_progress)
         start = time.monotonic()
         result = self._run(call, partial(self._hold_up, shown(job.name)))
         if self._machine.is_replaced:
@@ -86,6 +87,7 @@ class LocalExecutor:
         if self._account is None:
             return self._guard.run(call, held_up)
         data = str(call.package.data)
+        lending.make_for(call.progress_path, self._account.uid, self._account.gid)
         lending.lend(data, self._account.uid, self._account.gid)
         result = self._guard.run(call, held_up)
         refused = lending.take_back(data)

@@ -48,8 +48,8 @@ class Preparing:
             workspace.record_name(job.name)
         details, start = attempt.details, time.monotonic()
         try:
-            progress = workspace.report_progress
-            details.encoding = extract(zip_path, workspace.data, self._settings.extract, progress, taken.found)
+            report = workspace.report_extracted
+            details.encoding = extract(zip_path, workspace.data, self._settings.extract, report, taken.found)
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
             if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since

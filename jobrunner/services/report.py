@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from jobrunner.domain.errors import JobrunnerError
-from jobrunner.domain.filters import Filters, ListedJob
+from jobrunner.domain.filters import Filters, ListedJob, Standing
 from jobrunner.domain.job import Job
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
@@ -51,7 +51,7 @@ class Report:
             done_last_minute=self._store.jobs.done_within(60, now),
             done_last_hour=self._store.jobs.done_within(3600, now),
             running=[
-                running._replace(extracted=self._folders.workspace(running.job).read_progress())
+                running._replace(progress=self._folders.own(running.job).progress_now())
                 for running in self._store.jobs.running(now)
             ],
             waiting=[_with_wall_time(job, now) for job in self._store.jobs.waiting(_MOST)],
@@ -80,7 +80,9 @@ class Report:
         """Yield the jobs of these ids, as they are when they are asked for. Raises StoreError."""
         now = self._store.now()
         for listed in self._store.listing.read(ids, now):
-            yield listed._replace(job=_with_wall_time(listed.job, now))
+            is_running = listed.standing is Standing.RUNNING
+            progress = self._folders.own(listed.job).progress_now() if is_running else None
+            yield listed._replace(job=_with_wall_time(listed.job, now), progress=progress)
 
     def story(self, job: Job) -> Story:
         """Return all that is known of a job."""

@@ -15,8 +15,9 @@ from jobrunner.services.machine import Tell
 _RESTART_FLOOR = 0.5
 _LONGEST_RESTART = 30.0
 
-#: What a child process runs; it gets the supervisor's token, and what hears its troubles and its events.
-Main = Callable[[str, Tell, Emit], None]
+#: What a child process runs; it gets the supervisor's token, its own number among those of its role, and what hears its
+#: troubles and its events.
+Main = Callable[[str, int, Tell, Emit], None]
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Slot:
 
     main: Main
     role: Role
+    number: int = 1
     pid: int | None = None
     started_at: float = 0.0
     restart_at: float = 0.0

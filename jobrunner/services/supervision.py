@@ -70,7 +70,7 @@ class Supervisor:
 
         With `drain`, return None when the workers have ended by themselves. Raises StoreError: the database is gone.
         """
-        self._slots = [Slot(worker, Role.WORKER) for _ in range(count)]
+        self._slots = [Slot(worker, Role.WORKER, number) for number in range(1, count + 1)]
         if beside:
             self._slots.append(Slot(beside, Role.SCANNER))
         self._recover()
@@ -132,7 +132,7 @@ class Supervisor:
         try:
             kernel.die_with_parent(parent)
             self._present.release()
-            slot.main(self.token, self._troubles.tell, emit)
+            slot.main(self.token, slot.number, self._troubles.tell, emit)
             code = 0
         except BaseException as error:
             code, words = self._exit_of(error, slot.role)

@@ -2,6 +2,7 @@
 
 from jobrunner.domain.job import Job
 from jobrunner.process.signals import StopRequest
+from jobrunner.process.title import IDLE, Title
 from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
 from jobrunner.services.recording import Recording
@@ -29,16 +30,17 @@ class Worker:
         self._machine = machine
         self._asked_to_stop = asked_to_stop
 
-    def run(self, token: str, supervisor: str, *, drain: bool) -> None:
+    def run(self, token: str, supervisor: str, title: Title, *, drain: bool) -> None:
         """Work under a token whose lock is held, until another worker has taken our place, too.
 
-        Raises Stopped where an end could not be recorded.
+        The process's title says on which package. Raises Stopped where an end could not be recorded.
         """
         self._recording.register(token, supervisor)
         sleep = _SHORTEST_SLEEP
         job, probed = None, False
         while job or not (self._asked_to_stop() or self._machine.is_replaced):
             if job:
+                title.show(job.name)
                 job = self._pipeline.run(job)
                 sleep = _SHORTEST_SLEEP
             elif self._is_any_ready():
@@ -49,6 +51,7 @@ class Worker:
             elif drain and not self._machine.until_it_works(self._store.jobs.any_pending):
                 break
             else:
+                title.show(IDLE)
                 self._asked_to_stop(sleep)
                 sleep = min(sleep * 2, _LONGEST_SLEEP)
         self._recording.end()

@@ -20,6 +20,7 @@ from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
+from jobrunner.process.title import Title
 from jobrunner.services.intake import Intake
 from jobrunner.services.machine import Tell
 from jobrunner.services.report import Report
@@ -82,6 +83,7 @@ class Home(NamedTuple):
 
         Raises StoreError where somebody has upgraded it just now.
         """
+        Title(f"scanner {shown(str(self.settings.home))}").take()
         present = self.presence.appear(as_scanner=True)
         try:
             self.store.open_in_turn()

@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import GivenUp
 from jobrunner.domain.exits import ExitOf, GiveUp
+from jobrunner.domain.package import shown
 from jobrunner.domain.role import Role
 from jobrunner.domain.settings import Settings
 from jobrunner.linux.locks import Waiting
@@ -15,6 +16,7 @@ from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.output import Room
 from jobrunner.process.signals import StopRequest
+from jobrunner.process.title import Title
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.slot import Main
@@ -36,6 +38,7 @@ def require_handler(home: Home) -> None:
 def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
     """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
     require_handler(home)
+    Title(f"supervisor {shown(str(home.settings.home))}").take()
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, exit_of, grace=grace)
     try:
@@ -47,9 +50,11 @@ def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
 
 
 def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
-    """Return the main function of a worker; it takes its supervisor's token, and what hears its troubles and events."""
+    """Return the main function of a worker."""
 
-    def main(supervisor: str, tell: Tell, emit: Emit) -> None:
+    def main(supervisor: str, number: int, tell: Tell, emit: Emit) -> None:
+        title = Title(f"worker {number}")
+        title.take()
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
         folders, store = home.folders, home.store
         stop = StopRequest({signal.SIGTERM})
@@ -71,13 +76,14 @@ def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
                     give_up=_giving_up(exit_of, emit.in_role(Role.GUARD)),
                     max_processes=process.max_processes,
                     room=Room(process.max_log, settings.extract.keep_free),
+                    title=Title(f"guard {number}"),
                 )
                 ending.callback(guard.close)
                 executor = LocalExecutor(guard, settings.home, folders, machine, Account.of(process.user))
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(store.close)
             machine.until_it_works(store.open_in_turn)
-            worker(home, executor, machine, stop).run(present.token, supervisor, drain=drain)
+            worker(home, executor, machine, stop).run(present.token, supervisor, title, drain=drain)
 
     return main
 
@@ -96,7 +102,8 @@ def _giving_up(exit_of: ExitOf, emit: Emit) -> GiveUp:
 def scanner_main(settings: Settings) -> Main:
     """Return the main function of the process that scans beside the workers."""
 
-    def main(_supervisor: str, tell: Tell, emit: Emit) -> None:
+    def main(_supervisor: str, _number: int, tell: Tell, emit: Emit) -> None:
+        Title("scanner").take()
         home_of(settings, store_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
 
     return main

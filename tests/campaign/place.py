@@ -16,7 +16,7 @@ from tests.campaign import contract
 from tests.campaign.contract import Delivery, tree_of
 from tests.campaign.tracer import FILE_CALLS, PROCESS_CALLS, Call, Callback, Ended, Verdict, trace
 from tests.scripts import journal
-from tests.support import PATIENCE, TestHome, clean_environment, wait_until
+from tests.support import PATIENCE, TestHome, wait_until
 
 _RENAMES = frozenset({"rename", "renameat", "renameat2"})
 _CALLABLE = f"""
@@ -103,7 +103,7 @@ class Place:
                 calls=FILE_CALLS | PROCESS_CALLS if on_entry or on_exit else _RENAMES,
                 on_entry=on_entry,
                 on_exit=note,
-                env=clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
+                env=self.home.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
                 cwd=self.home.path,
                 output=output,
             )

@@ -29,7 +29,7 @@ from tests.campaign.power_loss_disk import Record, State, Tree
 from tests.campaign.tracer import Call, Verdict, trace
 from tests.messages import met_a_bug
 from tests.scripts import journal
-from tests.support import TestHome, clean_environment
+from tests.support import MARK, TestHome, clean_environment
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 #: No power is cut in truth, so the disks that are laid out need no disk.
@@ -59,7 +59,7 @@ class Run:
             renamed = call.name.startswith("rename") and not call.has_failed and call.paths[-1].endswith(kill_after)
             return Verdict.KILL_TREE if renamed else None
 
-        environment = clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
+        environment = self.home.environment | {"PYTHONDONTWRITEBYTECODE": "1"}
         trace(lambda: _jobrunner(self.home.path, *words), on_exit=note, env=environment, cwd=self.home.path)
 
     def _note(self, call: Call) -> None:
@@ -271,7 +271,7 @@ def _become(home: Path, output: Path, words: Iterable[str]) -> NoReturn:
     try:
         os.chdir(home)
         os.environ.clear()
-        os.environ.update(clean_environment())
+        os.environ.update(clean_environment() | {MARK: str(home)})
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT, 0o644)
         for standard in (1, 2):
             os.dup2(descriptor, standard)

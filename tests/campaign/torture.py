@@ -25,7 +25,7 @@ from tests.campaign.contract import Delivery
 from tests.campaign.processes import children, descendants, described, is_guard, marked, parent, send
 from tests.messages import met_a_bug
 from tests.scripts import lives
-from tests.support import JOBRUNNER, TestHome, clean_environment, kill, processes_of
+from tests.support import JOBRUNNER, TestHome, kill, processes_of
 
 #: Seconds after which nothing of what was killed may be left.
 GONE = 2.0
@@ -159,7 +159,7 @@ class Torture:
                 [*JOBRUNNER, "--home", str(self.home.path), *words],
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                env=clean_environment() | {name: value},
+                env=self.home.environment | {name: value},
                 process_group=0,
             )
         self._trees.append(Tree(words, os.fsencode(mark), process))

@@ -16,7 +16,7 @@ import apsw
 
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill, encoded
-from tests.support import TestHome, clean_environment, kill, processes_of, wait_until
+from tests.support import TestHome, kill, processes_of, wait_until
 
 DRIVER = Path(__file__).parents[1] / "crash_driver.py"
 
@@ -103,7 +103,7 @@ class Scene:
         """Run a command in which the kills take place; assert that they do, and return how it ended."""
         marks, command = self._killing(kills, words)
         ended = subprocess.run(
-            command, env=clean_environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+            command, env=self.home.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         expected = sorted(f"{number}-{time}" for number, each in enumerate(kills) for time in range(each.times))
         assert sorted(os.listdir(marks)) == expected, f"not killed where it should be: {ended.stderr}"
@@ -116,14 +116,14 @@ class Scene:
     def crash_beside(self, kill: Kill, words: tuple[str, ...]) -> None:
         """Run a command that is killed, while others live."""
         _, command = self._killing((kill,), words)
-        ended = subprocess.run(command, env=clean_environment(), capture_output=True, timeout=PATIENCE, check=False)
+        ended = subprocess.run(command, env=self.home.environment, capture_output=True, timeout=PATIENCE, check=False)
         assert ended.returncode == -signal.SIGKILL, ended.stderr
         self.assert_nothing_is_lost()
 
     def start_stopping(self, kill: Kill) -> subprocess.Popen[bytes]:
         """Start to drain, and return when a worker has stopped itself."""
         marks, command = self._killing((kill,), DRAIN)
-        process = subprocess.Popen(command, env=clean_environment(), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, env=self.home.environment, stderr=subprocess.DEVNULL)
         wait_until(lambda: os.listdir(marks))
         return process
 

@@ -116,8 +116,8 @@ def test_row_07_with_a_dead_guard_too_what_a_handler_started_is_killed_first(
 def test_row_06_a_large_extraction_cut_short_after_its_progress_is_made_again(scene: Scene) -> None:
     large = MEMBERS | {f"large/{number}": bytes(5 << 20) for number in range(8)}
     scene.delivered["p"] = tree_of(scene.home.package("p", large))
-    scene.crash(Kill("jobrunner.files.workspace.Workspace.report_progress"), words=("run", "-n", "1", "--drain"))
-    assert scene.workspaces() == {"1-1": ["data-1", "package", "progress"]}
+    scene.crash(Kill("jobrunner.files.workspace.Workspace.report_extracted"), words=("run", "-n", "1", "--drain"))
+    assert scene.workspaces() == {"1-1": ["data-1", "package", "progress-1"]}
     scene.assert_untouched(scene.home.work / "1-1" / "package")
     supervisor = scene.home.start(*DRAIN)
     wait_until(lambda: len(scene.outcomes()) > 1 and scene.outcomes()[1] is not None)

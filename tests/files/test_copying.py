@@ -141,6 +141,35 @@ def test_a_copy_has_no_more_entries_than_a_package_may(tmp_path: Path, most: int
         copied(source, tmp_path / "copy", settings, lenient=True)
 
 
+@pytest.mark.parametrize("verified", [True, False])
+def test_how_far_a_large_copy_is_is_told_until_all_is_copied(tmp_path: Path, *, verified: bool) -> None:
+    source, told = grow(tmp_path / "source", "a/small"), list[tuple[int, int]]()
+    for name in ("one", "a/two"):
+        (source / name).write_bytes(os.urandom(5 << 20))
+    with open(source / "sparse", "wb") as file:
+        file.truncate(20 << 20)
+    length = (30 << 20) + 1
+    (tmp_path / "copy").mkdir()
+    with at.held(os.open(source, os.O_RDONLY)) as ours, at.held(os.open(tmp_path / "copy", os.O_RDONLY)) as theirs:
+        copy = Copy(
+            ours, RIGHTS, SETTINGS, lenient=False, verified=verified, report=lambda *report: told.append(report)
+        )
+        copy._clones = False  # the filesystem may be able to, and then there is nothing to tell
+        copy.make(theirs)
+    assert told[-1] == (length, length)
+    assert len(told) == 3
+    assert {total for _, total in told} == {length}
+    assert told == sorted(told)
+
+
+def test_of_a_small_copy_nothing_is_told(tmp_path: Path) -> None:
+    source = rich_tree(tmp_path / "source")
+    (tmp_path / "copy").mkdir()
+    with at.held(os.open(source, os.O_RDONLY)) as ours, at.held(os.open(tmp_path / "copy", os.O_RDONLY)) as theirs:
+        copy = Copy(ours, RIGHTS, SETTINGS, lenient=False, verified=True, report=lambda *_: pytest.fail("told"))
+        copy.make(theirs)
+
+
 def test_a_copy_is_not_larger_than_a_package_may_be(tmp_path: Path) -> None:
     source = grow(tmp_path / "source", "a")
     (source / "a").write_bytes(b"x" * 20_000)

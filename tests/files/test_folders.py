@@ -10,6 +10,7 @@ import pytest
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.job import Job, State
+from jobrunner.domain.progress import COPYING, EXTRACTING, Progress
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import moves, places, sweeping
 from jobrunner.files.archiving import Archiving
@@ -185,13 +186,27 @@ def test_progress_is_told_until_all_is_extracted_and_the_disk_gets_it_meanwhile(
     monkeypatch.setattr(flushing, "begin_flush", begin_and_note)
     grow(home.path / "work/7-1")
     workspace = home.workspace()
-    assert workspace.read_progress() is None
+    assert workspace.progress_now() is None
     with open(Path(workspace.path) / "member", "wb") as file:
-        workspace.report_progress(16, 40, file.fileno())
+        workspace.report_extracted(16, 40, file.fileno())
         assert begun == [file.fileno()]
-    assert workspace.read_progress() == (16, 40)
-    workspace.report_progress(40, 40, None)
-    assert workspace.read_progress() is None
+    assert workspace.progress_now() == Progress(16, 40, EXTRACTING, is_bytes=True)
+    workspace.report_extracted(40, 40, None)
+    assert workspace.progress_now() is None
+    workspace.report_copied(1, 3)
+    assert workspace.progress_now() == Progress(1, 3, COPYING, is_bytes=True)
+    for _ in range(2):
+        workspace.report_copied(3, 3)
+        assert workspace.progress_now() is None
+
+
+def test_what_a_handler_says_counts_only_while_it_works(home: Home) -> None:
+    grow(home.path / "work/7-1", "data-1/", "package/")
+    workspace = home.workspace()
+    Path(workspace.handler_progress).write_text("1/2 halves")
+    assert workspace.progress_now() == Progress(1, 2, "halves")
+    workspace.record_success()
+    assert workspace.progress_now() is None
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,11 @@ def ends() -> Iterator[Ends]:
 @pytest.mark.parametrize("name", ["p", "\udcff\udc80 not UTF-8", "\U0001f600", 'quo"te\n\x1b\\', "x" * 251])
 def test_a_call_arrives_as_it_was_sent_whatever_the_name(ends: Ends, name: str) -> None:
     folder = Path("/", *["\udcff" * 250] * 15, name)
-    call = Call(Package(name, folder / "data", folder / f"{name}.zip", 7, folder), str(folder / "1.log"))
+    call = Call(
+        Package(name, folder / "data", folder / f"{name}.zip", 7, folder),
+        str(folder / "1.log"),
+        str(folder / "progress"),
+    )
     ends[0].send(call.as_message())
     assert Call.of(ends[1].receive()) == call
 

@@ -54,7 +54,8 @@ def _command(home: Path, source: str, *words: str) -> CommandHandler:
 
 
 def _call(home: Path, name: str = "p", attempt: int = 1) -> Call:
-    return Call(Package(name, home, home / f"{name}.zip", attempt, home), str(home / f"{name}-{attempt}.log"))
+    package = Package(name, home, home / f"{name}.zip", attempt, home)
+    return Call(package, str(home / f"{name}-{attempt}.log"), str(home / "progress"))
 
 
 def nobody_left(left: Sequence[Left]) -> None:
@@ -239,10 +240,10 @@ def test_close_ends_the_guard_and_the_host_of_a_callable(tmp_path: Path, make_gu
 
 def test_who_asks_a_guard_that_was_killed_gets_no_answer(tmp_path: Path, make_guard: MakeGuard) -> None:
     guard = make_guard(_command(tmp_path, "note('start'); os.kill(int(DATA.name), signal.SIGKILL)"))
+    package = Package("p", tmp_path / str(guard._pid), tmp_path, 1, tmp_path)
+    call = Call(package, str(tmp_path / "log"), str(tmp_path / "progress"))
     with pytest.raises(JobrunnerError, match="the guard of this worker was killed"):
-        guard.run(
-            Call(Package("p", tmp_path / str(guard._pid), tmp_path, 1, tmp_path), str(tmp_path / "log")), nobody_left
-        )
+        guard.run(call, nobody_left)
     handler = _pid(tmp_path, "start")
     wait_until(lambda: not lives(handler))
 
@@ -266,7 +267,8 @@ else:
 guard = Guard(handler, timeout=600, present=Presence(home / "workers").appear(), give_up=lambda error: 70)
 print("ready", flush=True)
 if sys.argv[3] == "busy":
-    guard.run(Call(Package("p", home, home / "p.zip", 1, home), str(home / "log")), lambda left: None)
+    package = Package("p", home, home / "p.zip", 1, home)
+    guard.run(Call(package, str(home / "log"), str(home / "progress")), lambda left: None)
 sys.stdin.read()
 """
 

@@ -41,7 +41,7 @@ class Host:
         package = Package(name, self.home / "data", self.home / f"{name}.zip", attempt, self.home)
         log = Log(str(self.log(name, attempt)), DEFAULT_ROOM)
         try:
-            self.connection.send(Call(package, str(self.log(name, attempt))).as_message())
+            self.connection.send(Call(package, str(self.log(name, attempt)), str(self.home / "progress")).as_message())
             return result_of(self.connection.receive())
         finally:
             self.output.pump(log)

@@ -55,7 +55,7 @@ class Scene:
 
     def work(self) -> None:
         main = worker_main(load_settings(self.home.path), Exits(None, print).of, drain=True)
-        main("the supervisor", lambda trouble: None, Emit(Role.WORKER, self._hear))
+        main("the supervisor", 1, lambda trouble: None, Emit(Role.WORKER, self._hear))
 
     def _hear(self, envelope: Envelope) -> None:
         event = envelope.event
