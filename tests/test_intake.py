@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.services.intake import MOST_SURVEYED
 from tests.messages import tree
 from tests.support import BROKEN_ZIP, JOBRUNNER, PATIENCE, TestHome, clean_environment, wait_until
 
@@ -245,3 +246,13 @@ def test_scans_at_once_queue_each_package_once(home: TestHome) -> None:
     assert [scan.returncode for scan in scans] == [0] * 4, said
     assert sum(int(count) for count in re.findall(r"(\d+) packages?", " ".join(said))) == 300
     assert home.counts()["queued"] == 300
+
+
+def test_of_a_huge_inbox_some_is_surveyed_and_the_rest_is_counted(home: TestHome) -> None:
+    for number in range(MOST_SURVEYED + 5):
+        (home.inbox / f"p{number}").mkdir()
+    (home.inbox / ".hidden").mkdir()
+    home.jobrunner("scan")
+    status = home.status()
+    assert (len(status["incomplete"]), status["unseen"]) == (MOST_SURVEYED, 5)
+    assert "The inbox holds so much that 5 more were not looked at." in home.jobrunner("status").stdout.splitlines()

@@ -52,6 +52,8 @@ def show_status(path: Path, *, as_json: bool) -> None:
             print_table(title, columns, rows[:_MOST_ROWS], tint=tint)
             if len(rows) > _MOST_ROWS:
                 say(styled(f"… and {len(rows) - _MOST_ROWS:,} more: jobrunner status --json has all", dim=True))
+    if status.survey.unseen:
+        say(f"The inbox holds so much that {status.survey.unseen:,} more were not looked at.")
     if status.failed:
         say()
         is_any_for_all = any(job.verdict is not Outcome.CANCELLED for job in status.failed)

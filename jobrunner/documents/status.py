@@ -41,6 +41,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "duplicates": [{"name": name} for name in status.survey.duplicates],
         "incomplete": [{"name": delivery.name, "reason": delivery.lacking} for delivery in status.survey.incomplete],
         "new": [{"name": name} for name in status.survey.new],
+        "unseen": status.survey.unseen,
         "lookalikes": [{"name": name, "looks_like": other} for name, other in status.lookalikes],
         "left_over": [{"path": path} for path in status.left_over],
     }

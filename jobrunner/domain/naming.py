@@ -10,6 +10,8 @@ from jobrunner.domain.package import shown
 
 _WILDCARDS = re.compile(r"[*?\[]")
 _ZIP = re.compile(r"(.*)\.zip[ .]*", re.IGNORECASE | re.DOTALL)
+#: Finds part of the name of each zip, and of little else.
+may_be_zip = re.compile(r"\.zip", re.IGNORECASE).search
 _MOST_NAMED = 3
 
 

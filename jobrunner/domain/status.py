@@ -21,11 +21,15 @@ class Delivery(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks."""
+    """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks.
+
+    `unseen`: so many more have not been looked at, because there are too many.
+    """
 
     new: Sequence[str]
     duplicates: Sequence[str]
     incomplete: Sequence[Delivery]
+    unseen: int = 0
 
 
 class RunningJob(NamedTuple):

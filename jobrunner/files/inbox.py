@@ -1,20 +1,22 @@
 """The inbox as it lies there: which deliveries are complete, and what the others lack."""
 
 import errno
+import math
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from jobrunner.domain.errors import PackageError
-from jobrunner.domain.naming import JUNK, Patterns, zip_among
+from jobrunner.domain.naming import JUNK, Patterns, may_be_zip, zip_among
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
 from jobrunner.files import delivery
 from jobrunner.files.folders import MOST_NAMES
+from jobrunner.files.lacking import Lacking
 from jobrunner.files.trees import Kind, Walk
 from jobrunner.linux import at
 
@@ -22,6 +24,7 @@ from jobrunner.linux import at
 REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise the limit and retry it"
 
 _MOST_ASKED = 1_000
+_BATCH = 1_000
 #: Seconds for which what has been seen incomplete must be still: a zip may have its end before its middle, and senders
 #: set the times of what they have written.
 _BETWEEN_WRITES = 1.0
@@ -58,41 +61,57 @@ class Inbox:
         self._marker = Patterns([settings.marker]) if settings.marker else None
         self._unfinished = unfinished
         self._ticks = ticks
+        self._longest_wait = max(settings.stillness, settings.broken_after, _BETWEEN_WRITES)
         self._still: dict[str, _Stillness] = {}
+        self._lacking = Lacking()
+        self._listed_at = 0.0
 
-    def names(self, besides: Iterable[str] = ()) -> list[str]:
-        """Return what lies in the inbox `besides` these names; hidden and ignored ones are left out. Raises OSError."""
-        with at.held(at.open_root(self._folder)) as inbox:
-            found = set(os.listdir(inbox))
-        found.difference_update(besides)
-        names = [name for name in found if not name.startswith(".") and not self._ignored.match(name)]
-        self._still = {name: self._still[name] for name in names if name in self._still}
-        return names
+    def names(self, besides: Iterable[str] = (), *, only_changed: bool = False) -> Iterator[str]:
+        """Yield what lies in the inbox `besides` these names; hidden and ignored ones are left out. Raises OSError.
 
-    def look_at(self, names: Iterable[str], now: float) -> list[Delivery]:
-        """Return the deliveries of these names, in order of arrival; what has gone meanwhile is left out.
+        `only_changed`: of very many that lacked something at the last look, those that are unchanged are left out, too.
+        """
+        known = set(besides)
+        gone = set(self._still)
+        self._lacking.begin()
+        with at.held(at.open_root(self._folder)) as inbox, os.scandir(inbox) as entries:
+            while found := {entry.name: entry for entry in islice(entries, _BATCH)}:
+                names = [n for n in found if n not in known and n[0] != "." and not self._ignored.match(n)]
+                gone.difference_update(names)
+                for name in names:
+                    if not (only_changed and self._lacking.is_unchanged(found[name])):
+                        yield name
+        for name in gone:
+            del self._still[name]
+        self._lacking.end()
+        self._listed_at = self._ticks()
 
-        Raises OSError where the inbox cannot be read.
+    def look_at(self, names: Iterable[str], now: float, *, only_complete: bool = False) -> list[Delivery]:
+        """Return the deliveries of these names; what has gone meanwhile is left out.
+
+        `only_complete`: so is what lacks something, which is faster. Raises OSError where the inbox cannot be read.
         """
         deliveries = []
         with at.held(at.open_root(self._folder)) as inbox:
             for name in names:
                 try:
-                    deliveries.append(self._delivery(inbox, name, now))
+                    found = self._delivery(inbox, name, now, only_complete=only_complete)
                 except FileNotFoundError:
                     continue
                 except PermissionError:
-                    deliveries.append(Delivery(name, delivery.locked(inbox, name)))
+                    found = Delivery(name, delivery.locked(inbox, name))
                 except OSError as error:
-                    deliveries.append(Delivery(name, f"it cannot be read: {error.strerror}"))
-        return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
+                    found = Delivery(name, f"it cannot be read: {error.strerror}")
+                if found and not (only_complete and found.lacking):
+                    deliveries.append(found)
+        return deliveries
 
     def is_refused(self, name: str, fingerprint: str) -> bool:
         """Say whether a delivery is still as it was when it was refused. Raises OSError."""
         with at.held(at.open_root(self._folder)) as inbox:
             return delivery.fingerprint(inbox, name) == fingerprint
 
-    def _delivery(self, inbox: int, name: str, now: float) -> Delivery:
+    def _delivery(self, inbox: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
         try:
             folder = at.open_folder(inbox, name)
         except OSError as error:
@@ -104,14 +123,21 @@ class Inbox:
                 return Delivery(name, "still being received")
             if len(os.fsencode(name)) > MAX_NAME_BYTES:
                 return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
-            return self._in_folder(inbox, folder, name, now)
+            return self._in_folder(inbox, folder, name, now, only_complete=only_complete)
 
-    def _in_folder(self, inbox: int, folder: int, name: str, now: float) -> Delivery:
+    def _in_folder(self, inbox: int, folder: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
+        mark = self._lacking.mark(folder, now)
         entries = at.names(folder, most=MOST_NAMES)
+        if only_complete and not any(map(may_be_zip, entries)):
+            self._lacking.note(name, mark)
+            return None
         try:
             self._require_all(entries)
             zip_name = zip_among(entries, name, any_name=self._settings.any_zip)
         except PackageError as error:
+            self._lacking.note(name, mark)
+            if only_complete:
+                return None
             at.status(inbox, name)  # raises again where the whole folder has gone
             still = self._seconds_still(name, _newest_change(folder, now, _MOST_ASKED), now)
             return Delivery(name, str(error), is_arriving=still < self._settings.broken_after)
@@ -119,7 +145,7 @@ class Inbox:
             return Delivery(name, lacking)
         zip_status, unfinished = self._look_at_zip(folder, zip_name)
         wanted = self._settings.stillness
-        if name in self._still:  # it has been seen without something: it is written where it lies
+        if name in self._still or name in self._lacking:  # it was seen incomplete: it is written where it lies
             wanted = max(wanted, _BETWEEN_WRITES)
         if unfinished:
             wanted = max(wanted, self._settings.broken_after)
@@ -157,11 +183,18 @@ class Inbox:
         seen = self._still.get(name)
         if seen is None or seen.changed_at != changed_at:
             age = max(now - changed_at, 0)
-            since = ticks - (age if seen is None else min(age, ticks - seen.looked_at))
+            looked_at = seen.looked_at if seen else self._listed_at if name in self._lacking else -math.inf
+            since = ticks - min(age, ticks - looked_at)
         else:
             since = seen.since
-        self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
+        if seen is not None or ticks - since < self._longest_wait:  # else nothing waits for it
+            self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
         return ticks - since
+
+
+def by_arrival(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Return deliveries in their order of arrival; those that lack something come first."""
+    return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
 
 
 def _newest_change(folder: int, now: float, most: int | None = None) -> float:

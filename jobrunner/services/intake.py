@@ -2,7 +2,8 @@
 
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import StoreError, in_words
@@ -12,12 +13,14 @@ from jobrunner.domain.status import Delivery, Survey
 from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
-from jobrunner.files.inbox import REFUSED, Inbox
+from jobrunner.files.inbox import REFUSED, Inbox, by_arrival
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.machine import Tell
 from jobrunner.store.store import Store
 
 _BATCH = 500
+#: A survey looks at so many deliveries, and says of how many more there are.
+MOST_SURVEYED = 10_000
 #: Seconds between two looks at the inbox.
 SCAN_INTERVAL = 1.0
 
@@ -37,7 +40,7 @@ class Intake:
 
         Raises OSError where the inbox cannot be read, StoreError.
         """
-        return self._scan()[0]
+        return self._scan(thorough=False)[0]
 
     def watch(self, tell: Tell, stop: Iterable[signal.Signals]) -> signal.Signals:
         """Scan until one of these signals comes (they must be blocked) and return it.
@@ -77,9 +80,9 @@ class Intake:
         Raises OSError where the inbox cannot be read, StoreError.
         """
         stopping = BlockedSignals(stop)
-        told: Sequence[str] = ()
+        told: list[str] = []
         while True:
-            _, arriving = self._scan()
+            _, arriving = self._scan(thorough=True)
             if self._store.jobs.any_pending() or not arriving:
                 return None
             if arriving != told:
@@ -89,43 +92,64 @@ class Intake:
                 return caught
 
     def survey(self) -> Survey:
-        """Return what lies in the inbox and is not simply queued; changes nothing. Raises OSError, StoreError."""
-        names, known = self._look()
+        """Return what lies in the inbox and is not simply queued; changes nothing. Raises OSError, StoreError.
+
+        Of very many deliveries only some are looked at.
+        """
+        lying = self._inbox.names(besides=self._store.jobs.untried_names())
+        names = list(islice(lying, MOST_SURVEYED))
+        unseen = sum(1 for _ in lying)
+        known = self._store.jobs.known(names)
         taken = self._folders.taken_jobs()
         duplicates = [name for name, job in known.items() if _is_taken(job, taken)]
         others = [name for name in names if name not in known or known[name].state is State.FAILED]
         refused = {name for name in others if name in known and self._is_refused(name, known[name])}
         deliveries = [
             delivery._replace(lacking=REFUSED) if delivery.name in refused else delivery
-            for delivery in self._inbox.look_at(others, time.time())
+            for delivery in by_arrival(self._inbox.look_at(others, time.time()))
         ]
         return Survey(
             new=[delivery.name for delivery in deliveries if delivery.lacking is None],
             duplicates=sorted(duplicates),
             incomplete=[delivery for delivery in deliveries if delivery.lacking is not None],
+            unseen=unseen,
         )
 
-    def _scan(self) -> tuple[PackagesFound, list[str]]:
-        """Scan; return also the names of what is still arriving, by the same look."""
-        names, known = self._look()
-        failed = [name for name, job in known.items() if job.state is State.FAILED and not self._is_refused(name, job)]
-        fresh = self._inbox.look_at((name for name in names if name not in known), time.time())
-        again = self._inbox.look_at(failed, time.time())
-        new, renewed = _complete(fresh), _complete(again)
-        queued = 0
-        for start in range(0, len(new), _BATCH):
-            with self._store.write():
-                queued += self._store.queue.enqueue(new[start : start + _BATCH], time.time())
-        replaced = sum(self._replace(known[name]) for name in renewed)
+    def _scan(self, *, thorough: bool) -> tuple[PackagesFound, list[str]]:
+        """Scan; return also, if it is to be `thorough`, the names of what is still arriving, by the same look."""
+        complete: list[Delivery] = []
+        arriving: list[str] = []
+        failed: dict[str, KnownJob] = {}
+        for names, known in self._look(only_changed=not thorough):
+            failed |= {name: job for name, job in known.items() if self._may_come_again(name, job)}
+            wanted = (name for name in names if name not in known or name in failed)
+            deliveries = self._inbox.look_at(wanted, time.time(), only_complete=not thorough)
+            complete += (delivery for delivery in deliveries if delivery.lacking is None)
+            arriving += (delivery.name for delivery in deliveries if delivery.is_arriving)
+        ordered = [delivery.name for delivery in by_arrival(complete)]
+        queued = self._enqueue([name for name in ordered if name not in failed])
+        replaced = sum(self._replace(failed[name]) for name in ordered if name in failed)
         found = PackagesFound(queued, replaced)
         if queued or replaced:
             self._emit(found)
-        return found, [delivery.name for delivery in (*fresh, *again) if delivery.is_arriving]
+        return found, sorted(arriving)
 
-    def _look(self) -> tuple[list[str], dict[str, KnownJob]]:
-        """Return the names in the inbox, but for those that wait for their first attempt, and which are known."""
-        names = self._inbox.names(besides=self._store.jobs.untried_names())
-        return names, self._store.jobs.known(names)
+    def _look(self, *, only_changed: bool) -> Iterator[tuple[list[str], dict[str, KnownJob]]]:
+        """Yield names in the inbox, but for those that wait for their first attempt, and which of them are known."""
+        lying = self._inbox.names(besides=self._store.jobs.untried_names(), only_changed=only_changed)
+        while names := list(islice(lying, _BATCH)):
+            yield names, self._store.jobs.known(names)
+
+    def _enqueue(self, names: list[str]) -> int:
+        """Queue new packages in this order, and return how many nobody else had queued."""
+        queued = 0
+        for start in range(0, len(names), _BATCH):
+            with self._store.write():
+                queued += self._store.queue.enqueue(names[start : start + _BATCH], time.time())
+        return queued
+
+    def _may_come_again(self, name: str, job: KnownJob) -> bool:
+        return job.state is State.FAILED and not self._is_refused(name, job)
 
     def _is_refused(self, name: str, job: KnownJob) -> bool:
         return job.left_in_inbox is not None and self._inbox.is_refused(name, job.left_in_inbox)
@@ -138,10 +162,6 @@ class Intake:
             if current.failed_name is not None:
                 put_aside(self._folders, current.failed_name)
             return self._store.queue.replace(current, time.time())
-
-
-def _complete(deliveries: Iterable[Delivery]) -> list[str]:
-    return [delivery.name for delivery in deliveries if delivery.lacking is None]
 
 
 def _is_taken(job: KnownJob, taken: set[int]) -> bool:

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Delivery
-from jobrunner.files.inbox import Inbox
+from jobrunner.files.inbox import Inbox, by_arrival
+from jobrunner.files.lacking import MOST_LOOKED_AT
 from jobrunner.unzip.end import unfinished
 from tests.support import wait_until
 from tests.users import NOBODY, without_privileges
@@ -29,7 +31,7 @@ def deliver(inbox: Path, name: str, arrived_at: float = 1000.0) -> Path:
 
 def look(inbox: Path, settings: IntakeSettings = SETTINGS, now: float = NOW) -> list[Delivery]:
     reader = Inbox(str(inbox), settings, unfinished)
-    return reader.look_at(reader.names(), now)
+    return by_arrival(reader.look_at(reader.names(), now))
 
 
 def lacking(inbox: Path, name: str, settings: IntakeSettings = SETTINGS, now: float = NOW) -> str | None:
@@ -60,7 +62,7 @@ def test_names_can_be_left_out(tmp_path: Path) -> None:
     for name in ("known", "new", os.fsdecode(b"\xff")):
         deliver(tmp_path, name)
     reader = Inbox(str(tmp_path), SETTINGS, unfinished)
-    assert reader.names(besides=["known", "gone", os.fsdecode(b"\xff")]) == ["new"]
+    assert list(reader.names(besides=["known", "gone", os.fsdecode(b"\xff")])) == ["new"]
 
 
 def test_what_has_gone_meanwhile_is_left_out(tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_a_change_in_the_future_counts_as_just_now(tmp_path: Path) -> None:
 
 def test_an_inbox_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Inbox(str(tmp_path / "nothing"), SETTINGS, unfinished).names()
+        list(Inbox(str(tmp_path / "nothing"), SETTINGS, unfinished).names())
 
 
 @pytest.mark.parametrize("settle", [0.0, 1.0])
@@ -252,3 +254,49 @@ def test_what_lies_deeper_and_may_not_be_read_does_not_hide_what_is_missing(tmp_
     os.chdir(inbox)  # conftest brings us back; the way to tmp_path is root's only
     with without_privileges():
         assert lacking(Path(), "p") == "its zip is not there: only locked"
+
+
+class Opened:
+    """Counts the folders that are listed in this process while it is asked to."""
+
+    def __init__(self) -> None:
+        self._count: int | None = None
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, _: object) -> None:
+        if event == "os.scandir" and self._count is not None:
+            self._count += 1
+
+    def within(self, call: Callable[[], object]) -> int:
+        self._count = 0
+        call()
+        count, self._count = self._count, None
+        return count
+
+
+def test_of_very_many_incomplete_deliveries_those_that_change_are_looked_at_again(tmp_path: Path) -> None:
+    count = MOST_LOOKED_AT + 50
+    for number in range(count):
+        (tmp_path / f"p{number}").mkdir()
+    ticks = [1000.0]
+    inbox = Inbox(str(tmp_path), SETTINGS, unfinished, ticks=lambda: ticks[0])
+    complete: list[Delivery] = []
+
+    def scan() -> None:
+        ticks[0] += 0.6
+        complete.extend(inbox.look_at(inbox.names(only_changed=True), NOW, only_complete=True))
+
+    opened = Opened()
+    looks = [opened.within(scan) for _ in range(6)]
+    assert looks[:2] == [count + 1] * 2  # and the inbox itself
+    assert sum(looks[2:4]) == sum(looks[4:6]) == count + 2
+    assert looks[2] < 0.6 * count
+    deliver(tmp_path, "new")
+    for number in range(100):
+        (tmp_path / f"p{number}" / f"p{number}.zip").write_bytes(NO_MEMBERS)
+    scan()
+    assert [delivery.name for delivery in complete] == ["new"]
+    scan()
+    scan()
+    assert {delivery.name for delivery in complete} == {"new", *(f"p{number}" for number in range(100))}
+    assert len(list(inbox.names())) == count + 1
