@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from jobrunner.cli.words import progress as in_words
+from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.domain.package import Package
+from jobrunner.domain.progress import Progress
 from jobrunner.process.progress_file import ProgressFile, ReportingPackage
 from tests.support import TestHome, kill, wait_until
 from tests.test_surroundings import USER, as_root, public_home, shell
@@ -183,6 +186,27 @@ def test_a_callable_that_says_nonsense_succeeds_all_the_same(home: TestHome, sai
     home.package("p")
     assert home.jobrunner("run", "--drain").returncode == 0
     assert sorted(os.listdir(home.archive / "p")) == ["data.txt", "p.zip"]
+
+
+def test_the_document_of_an_extraction_has_its_bytes_and_a_handlers_words_are_no_extraction() -> None:
+    ours, theirs = Progress(5, 20, "extracting", is_bytes=True), Progress(5, 20.5, "extracting")
+    assert extracted_document(ours) == {"bytes": 5, "of": 20}
+    assert progress_document(ours) == {"done": 5, "total": 20, "unit": "bytes", "text": "extracting"}
+    assert extracted_document(theirs) is extracted_document(None) is progress_document(None) is None
+    assert progress_document(theirs) == {"done": 5, "total": 20.5, "unit": None, "text": "extracting"}
+
+
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        (Progress(40, 100, "aligning"), "aligning, 40%"),
+        (Progress(1, 3, ""), "33%"),
+        (Progress(12345.5, None, "reads"), "reads, 12,345.5"),
+        (Progress(7, None, ""), "7"),
+    ],
+)
+def test_a_progress_in_words(progress: Progress, words: str) -> None:
+    assert in_words(progress) == words
 
 
 @pytest.fixture

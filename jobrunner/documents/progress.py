@@ -22,4 +22,4 @@ def extracted_document(progress: Progress | None) -> dict[str, Any] | None:
 
 
 def _number(value: float) -> float:
-    return int(value) if value.is_integer() else value
+    return int(value) if value == int(value) else value

@@ -12,7 +12,7 @@ import pytest
 from jobrunner.domain.findings import Kind
 from jobrunner.files.delivery import Source
 from tests.crash_driver import Kill
-from tests.crash_table.scene import Scene, tree_of
+from tests.crash_table.scene import BESIDE, MEMBERS, Scene, tree_of
 from tests.crash_table.steps import RENAME
 
 
@@ -61,6 +61,19 @@ def test_a_package_from_another_filesystem_is_copied_once_whatever_is_killed(
         afar.restart()
     afar.assert_archived(by="p 2")
     assert afar.ran() == ["p 2"]
+
+
+def test_row_24_how_far_a_large_copy_came_is_shown_and_goes_with_it(afar: Scene) -> None:
+    large = afar.home.package("p", MEMBERS, BESIDE | {"large": os.urandom(9 << 20)})
+    afar.delivered["p"] = tree_of(large)
+    length = sum(map(len, afar.delivered["p"].values()))
+    afar.crash(Kill("jobrunner.files.workspace.Workspace.report_copied"), words=("run", "-n", "1", "--drain"))
+    assert afar.workspaces() == {"1-1": ["copying", "progress-1", "source"]}
+    [running] = afar.home.status()["running"]
+    assert 0 < running["progress"].pop("done") < length
+    assert running["progress"] == {"total": length, "unit": "bytes", "text": "copying"}
+    afar.restart()
+    afar.assert_archived(by="p 2")
 
 
 @pytest.mark.parametrize("row", ["row-26-rename-out-of-sight", "row-27-rename-to-package"])
