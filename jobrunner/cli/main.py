@@ -33,6 +33,16 @@ _LATER = (
 exits = Exits(None, show_report)
 
 
+class _Command(usage.Command):
+    """A command in a home. Its help needs none."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; root, in somebody's home, is that user from here on."""
+        if ctx.info_name not in {"init", "demo"}:  # these two may name another folder
+            enter(ctx.obj, ctx.info_name)
+        return super().invoke(ctx)
+
+
 class _Commands(TyperGroup):
     """Imports a command when it is asked for: starting one does not pay for the others."""
 
@@ -45,7 +55,7 @@ class _Commands(TyperGroup):
             raise usage.no_such(cmd_name, COMMANDS)
         module = import_module(f"jobrunner.cli.{cmd_name}")
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(cmd_name, cls=usage.Command, epilog="\n".join(module.EXAMPLES))(module.command)
+        alone.command(cmd_name, cls=_Command, epilog="\n".join(module.EXAMPLES))(module.command)
         return typer.main.get_command(alone)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -105,8 +115,6 @@ def _home(
     """
     if context.invoked_subcommand is None:
         raise usage.no_command(str(home), COMMANDS)
-    if context.invoked_subcommand not in {"init", "demo"}:  # these two may name another folder
-        enter(home, context.invoked_subcommand)
     context.obj = home
 
 

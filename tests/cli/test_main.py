@@ -110,12 +110,22 @@ def test_the_usage_is_plain(name: str, usage: str) -> None:
     assert help_page.count("[required]") <= 1
 
 
+def imported_by(*words: str) -> set[str]:
+    """Return the modules that a command imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "jobrunner", *words]
+    told = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60, check=True)
+    return {line.rpartition("|")[2].strip() for line in told.stderr.splitlines()}
+
+
 @pytest.mark.unmeasured
-def test_the_help_does_not_wait_for_rich() -> None:
-    words = [sys.executable, "-X", "importtime", "-m", "jobrunner", "--help"]
-    told = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=60, check=True).stderr
-    assert "typer" in told
-    assert not {line.rpartition("|")[2].strip() for line in told.splitlines()} & {"rich", "markdown_it"}
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_the_help_imports_only_what_has_the_words_of_commands(words: list[str]) -> None:
+    imported = imported_by(*words, "--help")
+    assert "jobrunner.cli.usage" in imported
+    assert not imported & {"rich", "markdown_it", "apsw", "peewee", "sqlite3", "logging", "ctypes"}
+    parts = {tuple(module.split(".")[1:]) for module in imported if module.startswith("jobrunner.")}
+    assert {part[0] for part in parts} <= {"cli", "demo", "domain", "wiring"}
+    assert {part for part in parts if part[0] == "wiring"} == {("wiring",), ("wiring", "bugs")}
 
 
 def test_without_a_command_there_is_help_and_no_complaint() -> None:
@@ -225,9 +235,7 @@ def test_what_is_no_home_is_said_and_left_as_it_is(name: str, tmp_path: Path) ->
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["status", "scan"])
 def test_a_command_imports_nothing_that_only_others_use(name: str, home: TestHome) -> None:
-    words = [sys.executable, "-X", "importtime", "-m", "jobrunner", "--home", str(home.path), name]
-    told = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=60, check=True).stderr
-    imported = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+    imported = imported_by("--home", str(home.path), name)
     services = {module.rpartition(".")[2] for module in imported if module.startswith("jobrunner.services.")}
     assert services == {"intake", "machine", "report", "retrying"}
     assert not imported & {f"jobrunner.cli.{other}" for other in COMMANDS if other != name}
