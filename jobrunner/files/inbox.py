@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from jobrunner.domain.errors import PackageError
 from jobrunner.domain.naming import JUNK, Patterns, zip_among
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.domain.settings import IntakeSettings
-from jobrunner.domain.status import Delivery
+from jobrunner.domain.status import Contents, Delivery
 from jobrunner.files import delivery
 from jobrunner.files.folders import MOST_NAMES
 from jobrunner.files.trees import Kind, Walk
@@ -22,6 +23,7 @@ from jobrunner.linux import at
 REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise the limit and retry it"
 
 _MOST_ASKED = 1_000
+_MOST_COUNTED = 200  # files of a delivery, for people
 #: Seconds for which what has been seen incomplete must be still: a zip may have its end before its middle, and senders
 #: set the times of what they have written.
 _BETWEEN_WRITES = 1.0
@@ -91,6 +93,16 @@ class Inbox:
         """Say whether a delivery is still as it was when it was refused. Raises OSError."""
         with at.held(at.open_root(self._folder)) as inbox:
             return delivery.fingerprint(inbox, name) == fingerprint
+
+    def contents(self, name: str) -> Contents | None:
+        """Return what lies there of a delivery, None where that cannot be seen."""
+        with suppress(OSError), at.held(at.open_root(self._folder)) as inbox:
+            status = at.status(inbox, name)
+            if not stat.S_ISDIR(status.st_mode):
+                return Contents(1, status.st_size, status.st_ctime, is_all=True)
+            with at.held(at.open_folder(inbox, name)) as folder:
+                return _contents(folder)
+        return None
 
     def _delivery(self, inbox: int, name: str, now: float) -> Delivery:
         try:
@@ -162,6 +174,19 @@ class Inbox:
             since = seen.since
         self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
         return ticks - since
+
+
+def _contents(folder: int) -> Contents:
+    """Return what an open folder holds. Raises OSError."""
+    files = size = 0
+    changed_at = os.fstat(folder).st_ctime
+    for kind, inner, name in Walk(folder, opening=_opened_if_permitted):
+        if kind in {Kind.FILE, Kind.OTHER}:
+            if files == _MOST_COUNTED:
+                return Contents(files, size, changed_at, is_all=False)
+            status = at.status(inner, name)
+            files, size, changed_at = files + 1, size + status.st_size, max(changed_at, status.st_ctime)
+    return Contents(files, size, changed_at, is_all=True)
 
 
 def _newest_change(folder: int, now: float, most: int | None = None) -> float:

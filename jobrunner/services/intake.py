@@ -105,6 +105,10 @@ class Intake:
             incomplete=[delivery for delivery in deliveries if delivery.lacking is not None],
         )
 
+    def with_contents(self, delivery: Delivery) -> Delivery:
+        """Return a delivery with what it holds by now, as far as that can be seen."""
+        return delivery._replace(contents=self._inbox.contents(delivery.name))
+
     def _scan(self) -> tuple[PackagesFound, list[str]]:
         """Scan; return also the names of what is still arriving, by the same look."""
         names, known = self._look()
