@@ -50,8 +50,8 @@ class Run:
 
     def said(self, label: str) -> list[str]:
         """Return what lines with a label said."""
-        lines = (line.split(maxsplit=2) for line in self.text().splitlines())
-        return [words[2] for words in lines if words[1:2] == [label]]
+        lines = (line.split(maxsplit=3) for line in self.text().splitlines())
+        return [words[3] for words in lines if words[2:3] == [label]]
 
     def text(self) -> str:
         return self._said.read_text()

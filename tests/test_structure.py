@@ -177,7 +177,7 @@ def test_no_file_holds_two_nouns() -> None:
 
 
 def test_nothing_is_printed_but_where_it_is_escaped() -> None:
-    places = {f"cli/{name}.py" for name in ("output", "json_output", "logs", "tables")}
+    places = {f"cli/{name}.py" for name in ("output", "json_output", "logs")}
     theirs = {"demo/analyze.py", "process/host.py"}  # a handler, and its output
     for path in MODULES:
         name = str(path.relative_to(ROOT / "jobrunner"))

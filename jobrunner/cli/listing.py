@@ -5,10 +5,10 @@ import shutil
 import time
 from collections.abc import Iterable
 from itertools import islice
-from unicodedata import combining, east_asian_width
 
+from jobrunner.cli.columns import cut, width_of
 from jobrunner.cli.output import Styled, say, styled
-from jobrunner.cli.times import local
+from jobrunner.cli.times import local, short
 from jobrunner.cli.words import TINTS, duration, progress
 from jobrunner.domain.filters import ListedJob, Standing
 from jobrunner.domain.package import printable, shown
@@ -59,7 +59,7 @@ class _Layout:
         self._clock = max(len(self._time(listed)) for listed in page)
         self._indent = _STATE + self._clock + len(_ATTEMPTS) + 3 * len(_GAP)
         self._room = max((width or _UNBOUNDED) - self._indent, 2 * _LEAST)
-        longest = max(_width(shown(listed.job.name)) for listed in page)
+        longest = max(width_of(shown(listed.job.name)) for listed in page)
         self._column = min(longest, self._room - 2 * _LEAST) if any(reasons) else longest
         head = (f"{'state':<{_STATE}}", f"{'since':<{self._clock}}", _ATTEMPTS)
         self.head = _GAP.join((*head, f"{'package':<{self._column}}", "why" * any(reasons))).rstrip()
@@ -78,26 +78,19 @@ class _Layout:
         ]
         if not reason:
             return [line]
-        padding = " " * (self._column - _width(name)) + _GAP
-        left = self._room - _width(name) - len(padding)
-        if left < min(_LEAST, _width(reason)):
-            return [line, [" " * (self._indent + len(_GAP)), styled(_cut(reason, self._room - len(_GAP)), dim=True)]]
-        return [[*line, padding, styled(_cut(reason, left), dim=True)]]
+        padding = " " * (self._column - width_of(name)) + _GAP
+        left = self._room - width_of(name) - len(padding)
+        if left < min(_LEAST, width_of(reason)):
+            return [line, [" " * (self._indent + len(_GAP)), styled(cut(reason, self._room - len(_GAP)), dim=True)]]
+        return [[*line, padding, styled(cut(reason, left), dim=True)]]
 
     def height(self, line: list[str | Styled]) -> int:
         """Return how many lines of the terminal a line takes."""
-        columns = sum(_width(part if isinstance(part, str) else part.text) for part in line)
+        columns = sum(width_of(part if isinstance(part, str) else part.text) for part in line)
         return -(-columns // (self._width or _UNBOUNDED))
 
     def _time(self, listed: ListedJob) -> str:
-        return local(listed.reached_at) if self._width is None else _brief(listed.reached_at, self._now)
-
-
-def _brief(seconds: float, now: float) -> str:
-    """Return a time: of today without its day, of other days without its seconds."""
-    text = local(seconds)
-    day, _, clock = text.partition(" ")
-    return clock if day == local(now).partition(" ")[0] else text[:16]
+        return local(listed.reached_at) if self._width is None else short(listed.reached_at, self._now)
 
 
 def _reason(listed: ListedJob, now: float) -> str:
@@ -113,22 +106,3 @@ def _reason(listed: ListedJob, now: float) -> str:
         case Standing.CANCELLED:
             return ""
     return job.error or ""
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in text)
-
-
-def _cut(text: str, width: int) -> str:
-    """Return as much of a text as fits."""
-    if _width(text) <= width:
-        return text
-    kept = ""
-    for char in text:
-        if _width(kept) + _width(char) >= width:
-            break
-        kept += char
-    return f"{kept.rstrip()}…"

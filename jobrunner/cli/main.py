@@ -24,9 +24,9 @@ COMMANDS = ("init", "scan", "work", "run", "status", "list", "show", "logs", "re
 
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
-    *("cli.choosing", "cli.json_output", "cli.listing", "cli.tables", "cli.times"),
+    *("cli.choosing", "cli.json_output", "cli.listing", "cli.overview", "cli.times"),
     *("documents.listing", "documents.progress", "documents.status", "documents.story"),
-    *("files.bug_report", "wiring.cancelling", "wiring.checking"),
+    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

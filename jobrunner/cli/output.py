@@ -4,12 +4,16 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import typer
 
 from jobrunner.domain.package import printable, shown
+
+#: What terminals are called that only print.
+_PLAIN = {"dumb", "unknown"}
 
 
 class Styled(NamedTuple):
@@ -24,14 +28,48 @@ def styled(text: str, **style: Any) -> Styled:
     return Styled(text, style)
 
 
+#: The parts of a line, in their order.
+Line = Sequence[str | Styled]
+
+
 def say(*parts: str | Styled, stream: int = 1) -> None:
     """Print one line on stdout (1) or stderr (2), in one write: several processes may share a terminal."""
-    if colourful(stream):
-        line = "".join(map(_coloured, parts))
-    else:
-        line = printable("".join([part if isinstance(part, str) else part.text for part in parts]))
     file = sys.stdout if stream == 1 else sys.stderr
-    file.write(f"{line}\n")
+    file.write(f"{_text(parts, stream)}\n")
+
+
+def _text(line: Line, stream: int) -> str:
+    if colourful(stream):
+        return "".join(map(_coloured, line))
+    return printable("".join([part if isinstance(part, str) else part.text for part in line]))
+
+
+class Screen:
+    """The terminal on stdout, for a page that is drawn again and again; what was on it comes back at the end."""
+
+    def __enter__(self) -> "Screen":
+        self.enter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def enter(self) -> None:
+        """Take the terminal, without its cursor."""
+        _write_at_once("\x1b[?1049h\x1b[?25l")
+
+    def draw(self, lines: Iterable[Line]) -> None:
+        """Show these lines in place of those before; they fit the terminal."""
+        _write_at_once("\x1b[H" + "".join(f"{_text(line, 1)}\x1b[K\n" for line in lines) + "\x1b[J")
+
+    def leave(self) -> None:
+        """Give the terminal back."""
+        _write_at_once("\x1b[?25h\x1b[?1049l")
+
+
+def _write_at_once(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def wrapped(text: str, indent: int) -> list[str]:
@@ -62,9 +100,14 @@ def say_name(name: str, *, raw: bool) -> None:
         sys.stdout.buffer.write(os.fsencode(name) + b"\0")
 
 
+def can_be_redrawn() -> bool:
+    """Say whether stdout is a terminal on which a page can be drawn over another."""
+    return os.isatty(1) and os.environ.get("TERM") not in _PLAIN
+
+
 def colourful(stream: int) -> bool:
     """Say whether a stream (1 or 2) is a terminal on which colour is welcome."""
-    return os.isatty(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
+    return os.isatty(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in _PLAIN
 
 
 def _coloured(part: str | Styled) -> str:

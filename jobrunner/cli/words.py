@@ -35,6 +35,7 @@ TINTS = {
     "done": "green",
     "failed": "red",
     "cancelled": "magenta",
+    "interrupted": "magenta",
 }
 
 
@@ -52,6 +53,19 @@ def duration(seconds: float) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def age(seconds: float) -> str:
+    """Return for how long something has been so, in whole seconds: 4 s, 3 min 20 s."""
+    return f"{max(seconds, 0):.0f} s" if seconds < 60 else duration(seconds)
+
+
+def estimate(seconds: float) -> str:
+    """Return about how long something will take, no more exactly than it can be known: about 6 min."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"about {seconds / size:.0f} {unit}"
+    return f"about {seconds:.0f} s" if seconds >= 1 else "under 1 s"
 
 
 def soon(seconds: float) -> str:

@@ -10,9 +10,28 @@ from jobrunner.domain.status import Status
 def status_document(status: Status) -> dict[str, Any]:
     """Return how things stand; times are ISO 8601 in UTC, lengths in seconds."""
     return {
+        "runners": [
+            {
+                "command": runner.command,
+                "pid": runner.pid,
+                "started_at": utc(runner.started_at),
+                "workers": runner.workers,
+                "alive": runner.alive,
+                "deaths": runner.deaths
+                and {
+                    "count": runner.deaths.total,
+                    "since": utc(runner.deaths.since),
+                    "newest_at": utc(runner.deaths.newest_at),
+                    "newest": runner.deaths.newest,
+                },
+            }
+            for runner in status.runners
+        ],
         "counts": status.counts,
         "troubles": list(status.troubles),
         "throughput": {"last_minute": status.done_last_minute, "last_hour": status.done_last_hour},
+        "seconds_left": status.seconds_left and round(status.seconds_left),
+        "oldest": status.oldest and {"name": status.oldest.job.name, "queued_at": utc(status.oldest.since)},
         "running": [
             {
                 "name": entry.job.name,
@@ -20,10 +39,20 @@ def status_document(status: Status) -> dict[str, Any]:
                 "worker_pid": entry.worker_pid,
                 "started_at": utc(entry.started_at),
                 "seconds": round(entry.seconds, 3),
+                "step": entry.step,
                 "extracted": extracted_document(entry.progress),
                 "progress": progress_document(entry.progress),
             }
             for entry in status.running
+        ],
+        "interrupted": [
+            {
+                "name": entry.job.name,
+                "attempt": entry.job.attempt,
+                "worker_pid": entry.worker_pid,
+                "started_at": utc(entry.started_at),
+            }
+            for entry in status.interrupted
         ],
         "waiting": [
             {"name": job.name, "not_before_at": utc(job.not_before_at), "error": job.error} for job in status.waiting
@@ -38,8 +67,35 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for job in status.failed
         ],
+        "failures": {
+            "since": utc(status.failures.since),
+            "count": status.failures.total,
+            "cancelled": status.failures.cancelled,
+            "reasons": [
+                {
+                    "reason": group.reason,
+                    "count": group.total,
+                    "newest": group.newest.name,
+                    "newest_at": utc(group.newest.finished_at),
+                }
+                for group in status.failures.groups
+            ],
+        },
         "duplicates": [{"name": name} for name in status.survey.duplicates],
-        "incomplete": [{"name": delivery.name, "reason": delivery.lacking} for delivery in status.survey.incomplete],
+        "incomplete": [
+            {
+                "name": delivery.name,
+                "reason": delivery.lacking,
+                "holds": delivery.contents
+                and {
+                    "files": delivery.contents.files,
+                    "bytes": delivery.contents.size,
+                    "changed_at": utc(delivery.contents.changed_at),
+                    "is_all": delivery.contents.is_all,
+                },
+            }
+            for delivery in status.survey.incomplete
+        ],
         "new": [{"name": name} for name in status.survey.new],
         "unseen": status.survey.unseen,
         "lookalikes": [{"name": name, "looks_like": other} for name, other in status.lookalikes],

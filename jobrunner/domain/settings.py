@@ -139,6 +139,11 @@ class ProcessSettings:
     )
     no_new_privileges: bool = key(values.flag, False, "true: sudo and setuid programs give it no other rights")
 
+    @property
+    def has_handler(self) -> bool:
+        """Whether there is one."""
+        return self.command is not None or self.callable is not None
+
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:

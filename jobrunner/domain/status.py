@@ -1,23 +1,64 @@
 """How a home stands, and the story of one job: what people ask for, as values."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
+from jobrunner.domain.failures import Failures
 from jobrunner.domain.job import Attempt, Job
 from jobrunner.domain.progress import Progress
+
+
+class Deaths(NamedTuple):
+    """How many children of one process have died since a time, one soon after the other; the newest one in words.
+
+    Times are seconds since 1970.
+    """
+
+    total: int
+    since: float
+    newest_at: float
+    newest: str
+
+
+class Runner(NamedTuple):
+    """A jobrunner that goes on: its `command` is run, work or scan. It keeps so many `workers`; so many are `alive`.
+
+    `deaths`: those of the last minutes, None where all is well. `started_at` in seconds since 1970.
+    """
+
+    command: str
+    pid: int
+    started_at: float
+    workers: int
+    alive: int
+    deaths: Deaths | None
+
+
+class Contents(NamedTuple):
+    """What a delivery holds: files and their bytes, and when any of these changed last (seconds since 1970).
+
+    `is_all`: where it holds very much, only some of it has been looked at.
+    """
+
+    files: int
+    size: int
+    changed_at: float
+    is_all: bool
 
 
 class Delivery(NamedTuple):
     """A folder in the inbox; `lacking` says what it waits for, None if it is complete.
 
     `arrived_at` is the time of its zip, in seconds since 1970. `is_arriving`: it has changed so lately that it may be
-    complete soon.
+    complete soon. `contents`: None where nobody has looked.
     """
 
     name: str
     lacking: str | None
     arrived_at: float = 0.0
     is_arriving: bool = False
+    contents: Contents | None = None
 
 
 class Survey(NamedTuple):
@@ -32,34 +73,60 @@ class Survey(NamedTuple):
     unseen: int = 0
 
 
+class Step(StrEnum):
+    """What is being done in an attempt."""
+
+    TAKING = "taking"  #: the package comes into the work folder, or is copied there
+    EXTRACTING = "extracting"
+    HANDLER = "handler"
+    ARCHIVING = "archiving"
+
+
 class RunningJob(NamedTuple):
     """A running job, its worker's pid, when it was started (seconds since 1970) and how many seconds it has run.
 
-    `progress`: how far a large copy or extraction is, or what the handler says of itself; None where nothing is said.
+    `step`: None where it does not show. `progress`: how far a large copy or extraction is, or what the handler says of
+    itself; None where nothing is said.
     """
 
     job: Job
     worker_pid: int
     started_at: float
     seconds: float
+    step: Step | None = None
     progress: Progress | None = None
+
+
+class QueuedJob(NamedTuple):
+    """A job that is ready to be claimed, and since when it has been in the queue (seconds since 1970)."""
+
+    job: Job
+    since: float
 
 
 class Status(NamedTuple):
     """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
 
-    `troubles`: what is wrong with the machine, so that workers wait. `left_over`: what attempts left and we cannot
-    remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two packages.
+    `troubles`: what is wrong with the machine, so that workers wait. `counts` are those of the jobs' states, in which
+    what dead workers left is still running; it is `interrupted`. `seconds_left`: until the queue is empty, None where
+    nothing can be said. `failures`: the failed ones of the last day by their reasons. `left_over`: what attempts left
+    and we cannot remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two
+    packages.
     """
 
     now: float
+    runners: Sequence[Runner]
     troubles: Sequence[str]
     counts: dict[str, int]
     done_last_minute: int
     done_last_hour: int
+    seconds_left: float | None
+    oldest: QueuedJob | None
     running: Sequence[RunningJob]
+    interrupted: Sequence[RunningJob]
     waiting: Sequence[Job]
     failed: Sequence[Job]
+    failures: Failures
     survey: Survey
     left_over: Sequence[str]
     lookalikes: Sequence[tuple[str, str]]

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from jobrunner.domain.errors import PackageError
 from jobrunner.domain.naming import JUNK, Patterns, may_be_zip, zip_among
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.domain.settings import IntakeSettings
-from jobrunner.domain.status import Delivery
+from jobrunner.domain.status import Contents, Delivery
 from jobrunner.files import delivery
 from jobrunner.files.folders import MOST_NAMES
 from jobrunner.files.lacking import Lacking
@@ -25,6 +26,7 @@ REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise
 
 _MOST_ASKED = 1_000
 _BATCH = 1_000
+_MOST_COUNTED = 200  # files of a delivery, for people
 #: Seconds for which what has been seen incomplete must be still: a zip may have its end before its middle, and senders
 #: set the times of what they have written.
 _BETWEEN_WRITES = 1.0
@@ -111,6 +113,16 @@ class Inbox:
         with at.held(at.open_root(self._folder)) as inbox:
             return delivery.fingerprint(inbox, name) == fingerprint
 
+    def contents(self, name: str) -> Contents | None:
+        """Return what lies there of a delivery, None where that cannot be seen."""
+        with suppress(OSError), at.held(at.open_root(self._folder)) as inbox:
+            status = at.status(inbox, name)
+            if not stat.S_ISDIR(status.st_mode):
+                return Contents(1, status.st_size, status.st_ctime, is_all=True)
+            with at.held(at.open_folder(inbox, name)) as folder:
+                return _contents(folder)
+        return None
+
     def _delivery(self, inbox: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
         try:
             folder = at.open_folder(inbox, name)
@@ -195,6 +207,19 @@ class Inbox:
 def by_arrival(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """Return deliveries in their order of arrival; those that lack something come first."""
     return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
+
+
+def _contents(folder: int) -> Contents:
+    """Return what an open folder holds. Raises OSError."""
+    files = size = 0
+    changed_at = os.fstat(folder).st_ctime
+    for kind, inner, name in Walk(folder, opening=_opened_if_permitted):
+        if kind in {Kind.FILE, Kind.OTHER}:
+            if files == _MOST_COUNTED:
+                return Contents(files, size, changed_at, is_all=False)
+            status = at.status(inner, name)
+            files, size, changed_at = files + 1, size + status.st_size, max(changed_at, status.st_ctime)
+    return Contents(files, size, changed_at, is_all=True)
 
 
 def _newest_change(folder: int, now: float, most: int | None = None) -> float:

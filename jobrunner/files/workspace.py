@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from jobrunner.domain.progress import COPYING, EXTRACTING, LONGEST, Progress, line_of, progress_in
+from jobrunner.domain.status import Step
 from jobrunner.files import moves
 from jobrunner.files.delivery import Source
 from jobrunner.linux import at, flushing
@@ -80,6 +81,19 @@ class Workspace(NamedTuple):
         if os.path.lexists(self.flushed):
             return Stage.FLUSHED
         return Stage.MOVED if os.path.lexists(self.emptied) else Stage.TAKEN
+
+    def step(self, *, has_handler: bool) -> Step | None:
+        """Return what the attempt is at, for people; None where there is no work folder, or none that we may look into.
+
+        A small zip is extracted before it could be told from a handler's run.
+        """
+        if not os.access(self.path, os.X_OK, effective_ids=True):
+            return None
+        if self.stage() is not Stage.TAKEN:
+            return Step.ARCHIVING
+        if not os.path.lexists(self.data):
+            return Step.TAKING
+        return Step.HANDLER if has_handler and not os.path.lexists(self.progress) else Step.EXTRACTING
 
     def has_package(self) -> bool:
         """Say whether the package, whole, lies here as its sender left it or as a copy."""

@@ -115,6 +115,10 @@ class Intake:
             unseen=unseen,
         )
 
+    def with_contents(self, delivery: Delivery) -> Delivery:
+        """Return a delivery with what it holds by now, as far as that can be seen."""
+        return delivery._replace(contents=self._inbox.contents(delivery.name))
+
     def _scan(self, *, thorough: bool) -> tuple[PackagesFound, list[str]]:
         """Scan; return also, if it is to be `thorough`, the names of what is still arriving, by the same look."""
         complete: list[Delivery] = []

@@ -61,6 +61,10 @@ class Recovery:
                 if dead:
                     kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE)
                     self._presence.forget(token)
+        for runner in self._store.runners.all():
+            if not self._presence.is_alive(runner.token):
+                with self._store.write():
+                    self._store.runners.end(runner.token)
         for job_id in self._folders.workspaces():
             job = self._store.jobs.get(job_id)
             if job and job.state in {State.DONE, State.FAILED}:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from jobrunner.domain import failures, pace
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.filters import Filters, ListedJob, Standing
 from jobrunner.domain.job import Job
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
-from jobrunner.domain.status import Status, Story, Survey
+from jobrunner.domain.status import QueuedJob, Runner, RunningJob, Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
@@ -21,7 +22,11 @@ from jobrunner.store.store import Store
 from jobrunner.store.workers import WorkerRecord
 
 _MOST = 1000
-_NEW = 86400.0  # seconds
+_MOST_FAILED = 10_000
+_MOST_LOOKED_INTO = 100
+_DAY = 86400.0  # seconds
+#: Seconds for which deaths among the workers are told.
+_DYING = 300.0
 
 
 class Report:
@@ -34,31 +39,44 @@ class Report:
         folders: Folders,
         keep_free: int,
         intake: Intake,
+        *,
+        has_handler: bool,
     ) -> None:
         self._store = store
         self._presence = presence
         self._folders = folders
         self._keep_free = keep_free
         self._intake = intake
+        self._has_handler = has_handler
 
     def status(self) -> Status:
         """Return how things stand, as far as folders can be read. Raises StoreError."""
         now = self._store.now()
+        jobs = self._store.jobs
+        workers = self._store.workers.not_ended()
+        alive = [worker for worker in workers if worker.process.lives()]
+        runners = self._runners(alive, now)
+        troubles = self._troubles(workers)
+        counts, oldest, failed = jobs.counts(now), jobs.oldest(), jobs.failed(_MOST_FAILED)
+        begun = jobs.running(now)
+        held = {worker.id for worker in alive}
         return Status(
             now=now.wall,
-            troubles=self._troubles(),
-            counts=self._store.jobs.counts(now),
-            done_last_minute=self._store.jobs.done_within(60, now),
-            done_last_hour=self._store.jobs.done_within(3600, now),
-            running=[
-                running._replace(progress=self._folders.own(running.job).progress_now())
-                for running in self._store.jobs.running(now)
-            ],
-            waiting=[_with_wall_time(job, now) for job in self._store.jobs.waiting(_MOST)],
-            failed=self._store.jobs.failed(),
+            runners=runners,
+            troubles=troubles,
+            counts=counts,
+            done_last_minute=jobs.done_within(60, now),
+            done_last_hour=jobs.done_within(3600, now),
+            seconds_left=None if troubles else self._seconds_left(counts["queued"], oldest, runners, now),
+            oldest=oldest,
+            running=[self._with_step(each) for each in begun if each.job.worker_id in held],
+            interrupted=[each for each in begun if each.job.worker_id not in held],
+            waiting=[_with_wall_time(job, now) for job in jobs.waiting(_MOST)],
+            failed=failed,
+            failures=failures.grouped(failed, now.wall - _DAY),
             survey=self._survey(),
             left_over=self._left_over(),
-            lookalikes=self._store.jobs.lookalikes(now.wall - _NEW, _MOST),
+            lookalikes=jobs.lookalikes(now.wall - _DAY, _MOST),
         )
 
     def find(self, text: str) -> Job:
@@ -100,14 +118,48 @@ class Report:
         """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""
         return LogReader(path)
 
-    def _troubles(self) -> list[str]:
+    def _runners(self, alive: Sequence[WorkerRecord], now: Moment) -> list[Runner]:
+        """Return what goes on here, with how many of its workers are alive."""
+        return [
+            Runner(
+                runner.command,
+                runner.process.pid,
+                runner.started_at,
+                runner.workers,
+                sum(worker.supervisor == runner.token for worker in alive),
+                runner.deaths if runner.deaths and now.wall - runner.deaths.newest_at < _DYING else None,
+            )
+            for runner in self._store.runners.all()
+            if runner.process.lives()
+        ]
+
+    def _seconds_left(
+        self, queued: int, oldest: QueuedJob | None, runners: Sequence[Runner], now: Moment
+    ) -> float | None:
+        """Return how long the queue will take: by the pace since it was empty last, or since a worker came."""
+        started = [runner.started_at for runner in runners if runner.alive]
+        if oldest is None or not started:
+            return None
+        busy = now.wall - max(oldest.since, min(started))
+        return pace.seconds_left(
+            queued,
+            busy,
+            lambda span: self._store.jobs.done_within(span, now) + self._store.jobs.failed_within(span, now),
+        )
+
+    def _with_step(self, running: RunningJob) -> RunningJob:
+        workspace = self._folders.workspace(running.job)
+        step = workspace.step(has_handler=self._has_handler)
+        return running._replace(step=step, progress=workspace.progress_now())
+
+    def _troubles(self, workers: Iterable[WorkerRecord]) -> list[str]:
         """Return what is wrong with the machine: what its user sees here, and what the workers wait for.
 
         That another user may not write here is no trouble.
         """
         is_ours = not (self._store.database.is_to_read and self._store.database.is_another_users)
         seen = [probe.look(self._folders, self._keep_free), self._store.database.look()] if is_ours else []
-        told = map(self._trouble_of, self._store.workers.not_ended())
+        told = map(self._trouble_of, workers)
         return list(dict.fromkeys(trouble for trouble in (*seen, *told) if trouble))
 
     def _trouble_of(self, worker: WorkerRecord) -> str | None:
@@ -128,9 +180,11 @@ class Report:
 
     def _survey(self) -> Survey:
         try:
-            return self._intake.survey()
+            survey = self._intake.survey()
         except OSError:  # why, is among the troubles
             return Survey([], [], [])
+        first, others = survey.incomplete[:_MOST_LOOKED_INTO], survey.incomplete[_MOST_LOOKED_INTO:]
+        return survey._replace(incomplete=[*map(self._intake.with_contents, first), *others])
 
 
 def _with_wall_time(job: Job, now: Moment) -> Job:

@@ -18,6 +18,7 @@ from jobrunner.process import signals
 from jobrunner.process.event_pipe import EventPipe
 from jobrunner.process.presence import Presence
 from jobrunner.services.recovery import Recovery
+from jobrunner.services.registration import Registration
 from jobrunner.services.slot import Main, Slot, death_in_words
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
@@ -30,7 +31,6 @@ _SHORT_TICK = 0.02
 _TRICKLE = 0.05
 #: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
 _GUARDS_END = 10.0
-
 #: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
 _MOST_ASIDE = 16
 
@@ -49,6 +49,7 @@ class Supervisor:
         self._exit_of = exit_of
         self._grace = grace
         self._present = presence.appear()
+        self._registration = Registration(store, self._present.token)
         self._slots: list[Slot] = []
         self._aside: set[int] = set()
         self._dead: dict[int, float] = {}
@@ -73,6 +74,7 @@ class Supervisor:
         self._slots = [Slot(worker, Role.WORKER, number) for number in range(1, count + 1)]
         if beside:
             self._slots.append(Slot(beside, Role.SCANNER))
+        self._registration.begin("run" if beside else "work", count)
         self._recover()
         self._sweep()
         heard = False
@@ -92,6 +94,7 @@ class Supervisor:
 
     def leave(self) -> None:
         """End the supervisor's own presence."""
+        self._registration.end()
         self._present.leave()
 
     def _may_start(self, slot: Slot) -> bool:
@@ -161,8 +164,9 @@ class Supervisor:
             if code == -signals.CANCEL_SIGNAL:  # recovery says so, of the job
                 slot.note_place()
                 continue
-            delay = slot.note_death()
-            self._emit(WorkerDied(slot.role, pid, death_in_words(code), slot.early_deaths, delay))
+            delay, words = slot.note_death(), death_in_words(code)
+            self._registration.note_death(f"{slot.role} {pid} {words}")
+            self._emit(WorkerDied(slot.role, pid, words, slot.early_deaths, delay))
 
     def _recover(self) -> None:
         trouble = None
@@ -170,6 +174,7 @@ class Supervisor:
             self._store.database.hold_to_file()
             self._store.open()
             self._present.hold_to_folder()
+            self._registration.record()
             alive, now = self._recovery.run(), time.monotonic()
             self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
         except DatabaseGone as gone:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from jobrunner.domain.job import Adopted, Job, KnownJob
 from jobrunner.domain.moment import Moment
-from jobrunner.domain.status import RunningJob
+from jobrunner.domain.status import QueuedJob, RunningJob
 from jobrunner.store import rows
 from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
@@ -55,6 +55,11 @@ class Jobs:
         """Return the running jobs, the longest running first."""
         return [rows.running_job(row, now) for row in self._database.rows(self._statements["running"])]
 
+    def oldest(self) -> QueuedJob | None:
+        """Return the job that has been ready to be claimed for the longest."""
+        row = self._database.row(self._statements["oldest"])
+        return QueuedJob(rows.job(row), row["since"]) if row else None
+
     def lookalikes(self, since: float, most: int) -> list[tuple[str, str]]:
         """Return up to `most` names that came after `since`, each with an older one that a person may take it for."""
         found = self._database.rows(self._statements["lookalikes"], {"since": since, "most": most})
@@ -82,8 +87,11 @@ class Jobs:
 
     def done_within(self, seconds: float, now: Moment) -> int:
         """Return how many jobs were done in the last `seconds`."""
-        between = {"since": now.wall - seconds, "now": now.wall}
-        return int(self._database.one(self._statements["done_between"], between)["done"])
+        return int(self._database.one(self._statements["done_between"], _last(seconds, now))["done"])
+
+    def failed_within(self, seconds: float, now: Moment) -> int:
+        """Return how many jobs failed in the last `seconds`, and still are."""
+        return int(self._database.one(self._statements["failed_between"], _last(seconds, now))["failed"])
 
     def any_pending(self) -> bool:
         """Say whether a job is queued, waiting or running."""
@@ -102,6 +110,10 @@ class Jobs:
         """Return the highest id that is not given out any more; 0 where none was."""
         row = self._database.row(self._statements["last_id"])
         return int(row["seq"]) if row else 0
+
+
+def _last(seconds: float, now: Moment) -> dict[str, float]:
+    return {"since": now.wall - seconds, "now": now.wall}
 
 
 def _maybe(row: Row | None) -> Job | None:

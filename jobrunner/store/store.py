@@ -13,6 +13,7 @@ from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
 from jobrunner.store.queue import Queue
+from jobrunner.store.runners import Runners
 from jobrunner.store.transactions import Write
 from jobrunner.store.workers import Workers
 
@@ -20,8 +21,8 @@ from jobrunner.store.workers import Workers
 class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
-    `queue` changes jobs, `jobs` and `listing` read them; `attempts` and `workers` tell who worked on them; `now` is
-    the clock that all processes of the home agree on, once it has been started.
+    `queue` changes jobs, `jobs` and `listing` read them; `attempts`, `workers` and `runners` tell who worked on
+    them and who goes on; `now` is the clock that all processes of the home agree on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -32,6 +33,7 @@ class Store:
         self.jobs = Jobs(database, max_wait=max_wait)
         self.listing = Listing(database, max_wait=max_wait)
         self.workers = Workers(database)
+        self.runners = Runners(database)
         self.now = Clock(database, BOOT_ID)
         self._max_wait = max_wait
 

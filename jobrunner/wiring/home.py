@@ -23,6 +23,7 @@ from jobrunner.process.presence import Presence
 from jobrunner.process.title import Title
 from jobrunner.services.intake import Intake
 from jobrunner.services.machine import Tell
+from jobrunner.services.registration import Registration
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
 from jobrunner.store.database import Database
@@ -85,10 +86,15 @@ class Home(NamedTuple):
         """
         Title(f"scanner {shown(str(self.settings.home))}").take()
         present = self.presence.appear(as_scanner=True)
+        registration = Registration(self.store, present.token)
+        registration.begin("scan", 0)
         try:
             self.store.open_in_turn()
+            with suppress(StoreError):  # the watch says why
+                registration.record()
             return self.intake.watch(tell, signals.stop_signals())
         finally:
+            registration.end()
             present.leave()
 
     def wait_for_arrivals(self) -> signal.Signals | None:
@@ -182,7 +188,7 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
         presence=presence,
         emit=emit,
         intake=intake,
-        report=Report(store, presence, folders, keep_free, intake),
+        report=Report(store, presence, folders, keep_free, intake, has_handler=settings.process.has_handler),
         retrying=Retrying(store, folders),
     )
 

@@ -130,6 +130,13 @@ JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
 WHERE state = 'running'
 ORDER BY attempts.started_at, jobs.id;
 
+-- name: oldest
+-- The job that has been in the queue for the longest. Jobs stand there in the order in which they came, but for those
+-- that were interrupted: they keep their place in front, though they are in the queue again only since then.
+SELECT {job}, coalesce(queued_at, jobs.created_at) AS since
+FROM (SELECT id AS first FROM jobs WHERE {is_ready} ORDER BY position, id LIMIT 1000) JOIN jobs ON jobs.id = first
+ORDER BY since, position, jobs.id LIMIT 1;
+
 -- name: lookalikes
 SELECT jobs.name, others.name AS other FROM jobs JOIN jobs AS others ON others.id = jobs.looks_like
 WHERE jobs.looks_like IS NOT NULL AND jobs.created_at > :since
@@ -167,6 +174,9 @@ SELECT
 -- name: done_between
 -- Nothing is done in the future, unless the clock was set back since.
 SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at BETWEEN :since AND :now;
+
+-- name: failed_between
+SELECT count(*) AS failed FROM jobs WHERE state = 'failed' AND finished_at BETWEEN :since AND :now;
 
 -- name: not_done
 SELECT {job} FROM jobs WHERE state <> 'done';

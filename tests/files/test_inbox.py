@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.settings import IntakeSettings
-from jobrunner.domain.status import Delivery
+from jobrunner.domain.status import Contents, Delivery
 from jobrunner.files.inbox import Inbox, by_arrival
 from jobrunner.files.lacking import MOST_LOOKED_AT
 from jobrunner.unzip.end import unfinished
@@ -300,3 +300,28 @@ def test_of_very_many_incomplete_deliveries_those_that_change_are_looked_at_agai
     scan()
     assert {delivery.name for delivery in complete} == {"new", *(f"p{number}" for number in range(100))}
     assert len(list(inbox.names())) == count + 1
+
+
+def test_what_a_delivery_holds_is_counted_with_its_newest_change(tmp_path: Path) -> None:
+    package = deliver(tmp_path, "p")
+    (package / "deep").mkdir()
+    newest = package / "deep" / "image.raw"
+    newest.write_bytes(bytes(1000))
+    (tmp_path / "loose.zip").write_bytes(b"PK")
+    reader = Inbox(str(tmp_path), SETTINGS, unfinished)
+    changed_at = max(newest.lstat().st_ctime, package.lstat().st_ctime)
+    assert reader.contents("p") == Contents(2, len(NO_MEMBERS) + 1000, changed_at, is_all=True)
+    loose = reader.contents("loose.zip")
+    assert loose is not None
+    assert (loose.files, loose.size, loose.is_all) == (1, 2, True)
+    assert reader.contents("gone") is None
+    assert Inbox(str(tmp_path / "nothing"), SETTINGS, unfinished).contents("p") is None
+
+
+def test_of_a_delivery_that_holds_very_much_only_some_is_counted(tmp_path: Path) -> None:
+    package = deliver(tmp_path, "p")
+    for number in range(200):
+        (package / f"{number}.raw").write_bytes(b"x")
+    found = Inbox(str(tmp_path), SETTINGS, unfinished).contents("p")
+    assert found is not None
+    assert (found.files, found.is_all) == (200, False)

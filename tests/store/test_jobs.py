@@ -1,4 +1,5 @@
 import os
+import re
 
 from jobrunner.domain.moment import Moment
 from jobrunner.store.statements import statements
@@ -74,3 +75,35 @@ def test_claiming_and_asking_for_what_is_queued_use_the_index_of_what_is_ready(s
     assert "jobs_waiting" in plans["end_waits"]
     for name, plan in plans.items():
         assert "SCAN jobs USING" in plan or "SCAN jobs" not in plan, f"{name}: {plan}"
+
+
+def test_the_oldest_is_what_has_been_in_the_queue_for_the_longest(store: OneWorkerStore) -> None:
+    assert store.jobs.oldest() is None
+    interrupted = store.claimed("interrupted", NOW)
+    store.enqueue("second", "third")
+    store.requeue(interrupted, AGAIN._replace(delay=None), now=NOW + 50)  # to its place in front
+    oldest = store.jobs.oldest()
+    assert oldest is not None
+    assert (oldest.job.name, oldest.since) == ("second", NOW)
+    while job := store.claim(NOW + 60):
+        last = job
+    store.fail(last, now=NOW + 70)
+    with store.write():
+        store.queue.retry(last, NOW + 80)
+    oldest = store.jobs.oldest()
+    assert oldest is not None
+    assert (oldest.job.name, oldest.since) == ("third", NOW + 80)
+
+
+def test_what_is_told_of_many_jobs_is_found_on_an_index(store: OneWorkerStore) -> None:
+    for name in ("oldest", "failed", "waiting", "running", "lookalikes", "done_between", "failed_between"):
+        sql = statements("jobs")[name]
+        rows = store.database.rows(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(re.findall(r":(\w+)", sql)))
+        plan = [row["detail"] for row in rows]
+        assert not [step for step in plan if re.match("SCAN (jobs|attempts)", step) and "INDEX" not in step], plan
+
+
+def test_failures_are_counted_in_a_span(store: OneWorkerStore) -> None:
+    for number in range(4):
+        store.fail(store.claimed(f"p{number}"), now=NOW + number)
+    assert store.jobs.failed_within(1.5, at(NOW + 2)) == 2
