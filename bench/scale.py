@@ -93,11 +93,12 @@ def query(home: Home) -> None:
     """Ask the database what `status` asks it."""
     now, jobs = home.store.now(), home.store.jobs
     jobs.counts(now)
+    jobs.oldest()
     jobs.done_within(60, now)
     jobs.done_within(3600, now)
     jobs.running(now)
     jobs.waiting(1000)
-    jobs.failed()
+    jobs.failed(5000)
     jobs.lookalikes(now.wall - 86400, 1000)
 
 

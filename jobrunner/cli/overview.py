@@ -206,10 +206,10 @@ def _failed(status: Status) -> Section:
         )
         for group in failures.groups[:_MOST]
     ]
-    is_cut = len(status.failed) < failed and bool(rows)
+    has_more = failures.total + failures.cancelled == len(status.failed) < failed
     hints = [
         *[f"and {failures.cancelled:,} cancelled"] * bool(failures.cancelled),
-        *[f"of the newest {len(status.failed):,}"] * is_cut,
+        *["and more"] * has_more,
         "jobrunner list --state failed names each",
         "jobrunner retry NAME",
     ]

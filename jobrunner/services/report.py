@@ -22,7 +22,7 @@ from jobrunner.store.store import Store
 from jobrunner.store.workers import WorkerRecord
 
 _MOST = 1000
-_MOST_FAILED = 10_000
+_MOST_FAILED = 5_000
 _MOST_LOOKED_INTO = 100
 _DAY = 86400.0  # seconds
 #: Seconds for which deaths among the workers are told.

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -75,6 +76,25 @@ def test_a_reader_sees_a_log_grow_and_the_job_end(home: UsersHome) -> None:
         assert following.communicate(timeout=PATIENCE) == ("over\n", "")
     assert following.returncode == 0
     assert running.wait(PATIENCE) == 0
+
+
+def test_a_reader_sees_who_works_and_what_runs(home: UsersHome) -> None:
+    go_on = home.path / "go-on"
+    os.mkfifo(go_on)
+    os.chown(go_on, SERVICE.uid, SERVICE.uid)
+    (home.path / "handler.py").write_text(f"print('begun', flush=True)\nopen({str(go_on)!r}).read()\n")
+    deliver(home, "q")
+    working = home.start("run", "--drain")
+    wait_until((home.logs / "q" / "1.log").exists)
+    document = json.loads(ask(home, "status", "--json").stdout)
+    (runner,), (running,) = document["runners"], document["running"]
+    assert (runner["command"], runner["pid"], runner["alive"]) == ("run", working.pid, 1)
+    assert (running["name"], running["step"]) == ("q", None), "the work folder is not for readers"
+    assert (document["interrupted"], document["troubles"]) == ([], [])
+    assert re.search(r"^  q  for \d+ s  worker \d+$", ask(home, "status").stdout, re.M)
+    go_on.write_text("")
+    assert working.wait(PATIENCE) == 0
+    assert ask(home, "status").stdout.startswith("Nothing is running")
 
 
 @pytest.mark.parametrize("command", [["run"], ["retry", "--all"], ["check", "--repair"]], ids=" ".join)
