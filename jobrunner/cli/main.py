@@ -24,7 +24,7 @@ COMMANDS = ("init", "scan", "work", "run", "status", "list", "show", "logs", "re
 
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
-    *("cli.choosing", "cli.json_output", "cli.listing", "cli.overview", "cli.times"),
+    *("cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.listing", "documents.progress", "documents.status", "documents.story"),
     *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.watching"),
 )

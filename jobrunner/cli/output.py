@@ -67,6 +67,29 @@ class Screen:
         _write_at_once("\x1b[?25h\x1b[?1049l")
 
 
+class Footer:
+    """Lines at the foot of what scrolls on stderr. Whatever is printed there else comes after `erase`."""
+
+    def __init__(self) -> None:
+        self._height = 0
+
+    def draw(self, lines: Sequence[Line]) -> None:
+        """Show these lines in place of those before; they fit the terminal."""
+        self._replace("".join(f"{_text(line, 2)}\n" for line in lines))
+        self._height = len(lines)
+
+    def erase(self) -> None:
+        """Remove the lines."""
+        if self._height:
+            self._replace("")
+            self._height = 0
+
+    def _replace(self, text: str) -> None:
+        with suppress(OSError):  # nobody looks any more
+            sys.stderr.write(f"\x1b[{self._height}F\x1b[J{text}" if self._height else text)
+            sys.stderr.flush()
+
+
 def _write_at_once(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
@@ -100,9 +123,9 @@ def say_name(name: str, *, raw: bool) -> None:
         sys.stdout.buffer.write(os.fsencode(name) + b"\0")
 
 
-def can_be_redrawn() -> bool:
-    """Say whether stdout is a terminal on which a page can be drawn over another."""
-    return os.isatty(1) and os.environ.get("TERM") not in _PLAIN
+def can_be_redrawn(stream: int = 1) -> bool:
+    """Say whether a stream (1 or 2) is a terminal on which one thing can be drawn over another."""
+    return os.isatty(stream) and os.environ.get("TERM") not in _PLAIN
 
 
 def colourful(stream: int) -> bool:

@@ -6,9 +6,9 @@ from jobrunner.cli.columns import padded, width_of
 from jobrunner.cli.output import Line, Styled, styled
 from jobrunner.cli.sections import Room, Row, Section, laid_out
 from jobrunner.cli.times import short
-from jobrunner.cli.words import TINTS, age, estimate, progress, soon
+from jobrunner.cli.words import TINTS, age, estimate, soon, step
 from jobrunner.domain.package import shown
-from jobrunner.domain.status import Delivery, Runner, RunningJob, Status
+from jobrunner.domain.status import Delivery, Runner, Status
 from jobrunner.domain.values import in_bytes
 
 _LABEL = 10
@@ -171,27 +171,18 @@ def _column(names: Iterable[str]) -> int:
 def _running(status: Status) -> list[Row]:
     entries = status.running[:_MOST]
     column = _column(entry.job.name for entry in entries)
-    steps = [_step(entry) for entry in entries]
+    steps = [step(entry) for entry in entries]
     longest = max(map(len, steps), default=0)
     lengths = [f"for {age(entry.seconds)}" for entry in entries]
     longest_length = max(map(len, lengths), default=0)
     return [
         Row(
             [padded(shown(entry.job.name), column), _GAP],
-            f"{step:<{longest}}{_GAP * bool(longest)}{length:<{longest_length}}{_GAP}worker {entry.worker_pid}"
+            f"{what:<{longest}}{_GAP * bool(longest)}{length:<{longest_length}}{_GAP}worker {entry.worker_pid}"
             + (f", attempt {entry.job.attempt}" if entry.job.attempt > 1 else ""),
         )
-        for entry, step, length in zip(entries, steps, lengths, strict=True)
+        for entry, what, length in zip(entries, steps, lengths, strict=True)
     ]
-
-
-def _step(entry: RunningJob) -> str:
-    """Return what is being done, and how far it is where that is known."""
-    step = entry.step or ""
-    if entry.progress is None:
-        return step
-    told = progress(entry.progress)
-    return told if entry.progress.is_bytes else f"{step}: {told}"
 
 
 def _failed(status: Status) -> Section:

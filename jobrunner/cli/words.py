@@ -3,6 +3,7 @@
 from jobrunner.domain.events import (
     Awaited,
     ClaimGone,
+    Ended,
     Event,
     EventsLost,
     GivenUp,
@@ -23,6 +24,7 @@ from jobrunner.domain.events import (
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.progress import Progress
+from jobrunner.domain.status import RunningJob
 
 _EARLY_DEATHS = 3
 _NOW = 0.005  # seconds
@@ -77,6 +79,14 @@ def progress(progress: Progress) -> str:
     """Return how far something is, in words: "aligning, 40%"; without a total, "aligning, 40"."""
     amount = f"{progress.done:,.15g}" if progress.fraction is None else f"{progress.fraction:.0%}"
     return f"{progress.text}, {amount}" if progress.text else amount
+
+
+def step(entry: RunningJob) -> str:
+    """Return what is done with a running job, and how far that is, where it is known."""
+    if entry.progress is None:
+        return entry.step or ""
+    told = progress(entry.progress)
+    return told if entry.progress.is_bytes else f"{entry.step}: {told}"
 
 
 def standing(job: Job, now: float) -> str:
@@ -134,6 +144,9 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
                 "cyan",
                 f"running jobs may end within {duration(grace)}; again Ctrl-C or SIGTERM: at once",
             )
+        case Ended(done, failed, seconds):
+            ends = [f"{packages(done)} done"] * bool(done or not failed) + [f"{failed:,} failed"] * bool(failed)
+            return "end", "cyan", f"{', '.join(ends)} in {duration(seconds)}"
         case Trouble(error):
             return "trouble", "red", error
         case Mended():

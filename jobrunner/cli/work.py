@@ -2,6 +2,8 @@
 
 import gc
 import os
+import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,6 @@ import typer
 
 from jobrunner.cli.main import exits
 from jobrunner.cli.output import complain
-from jobrunner.cli.terminal import show
 
 EXAMPLES = ("jobrunner work -n 3", "jobrunner work -n 3 --drain")
 
@@ -44,14 +45,16 @@ def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) 
 
 def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
+    from jobrunner.cli.live import LiveView
     from jobrunner.domain.envelope import Emit
-    from jobrunner.domain.events import WorkersStarted
+    from jobrunner.domain.events import Ended, WorkersStarted
     from jobrunner.domain.role import Role
     from jobrunner.domain.settings_file import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
 
-    emit = Emit(Role.SUPERVISOR, show)
+    view, began = LiveView(), time.monotonic()
+    emit = Emit(Role.SUPERVISOR, view.show)
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.set_threshold(10_000)  # objects: at the default, 700, there is a collection every few packages
@@ -64,10 +67,12 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
         emit(WorkersStarted(workers, str(home.settings.home)))
         worker = running.worker_main(home.settings, exits.of, drain=drain)
         scanner = running.scanner_main(home.settings) if scan else None
+        draw = partial(view.draw, home.report.running)
         while True:
             if scan:
                 home.intake.scan()
-            caught = supervisor.run(worker, workers, beside=scanner, drain=drain)
+            caught = supervisor.run(worker, workers, beside=scanner, drain=drain, draw=draw)
+            view.erase()
             if caught or not scan:
                 break
             caught = home.wait_for_arrivals()
@@ -75,4 +80,5 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
                 break
         failed = drain and home.store.attempts.any_failed_under(supervisor.token)
         supervisor.leave()
+        emit(Ended(view.done, view.failed, time.monotonic() - began))
         return 128 + caught if caught else int(failed)

@@ -117,6 +117,14 @@ class Stopping(NamedTuple):
     grace: float
 
 
+class Ended(NamedTuple):
+    """The workers have ended, `seconds` after they began; so many packages were done and have failed meanwhile."""
+
+    done: int
+    failed: int
+    seconds: float
+
+
 class Trouble(NamedTuple):
     """Something is wrong with the machine: what needs it waits, and looks again."""
 
@@ -148,6 +156,7 @@ Event = (
     | Upgraded
     | RightsSet
     | Stopping
+    | Ended
     | Trouble
     | Mended
     | EventsLost

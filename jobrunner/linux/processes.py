@@ -51,6 +51,15 @@ def has_ended(handle: int, within: float = 0) -> bool:
     return bool(waiting.ready((handle,), within))
 
 
+def ended_child() -> tuple[int, int] | None:
+    """Return the pid and exit code (negative for a signal) of a child that has ended, if there is one."""
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, os.waitstatus_to_exitcode(status)) if pid else None
+
+
 def program_of(pid: int) -> str:
     """Return the name of a process's program, in printable characters. Raises OSError where it is gone."""
     return "".join(character if character.isprintable() else "?" for character in proc.stat(pid).name)

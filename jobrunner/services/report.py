@@ -79,6 +79,10 @@ class Report:
             lookalikes=jobs.lookalikes(now.wall - _DAY, _MOST),
         )
 
+    def running(self) -> list[RunningJob]:
+        """Return the jobs that run, or that dead workers left, and how far each is. Raises StoreError."""
+        return [self._with_step(entry) for entry in self._store.jobs.running(self._store.now())]
+
     def find(self, text: str) -> Job:
         """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)

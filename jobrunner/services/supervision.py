@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -12,7 +13,7 @@ from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_w
 from jobrunner.domain.events import GivenUp, Stopping, Trouble, WorkerDied
 from jobrunner.domain.exits import BUG, ExitOf
 from jobrunner.domain.role import Role
-from jobrunner.linux import kernel
+from jobrunner.linux import kernel, processes
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
 from jobrunner.process.event_pipe import EventPipe
@@ -22,6 +23,9 @@ from jobrunner.services.registration import Registration
 from jobrunner.services.slot import Main, Slot, death_in_words
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
+
+#: Shows what the workers do; it gets their pids, None for one that is about to start.
+Draw = Callable[[Sequence[int | None]], None]
 
 #: Seconds between two looks at the workers of other supervisors.
 _TICK = 0.4
@@ -57,6 +61,7 @@ class Supervisor:
         self._events = EventPipe()
         self._signals = BlockedSignals(signals.stop_signals() | {signal.SIGCHLD})
         self._recover_at = 0.0
+        self._draw: Draw = lambda _pids: None
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -65,12 +70,14 @@ class Supervisor:
         return self._present.token
 
     def run(
-        self, worker: Main, count: int, *, beside: Main | None = None, drain: bool = False
+        self, worker: Main, count: int, *, beside: Main | None = None, drain: bool = False, draw: Draw | None = None
     ) -> signal.Signals | None:
         """Run `count` workers, and another process beside them, until a signal comes; return it.
 
-        With `drain`, return None when the workers have ended by themselves. Raises StoreError: the database is gone.
+        With `drain`, return None when the workers have ended by themselves. `draw` is called several times a second.
+        Raises StoreError: the database is gone.
         """
+        self._draw = draw or self._draw
         self._slots = [Slot(worker, Role.WORKER, number) for number in range(1, count + 1)]
         if beside:
             self._slots.append(Slot(beside, Role.SCANNER))
@@ -118,6 +125,7 @@ class Supervisor:
         envelopes = self._events.receive()
         for envelope in envelopes:
             self._emit.pass_on(envelope)
+        self._draw([slot.pid for slot in self._slots if slot.is_worker])
         return bool(envelopes)
 
     def _start(self, slot: Slot) -> None:
@@ -145,7 +153,7 @@ class Supervisor:
             os._exit(code)
 
     def _reap(self, *, drain: bool) -> None:
-        while ended := _wait_for_child():
+        while ended := processes.ended_child():
             pid, code = ended
             self._hear()  # its last words
             self._troubles.forget(pid)
@@ -213,8 +221,8 @@ class Supervisor:
         _send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._grace
         while running:
-            came = self._signals.wait(deadline - time.monotonic(), beside=(self._events.fileno(),))
-            while ended := _wait_for_child():
+            came = self._signals.wait(min(deadline - time.monotonic(), _TICK), beside=(self._events.fileno(),))
+            while ended := processes.ended_child():
                 running.discard(ended[0])
             self._hear_events()
             is_another = came not in {None, signal.SIGCHLD}
@@ -234,15 +242,6 @@ class Supervisor:
             while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
                 time.sleep(_SHORT_TICK)  # a guard is still ending its handler
         return caught
-
-
-def _wait_for_child() -> tuple[int, int] | None:
-    """Return the pid and exit code (negative for a signal) of a child that has ended, if there is one."""
-    try:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return (pid, os.waitstatus_to_exitcode(status)) if pid else None
 
 
 def _send(pids: set[int], number: signal.Signals) -> None:
