@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from jobrunner import Package
 from jobrunner.cli.words import progress as in_words
 from jobrunner.documents.progress import extracted_document, progress_document
-from jobrunner.domain.package import Package
 from jobrunner.domain.progress import Progress
-from jobrunner.process.progress_file import ProgressFile, ReportingPackage
+from jobrunner.process.progress_file import ProgressFile
 from tests.support import TestHome, kill, wait_until
 from tests.test_surroundings import USER, as_root, public_home, shell
 
@@ -243,7 +243,7 @@ def test_a_full_disk_is_no_reason_to_fail(file: Path) -> None:
 def test_a_package_can_be_pickled_and_one_of_your_own_says_nothing(file: Path) -> None:
     package = Package("p", file.parent, file, 1, file.parent)
     package.progress(1, 2, "nowhere")
-    reporting = ReportingPackage.of(package, str(file))
+    reporting = Package.of(package, str(file))
     reporting.progress(1, 4)
     again = pickle.loads(pickle.dumps(reporting))
     again.progress(2, 4)

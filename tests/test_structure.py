@@ -23,7 +23,7 @@ ARROWS = {
     "demo": {"domain"},
     "documents": {"domain"},
     "cli": {"wiring", "demo", "documents", "domain"},
-    "__init__": {"domain"},
+    "__init__": {"domain", "process"},
     "__main__": {"cli"},
 }
 

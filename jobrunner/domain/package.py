@@ -1,4 +1,4 @@
-"""A package: what a callable handler is given, what it takes on a disk, and the rules for its name."""
+"""A package: what a handler is run on, what it takes on a disk, and the rules for its name."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
 
 
 class Package(NamedTuple):
-    """What a callable handler gets.
+    """What a handler is run on.
 
     `data` is the folder with the zip's extracted members: what the handler writes there is archived.
     `zip` is the file as the sender left it. `attempt` counts from 1 over the life of the job.
@@ -24,13 +24,6 @@ class Package(NamedTuple):
     zip: Path
     attempt: int
     home: Path
-
-    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
-        """Say how far the handler is: `done` of `total`, and what it is at in a few words. `jobrunner status` shows it.
-
-        It may be said as often as you like: it is cheap, and it never raises an error. Where the package is one that
-        you have made yourself, as in your tests, it does nothing.
-        """
 
 
 class Footprint(NamedTuple):

@@ -13,10 +13,10 @@ from contextlib import suppress
 from jobrunner.domain.errors import Reject, RetryLater
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult, result_of_exit
-from jobrunner.domain.package import Package, printable, shown
+from jobrunner.domain.package import printable, shown
 from jobrunner.process.channel import Channel
 from jobrunner.process.handler import Call, environment_of_call
-from jobrunner.process.progress_file import ReportingPackage
+from jobrunner.process.package import Package
 from jobrunner.process.title import IDLE, Title
 
 
@@ -46,7 +46,7 @@ def main(descriptor: int, name: str) -> None:
             reason = f"the callable {name} cannot be loaded: {_in_words(error)}"
             channel.send_result(_storable(HandlerResult(Outcome.FAILED, reason)))
             return
-        result = _result_of(function, ReportingPackage.of(call.package, call.progress_path))
+        result = _result_of(function, Package.of(call.package, call.progress_path))
         _flush()
         if os.getpid() != ours:  # a fork that came back from the callable
             os._exit(0)

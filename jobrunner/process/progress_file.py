@@ -4,7 +4,6 @@ import os
 import time
 from contextlib import suppress
 
-from jobrunner.domain.package import Package
 from jobrunner.domain.progress import LONGEST, line_of
 
 #: Seconds for which a change of less than one part in `_PARTS` is not written.
@@ -42,21 +41,3 @@ class ProgressFile:
         return (
             text != its_text or total != its_total or done == total or abs(done - said) * _PARTS >= (total or abs(done))
         )
-
-
-class ReportingPackage(Package):
-    """A package whose progress goes to a file. It can be pickled, for a handler's own processes."""
-
-    _file: ProgressFile | None = None
-
-    @classmethod
-    def of(cls, package: Package, path: str) -> "ReportingPackage":
-        """Return the package; `path` is the file's."""
-        reporting = cls(*package)
-        reporting._file = ProgressFile(path)
-        return reporting
-
-    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
-        """Say how far the handler is: see `Package.progress`."""
-        if self._file:
-            self._file.tell(done, total, text)
