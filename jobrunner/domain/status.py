@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.lack import Lack
 
 
 class Delivery(NamedTuple):
     """A folder in the inbox; `lacking` says what it waits for, None if it is complete.
 
     `arrived_at` is the time of its zip, in seconds since 1970. `is_arriving`: it has changed so lately that it may be
-    complete soon.
+    complete soon. `lack` is the kind of what it waits for, `found` a few names of what is there instead. `unchanged`:
+    for how many seconds nothing of it has changed, and for how many that has to be so.
     """
 
     name: str
     lacking: str | None
     arrived_at: float = 0.0
     is_arriving: bool = False
+    lack: Lack | None = None
+    found: Sequence[str] = ()
+    unchanged: tuple[float, float] | None = None
 
 
 class Survey(NamedTuple):

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from jobrunner.domain.errors import PackageError
+from jobrunner.domain.errors import Incomplete
+from jobrunner.domain.lack import Lack
 from jobrunner.domain.naming import JUNK, Patterns, zip_among
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.domain.settings import IntakeSettings
@@ -48,26 +49,50 @@ class Inbox:
         settings: IntakeSettings,
         unfinished: Unfinished,
         *,
+        takes: bool = True,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ticks` counts seconds and cannot be set."""
-        self._folder = folder
+        """`ticks` counts seconds and cannot be set.
+
+        `takes`: it is our user who takes the packages; of another one's rights we know nothing.
+        """
+        self.folder = folder
         self._settings = settings
         self._partial = Patterns.of_ends(settings.incomplete_suffix)
         self._ignored = Patterns((*JUNK, *settings.ignore))
         self._marker = Patterns([settings.marker]) if settings.marker else None
         self._unfinished = unfinished
+        self._takes = takes
         self._ticks = ticks
         self._still: dict[str, _Stillness] = {}
 
     def names(self, besides: Iterable[str] = ()) -> list[str]:
         """Return what lies in the inbox `besides` these names; hidden and ignored ones are left out. Raises OSError."""
-        with at.held(at.open_root(self._folder)) as inbox:
+        with at.held(at.open_root(self.folder)) as inbox:
             found = set(os.listdir(inbox))
         found.difference_update(besides)
         names = [name for name in found if not name.startswith(".") and not self._ignored.match(name)]
         self._still = {name: self._still[name] for name in names if name in self._still}
         return names
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Return those of these names that lie in the inbox, hidden and ignored ones included. Raises OSError."""
+        with at.held(at.open_root(self.folder)) as inbox:
+            return [name for name in names if _lies_in(inbox, name)]
+
+    def first(self, most: int) -> list[str]:
+        """Return up to so many names of what lies in the inbox. Raises OSError."""
+        with at.held(at.open_root(self.folder)) as inbox:
+            return at.names(inbox, most=most)
+
+    def ignores(self, name: str) -> bool:
+        """Say whether what has this name is no delivery, whatever it is: a hidden name, or one that is set to be so."""
+        return name.startswith(".") or self._ignored.match(name)
+
+    def changed_at(self, name: str, now: float) -> float:
+        """Return when a delivery changed last, in seconds since 1970. Raises OSError."""
+        with at.held(at.open_root(self.folder)) as inbox, at.held(at.open_folder(inbox, name)) as folder:
+            return _newest_change(folder, now, _MOST_ASKED)
 
     def look_at(self, names: Iterable[str], now: float) -> list[Delivery]:
         """Return the deliveries of these names, in order of arrival; what has gone meanwhile is left out.
@@ -75,21 +100,22 @@ class Inbox:
         Raises OSError where the inbox cannot be read.
         """
         deliveries = []
-        with at.held(at.open_root(self._folder)) as inbox:
+        with at.held(at.open_root(self.folder)) as inbox:
             for name in names:
                 try:
                     deliveries.append(self._delivery(inbox, name, now))
                 except FileNotFoundError:
                     continue
                 except PermissionError:
-                    deliveries.append(Delivery(name, delivery.locked(inbox, name)))
+                    deliveries.append(self._locked(inbox, name))
                 except OSError as error:
-                    deliveries.append(Delivery(name, f"it cannot be read: {error.strerror}"))
+                    lacking = f"it cannot be read: {error.strerror}"
+                    deliveries.append(Delivery(name, lacking, lack=Lack.UNREADABLE))
         return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
 
     def is_refused(self, name: str, fingerprint: str) -> bool:
         """Say whether a delivery is still as it was when it was refused. Raises OSError."""
-        with at.held(at.open_root(self._folder)) as inbox:
+        with at.held(at.open_root(self.folder)) as inbox:
             return delivery.fingerprint(inbox, name) == fingerprint
 
     def _delivery(self, inbox: int, name: str, now: float) -> Delivery:
@@ -97,13 +123,15 @@ class Inbox:
             folder = at.open_folder(inbox, name)
         except OSError as error:
             if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                return Delivery(name, "not a folder: a package is a folder NAME with NAME.zip in it")
+                lacking = "not a folder: a package is a folder NAME with NAME.zip in it"
+                return Delivery(name, lacking, lack=Lack.NO_FOLDER)
             raise
         with at.held(folder):
             if self._partial.match(name):
-                return Delivery(name, "still being received")
+                return Delivery(name, "still being received", lack=Lack.RECEIVING)
             if len(os.fsencode(name)) > MAX_NAME_BYTES:
-                return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
+                lacking = f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it"
+                return Delivery(name, lacking, lack=Lack.LONG_NAME)
             return self._in_folder(inbox, folder, name, now)
 
     def _in_folder(self, inbox: int, folder: int, name: str, now: float) -> Delivery:
@@ -111,12 +139,13 @@ class Inbox:
         try:
             self._require_all(entries)
             zip_name = zip_among(entries, name, any_name=self._settings.any_zip)
-        except PackageError as error:
+        except Incomplete as error:
             at.status(inbox, name)  # raises again where the whole folder has gone
             still = self._seconds_still(name, _newest_change(folder, now, _MOST_ASKED), now)
-            return Delivery(name, str(error), is_arriving=still < self._settings.broken_after)
-        if lacking := delivery.obstacle(inbox, folder, name):
-            return Delivery(name, lacking)
+            is_arriving = still < self._settings.broken_after
+            return Delivery(name, str(error), is_arriving=is_arriving, lack=error.lack, found=error.found)
+        if self._takes and (lacking := delivery.obstacle(inbox, folder, name)):
+            return Delivery(name, lacking, lack=Lack.NOT_OURS)
         zip_status, unfinished = self._look_at_zip(folder, zip_name)
         wanted = self._settings.stillness
         if name in self._still:  # it has been seen without something: it is written where it lies
@@ -127,15 +156,26 @@ class Inbox:
             still = self._seconds_still(name, _newest_change(folder, now), now)
             if still < wanted:
                 why = f"{unfinished}; its rest may come" if unfinished else "settling"
-                return Delivery(name, f"{why}: unchanged for {still:.0f} of {wanted:g} s", is_arriving=True)
+                return Delivery(
+                    name,
+                    f"{why}: unchanged for {still:.0f} of {wanted:g} s",
+                    is_arriving=True,
+                    lack=Lack.UNFINISHED_ZIP if unfinished else Lack.SETTLING,
+                    unchanged=(still, wanted),
+                )
         return Delivery(name, None, zip_status.st_mtime)
 
+    def _locked(self, inbox: int, name: str) -> Delivery:
+        if self._takes:
+            return Delivery(name, delivery.locked(inbox, name), lack=Lack.NOT_OURS)
+        return Delivery(name, "only jobrunner's user may look into it", lack=Lack.UNREADABLE)
+
     def _require_all(self, entries: Sequence[str]) -> None:
-        """Raise PackageError where what a delivery holds shows by its names that it is not complete."""
+        """Raise Incomplete where what a delivery holds shows by its names that it is not complete."""
         if partial := next(filter(self._partial.match, entries), None):
-            raise PackageError(f"still being received: {shown(partial)} is in it")
+            raise Incomplete(Lack.RECEIVING, f"still being received: {shown(partial)} is in it", [partial])
         if self._marker and not any(map(self._marker.match, entries)):
-            raise PackageError(f"its marker is not there yet: {self._settings.marker}")
+            raise Incomplete(Lack.NO_MARKER, f"its marker is not there yet: {self._settings.marker}")
 
     def _look_at_zip(self, folder: int, name: str) -> tuple[os.stat_result, str | None]:
         """Return a zip's status, and why it may not be all there yet. What cannot be read is for the attempt to say."""
@@ -162,6 +202,14 @@ class Inbox:
             since = seen.since
         self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
         return ticks - since
+
+
+def _lies_in(inbox: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=inbox, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _newest_change(folder: int, now: float, most: int | None = None) -> float:
