@@ -8,7 +8,7 @@ from jobrunner.domain.job import Job
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
-from jobrunner.domain.status import Status, Story, Survey
+from jobrunner.domain.status import RunningJob, Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
@@ -46,14 +46,11 @@ class Report:
         now = self._store.now()
         return Status(
             now=now.wall,
-            troubles=self._troubles(),
+            troubles=self.troubles(),
             counts=self._store.jobs.counts(now),
             done_last_minute=self._store.jobs.done_within(60, now),
             done_last_hour=self._store.jobs.done_within(3600, now),
-            running=[
-                running._replace(extracted=self._folders.workspace(running.job).read_progress())
-                for running in self._store.jobs.running(now)
-            ],
+            running=self.running(),
             waiting=[_with_wall_time(job, now) for job in self._store.jobs.waiting(_MOST)],
             failed=self._store.jobs.failed(),
             survey=self._survey(),
@@ -61,11 +58,20 @@ class Report:
             lookalikes=self._store.jobs.lookalikes(now.wall - _NEW, _MOST),
         )
 
+    def running(self) -> list[RunningJob]:
+        """Return what runs, the longest running first, and how far it is. Raises StoreError."""
+        return [
+            running._replace(extracted=self._folders.workspace(running.job).read_progress())
+            for running in self._store.jobs.running(self._store.now())
+        ]
+
     def find(self, text: str) -> Job:
         """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job is None:
-            raise JobrunnerError(f"no package named {shown(text)} is known: jobrunner list shows those that are")
+            raise JobrunnerError(
+                f"no package named {shown(text)} is known: jobrunner explain {shown(text)} looks for it"
+            )
         return job
 
     def select(self, filters: Filters) -> Sequence[int]:
@@ -98,7 +104,7 @@ class Report:
         """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""
         return LogReader(path)
 
-    def _troubles(self) -> list[str]:
+    def troubles(self) -> list[str]:
         """Return what is wrong with the machine: what its user sees here, and what the workers wait for.
 
         That another user may not write here is no trouble.
