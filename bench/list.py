@@ -64,11 +64,11 @@ FROM jobs WHERE id = 1;
 
 
 def command(home: Path, words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "jobrunner", "--home", str(home), "list", *words]
+    return [sys.executable, "-m", "jobrunner", "--home", str(home), *words]
 
 
 def on_a_terminal(home: Path, words: list[str]) -> float:
-    """Return the seconds of a command that prints on a terminal."""
+    """Return the seconds of a command that prints on a terminal, and may end with 1."""
     ours, theirs = pty.openpty()
     start = time.perf_counter()
     with subprocess.Popen(command(home, words), stdout=theirs, stderr=theirs) as program:
@@ -79,8 +79,8 @@ def on_a_terminal(home: Path, words: list[str]) -> float:
         except OSError:  # how a terminal says that nobody writes to it any more
             pass
     os.close(ours)
-    if program.returncode:
-        raise SystemExit(f"jobrunner list {' '.join(words)} failed")
+    if program.returncode not in {0, 1}:
+        raise SystemExit(f"jobrunner {' '.join(words)} failed")
     return time.perf_counter() - start
 
 
@@ -120,7 +120,7 @@ def show(title: str, sizes: list[int], costs: dict[str, list[float]]) -> None:
         [what, *(f"{second * 1000:,.0f}" for second in seconds), f"{seconds[-1] / seconds[0]:.2f} times"]
         for what, seconds in costs.items()
     ]
-    table(title, ["ms", *(f"{size:,} done" for size in sizes), ""], rows)
+    table(title, ["ms", *(f"{size:,} jobs" for size in sizes), ""], rows)
 
 
 def main() -> None:
@@ -132,9 +132,9 @@ def main() -> None:
     base = Path(tempfile.mkdtemp(prefix="jobrunner-bench-", dir=options.dir))
     try:
         homes = make_homes(base, options.sizes)
-        found = measure(homes, FOUND, options.rounds)
-        scanned = measure(homes, SCANNED, options.rounds)
-        whole = {words[0]: [into_a_pipe(home, words) for home in homes] for words in (["--json"], ["--names"], ["-0"])}
+        found = measure(homes, _listing(FOUND), options.rounds)
+        scanned = measure(homes, _listing(SCANNED), options.rounds)
+        whole = {word: [into_a_pipe(home, ["list", word]) for home in homes] for word in ("--json", "--names", "-0")}
     finally:
         shutil.rmtree(base)
     slowest = max(found, key=lambda what: found[what][-1])
@@ -149,7 +149,11 @@ def main() -> None:
     rows = [
         [what, *(f"{took:.1f} s, {most / 1e6:.0f} MB" for took, most in costs), ""] for what, costs in whole.items()
     ]
-    table("all packages into a pipe", ["", *(f"{size:,} done" for size in options.sizes), ""], rows)
+    table("all packages into a pipe", ["", *(f"{size:,} jobs" for size in options.sizes), ""], rows)
+
+
+def _listing(asked: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {what: ["list", *words] for what, words in asked.items()}
 
 
 def growth(seconds: list[float]) -> float:

@@ -19,10 +19,12 @@ import pytest
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
 from jobrunner.domain.envelope import Emit
+from jobrunner.domain.explanation import Explanation
 from jobrunner.domain.role import Role
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.domain.settings_file import build
 from jobrunner.process import cgroup
+from jobrunner.wiring.explaining import explaining
 from jobrunner.wiring.home import Home, load_settings, open_home
 
 PATIENCE = 30.0
@@ -157,6 +159,11 @@ class TestHome:
         """What `jobrunner show --json NAME` says, asked in this process."""
         with self._open_to_read() as home:
             return story_document(home.report.story(home.report.find(name)))
+
+    def explain(self, name: str) -> Explanation:
+        """What `jobrunner explain NAME` knows, asked in this process."""
+        with self._open_to_read() as home:
+            return explaining(home).explain(name)
 
     def asked(self, *words: str) -> dict[str, Any]:
         """The JSON document that a command prints."""

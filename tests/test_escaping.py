@@ -160,6 +160,11 @@ CASES: dict[str, list[Case]] = {
     "status": [(disturb, []), (disturb, ["--json"]), (without_work, []), (misconfigure, []), (lose, [])],
     "list": [(disturb, words) for words in ([], ["--json"], ["--names"], ["--state", "done", "--name", named("go*")])]
     + [(leave_as_it_is, ["--name", EVIL]), (leave_as_it_is, ["--since", EVIL]), (leave_as_it_is, ["--sort", EVIL])],
+    "explain": [
+        *((disturb, [named(word)]) for word in ("good", "bad", "later", "fails", "coming", "empty", "unknown")),
+        (leave_as_it_is, [named("unheard-of")]),
+        (disturb, ["--json", named("good")]),
+    ],
     "show": [
         *((leave_as_it_is, [named(word)]) for word in ("good", "bad", "member", "unheard-of")),
         (leave_as_it_is, ["--json", named("bad")]),

@@ -8,6 +8,7 @@ import typer
 
 from jobrunner.cli.output import complain, say, styled
 from jobrunner.cli.terminal import emit_of_command
+from jobrunner.cli.words import counted
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, in_words
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
@@ -165,9 +166,9 @@ def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
     kinds = dict.fromkeys(finding.kind for finding in findings.differences)
     between = sum(finding.kind not in _WITHOUT_A_PLACE for finding in findings.differences)
     if between:
-        say(styled(f"{_count(between, 'difference')} between the database and the folders.", bold=True))
+        say(styled(f"{counted(between, 'difference')} between the database and the folders.", bold=True))
     elif not kinds:
-        say(f"All is well: the database and the folders agree on {_count(findings.jobs, 'job')}.")
+        say(f"All is well: the database and the folders agree on {counted(findings.jobs, 'job')}.")
     for kind in kinds:
         what, advice = _WORDS[kind]
         found = [finding for finding in findings.differences if finding.kind is kind]
@@ -180,11 +181,7 @@ def _print(findings: Findings, rebuilt: Rebuilt | None, home: Path) -> None:
         say(styled(f"  → {advice}", dim=True))
     if findings.gone:
         say()
-        say(styled(f"{_count(findings.gone, 'package')} done and taken out of the archive: no difference.", dim=True))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+        say(styled(f"{counted(findings.gone, 'package')} done and taken out of the archive: no difference.", dim=True))
 
 
 def _place(finding: Finding, home: Path) -> str:

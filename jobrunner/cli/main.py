@@ -19,14 +19,28 @@ from jobrunner.domain.role import Role
 from jobrunner.wiring.bugs import Exits
 
 #: In the order of the help; each is a module beside this one.
-COMMANDS = ("init", "scan", "work", "run", "status", "list", "show", "logs", "retry", "cancel", "check", "demo")
+COMMANDS = (
+    "init",
+    "scan",
+    "work",
+    "run",
+    "status",
+    "list",
+    "explain",
+    "show",
+    "logs",
+    "retry",
+    "cancel",
+    "check",
+    "demo",
+)
 
 
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
-    *("cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
-    *("documents.listing", "documents.progress", "documents.status", "documents.story"),
-    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.watching"),
+    *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
+    *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
+    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

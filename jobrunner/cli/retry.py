@@ -37,7 +37,7 @@ def command(
     limit: filters.Limit = None,
     dry_run: filters.DryRun = False,
 ) -> None:
-    """Queue failed packages again, with all their attempts before them.
+    """Queue failed packages again; their attempts count from the start.
 
     Name them, or choose them by filters: then what was cancelled needs --state cancelled.
     """

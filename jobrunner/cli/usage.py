@@ -15,6 +15,7 @@ _MEANT = {
     **dict.fromkeys(("ls", "jobs", "queue", "packages"), ("list", "status")),
     **dict.fromkeys(("ps", "top", "state"), ("status",)),
     **dict.fromkeys(("info", "inspect", "describe"), ("show",)),
+    **dict.fromkeys(("why", "where", "find"), ("explain",)),
     **dict.fromkeys(("log", "output"), ("logs",)),
     **dict.fromkeys(("tail", "follow"), ("logs -f",)),
     **dict.fromkeys(("kill", "abort", "remove", "rm", "delete"), ("cancel",)),

@@ -98,9 +98,14 @@ def standing(job: Job, now: float) -> str:
     return job.state.value
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with what is counted: 1 package, 1,200 packages."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def packages(count: int) -> str:
     """Return "1 package" or "N packages"."""
-    return f"{count:,} package" + ("" if count == 1 else "s")
+    return counted(count, "package")
 
 
 def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case for each event)

@@ -1,7 +1,9 @@
 """What can go wrong, sorted by whose fault it is, because that decides what happens next."""
 
 import os
+from collections.abc import Sequence
 
+from jobrunner.domain.lack import Lack
 from jobrunner.domain.package import shown
 
 
@@ -45,6 +47,15 @@ class LostDatabase(ConfigurationError):  # noqa: N818
 
 class PackageError(JobrunnerError):
     """The package itself is bad: no second try can help, so its sender has to."""
+
+
+class Incomplete(PackageError):  # noqa: N818  (what it is, not an error)
+    """What makes a folder a complete package is not there. `found`: a few names of what is there instead."""
+
+    def __init__(self, lack: Lack, reason: str, found: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.lack = lack
+        self.found = found
 
 
 class UnfinishedZip(PackageError):  # noqa: N818  (what it is, not an error)

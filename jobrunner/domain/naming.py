@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
 from fnmatch import translate
 
-from jobrunner.domain.errors import PackageError
+from jobrunner.domain.errors import Incomplete
+from jobrunner.domain.lack import Lack
 from jobrunner.domain.package import shown
 
 _WILDCARDS = re.compile(r"[*?\[]")
@@ -54,7 +56,7 @@ def is_zip_of(package: str | None, entry: str) -> bool:
 def zip_among(entries: Collection[str], package: str, *, any_name: bool) -> str:
     """Return which entry of a package's folder is its zip: NAME.zip, else what is spelled in another way.
 
-    With `any_name` the only zip is, whatever it is called. Raises PackageError, which says what is there, where none is
+    With `any_name` the only zip is, whatever it is called. Raises Incomplete, which says what is there, where none is
     or where several could be.
     """
     if f"{package}.zip" in entries:
@@ -64,22 +66,58 @@ def zip_among(entries: Collection[str], package: str, *, any_name: bool) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise PackageError(f"it is unclear which of its zips counts: {_listed(found)}")
+        raise Incomplete(Lack.SEVERAL_ZIPS, f"it is unclear which of its zips counts: {_listed(found)}", _few(found))
     if zips:
-        raise PackageError(
+        raise Incomplete(
+            Lack.OTHER_ZIP,
             f"its zip is not there: {_listed(zips)} is not named like the folder "
-            '(intake.zip_name = "only" takes a zip of any name)'
+            '(intake.zip_name = "only" takes a zip of any name)',
+            _few(zips),
         )
     others = [entry for entry in entries if not is_junk(entry)]
-    raise PackageError(f"its zip is not there: {f'only {_listed(others)}' if others else 'its folder is empty'}")
+    there = f"only {_listed(others)}" if others else "its folder is empty"
+    raise Incomplete(Lack.NO_ZIP, f"its zip is not there: {there}", _few(others))
+
+
+def meant_by(name: str, ends: Iterable[str]) -> Iterator[str]:
+    """Yield what a person may mean who writes this name, the likeliest first; some of it may come twice.
+
+    That is with and without `ends`, the patterns of names that are still being received, and with and without ".zip".
+    """
+    suffixes = list(_suffixes(ends))
+    match = _ZIP.fullmatch(name)
+    for stem in (name, received(name, ends), match[1] if match else name):
+        yield stem
+        yield from (stem + end for end in suffixes)
+    yield from (name + end for end in (".zip", ".ZIP"))
+
+
+def received(name: str, ends: Iterable[str]) -> str:
+    """Return the name without what says, by these patterns, that it is still being received."""
+    return next((name.removesuffix(end) for end in _suffixes(ends) if name.endswith(end)), name)
+
+
+def closest(name: str, others: Iterable[str], most: int) -> list[str]:
+    """Return up to so many of the names that a person may take for this one, or mistype it as, the closest first."""
+    by_likeness = {likeness(other): other for other in others}
+    return [by_likeness[found] for found in get_close_matches(likeness(name), by_likeness, most)]
+
+
+def _suffixes(ends: Iterable[str]) -> Iterator[str]:
+    """Yield the ends without a wildcard within them."""
+    plain = (end.removeprefix("*") for end in ends)
+    return (end for end in plain if not _WILDCARDS.search(end))
 
 
 def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _few(names: Iterable[str]) -> list[str]:
+    return sorted(names)[:_MOST_NAMED]
+
+
+def _listed(names: Collection[str]) -> str:
     """Return some names as a message has them."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _MOST_NAMED:,} more" if len(ordered) > _MOST_NAMED else ""
-    return ", ".join(map(shown, ordered[:_MOST_NAMED])) + more
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(shown, _few(names))) + more

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from jobrunner.domain.failures import Failures
 from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.lack import Lack
 from jobrunner.domain.progress import Progress
 
 
@@ -51,7 +52,9 @@ class Delivery(NamedTuple):
     """A folder in the inbox; `lacking` says what it waits for, None if it is complete.
 
     `arrived_at` is the time of its zip, in seconds since 1970. `is_arriving`: it has changed so lately that it may be
-    complete soon. `contents`: None where nobody has looked.
+    complete soon. `lack` is the kind of what it waits for, `found` a few names of what is there instead. `unchanged`:
+    for how many seconds nothing of it has changed, and for how many that has to be so. `contents`: None where nobody
+    has looked.
     """
 
     name: str
@@ -59,6 +62,9 @@ class Delivery(NamedTuple):
     arrived_at: float = 0.0
     is_arriving: bool = False
     contents: Contents | None = None
+    lack: Lack | None = None
+    found: Sequence[str] = ()
+    unchanged: tuple[float, float] | None = None
 
 
 class Survey(NamedTuple):

@@ -45,6 +45,16 @@ class Folders:
         with moves.opened(package) as folder:
             return f"{package}/{zip_among(at.names(folder, most=MOST_NAMES), name, any_name=self.any_zip)}"
 
+    def name_at(self, path: str) -> str | None:
+        """Return the name of what lies in inbox, archive, failed or logs where this path leads to it, or into it."""
+        ours = {os.path.realpath(folder) for folder in (self.inbox, self.archive, self.failed, self.logs)}
+        path = os.path.abspath(path)
+        while (above := os.path.dirname(path)) != path:
+            if os.path.realpath(above) in ours:
+                return os.path.basename(path)
+            path = above
+        return None
+
     def log(self, name: str, attempt: int) -> str:
         """Return the log of one attempt."""
         return os.path.join(self.logs, name, f"{attempt}.log")

@@ -10,15 +10,16 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from jobrunner.domain.errors import PackageError
+from jobrunner.domain.errors import Incomplete
+from jobrunner.domain.lack import Lack
 from jobrunner.domain.naming import JUNK, Patterns, may_be_zip, zip_among
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.domain.settings import IntakeSettings
 from jobrunner.domain.status import Contents, Delivery
 from jobrunner.files import delivery
+from jobrunner.files.contents import contents_of, newest_change
 from jobrunner.files.folders import MOST_NAMES
 from jobrunner.files.lacking import Lacking
-from jobrunner.files.trees import Kind, Walk
 from jobrunner.linux import at
 
 #: What lies there was refused, and is as it was then.
@@ -26,7 +27,6 @@ REFUSED = "it was refused as it is: jobrunner show says why; change it, or raise
 
 _MOST_ASKED = 1_000
 _BATCH = 1_000
-_MOST_COUNTED = 200  # files of a delivery, for people
 #: Seconds for which what has been seen incomplete must be still: a zip may have its end before its middle, and senders
 #: set the times of what they have written.
 _BETWEEN_WRITES = 1.0
@@ -53,15 +53,20 @@ class Inbox:
         settings: IntakeSettings,
         unfinished: Unfinished,
         *,
+        takes: bool = True,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ticks` counts seconds and cannot be set."""
-        self._folder = folder
+        """`ticks` counts seconds and cannot be set.
+
+        `takes`: it is our user who takes the packages; of another one's rights we know nothing.
+        """
+        self.folder = folder
         self._settings = settings
         self._partial = Patterns.of_ends(settings.incomplete_suffix)
         self._ignored = Patterns((*JUNK, *settings.ignore))
         self._marker = Patterns([settings.marker]) if settings.marker else None
         self._unfinished = unfinished
+        self._takes = takes
         self._ticks = ticks
         self._longest_wait = max(settings.stillness, settings.broken_after, _BETWEEN_WRITES)
         self._still: dict[str, _Stillness] = {}
@@ -76,7 +81,7 @@ class Inbox:
         known = set(besides)
         gone = set(self._still)
         self._lacking.begin()
-        with at.held(at.open_root(self._folder)) as inbox, os.scandir(inbox) as entries:
+        with at.held(at.open_root(self.folder)) as inbox, os.scandir(inbox) as entries:
             while found := {entry.name: entry for entry in islice(entries, _BATCH)}:
                 names = [n for n in found if n not in known and n[0] != "." and not self._ignored.match(n)]
                 gone.difference_update(names)
@@ -88,39 +93,54 @@ class Inbox:
         self._lacking.end()
         self._listed_at = self._ticks()
 
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Return those of these names that lie in the inbox, hidden and ignored ones included. Raises OSError."""
+        with at.held(at.open_root(self.folder)) as inbox:
+            return [name for name in names if os.access(name, os.F_OK, dir_fd=inbox, follow_symlinks=False)]
+
+    def first(self, most: int) -> list[str]:
+        """Return up to so many names of what lies in the inbox. Raises OSError."""
+        with at.held(at.open_root(self.folder)) as inbox:
+            return at.names(inbox, most=most)
+
+    def ignores(self, name: str) -> bool:
+        """Say whether what has this name is no delivery, whatever it is: a hidden name, or one that is set to be so."""
+        return name.startswith(".") or self._ignored.match(name)
+
+    def changed_at(self, name: str, now: float) -> float:
+        """Return when a delivery changed last, in seconds since 1970. Raises OSError."""
+        with at.held(at.open_root(self.folder)) as inbox, at.held(at.open_folder(inbox, name)) as folder:
+            return newest_change(folder, now, _MOST_ASKED)
+
     def look_at(self, names: Iterable[str], now: float, *, only_complete: bool = False) -> list[Delivery]:
         """Return the deliveries of these names; what has gone meanwhile is left out.
 
         `only_complete`: so is what lacks something, which is faster. Raises OSError where the inbox cannot be read.
         """
         deliveries = []
-        with at.held(at.open_root(self._folder)) as inbox:
+        with at.held(at.open_root(self.folder)) as inbox:
             for name in names:
                 try:
                     found = self._delivery(inbox, name, now, only_complete=only_complete)
                 except FileNotFoundError:
                     continue
                 except PermissionError:
-                    found = Delivery(name, delivery.locked(inbox, name))
+                    found = self._locked(inbox, name)
                 except OSError as error:
-                    found = Delivery(name, f"it cannot be read: {error.strerror}")
+                    found = Delivery(name, f"it cannot be read: {error.strerror}", lack=Lack.UNREADABLE)
                 if found and not (only_complete and found.lacking):
                     deliveries.append(found)
         return deliveries
 
     def is_refused(self, name: str, fingerprint: str) -> bool:
         """Say whether a delivery is still as it was when it was refused. Raises OSError."""
-        with at.held(at.open_root(self._folder)) as inbox:
+        with at.held(at.open_root(self.folder)) as inbox:
             return delivery.fingerprint(inbox, name) == fingerprint
 
     def contents(self, name: str) -> Contents | None:
         """Return what lies there of a delivery, None where that cannot be seen."""
-        with suppress(OSError), at.held(at.open_root(self._folder)) as inbox:
-            status = at.status(inbox, name)
-            if not stat.S_ISDIR(status.st_mode):
-                return Contents(1, status.st_size, status.st_ctime, is_all=True)
-            with at.held(at.open_folder(inbox, name)) as folder:
-                return _contents(folder)
+        with suppress(OSError), at.held(at.open_root(self.folder)) as inbox:
+            return contents_of(inbox, name)
         return None
 
     def _delivery(self, inbox: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
@@ -128,13 +148,15 @@ class Inbox:
             folder = at.open_folder(inbox, name)
         except OSError as error:
             if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                return Delivery(name, "not a folder: a package is a folder NAME with NAME.zip in it")
+                lacking = "not a folder: a package is a folder NAME with NAME.zip in it"
+                return Delivery(name, lacking, lack=Lack.NO_FOLDER)
             raise
         with at.held(folder):
             if self._partial.match(name):
-                return Delivery(name, "still being received")
+                return Delivery(name, "still being received", lack=Lack.RECEIVING)
             if len(os.fsencode(name)) > MAX_NAME_BYTES:
-                return Delivery(name, f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it")
+                lacking = f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it"
+                return Delivery(name, lacking, lack=Lack.LONG_NAME)
             return self._in_folder(inbox, folder, name, now, only_complete=only_complete)
 
     def _in_folder(self, inbox: int, folder: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
@@ -146,15 +168,16 @@ class Inbox:
         try:
             self._require_all(entries)
             zip_name = zip_among(entries, name, any_name=self._settings.any_zip)
-        except PackageError as error:
+        except Incomplete as error:
             self._lacking.note(name, mark)
             if only_complete:
                 return None
             at.status(inbox, name)  # raises again where the whole folder has gone
-            still = self._seconds_still(name, _newest_change(folder, now, _MOST_ASKED), now)
-            return Delivery(name, str(error), is_arriving=still < self._settings.broken_after)
-        if lacking := delivery.obstacle(inbox, folder, name):
-            return Delivery(name, lacking)
+            still = self._seconds_still(name, newest_change(folder, now, _MOST_ASKED), now)
+            is_arriving = still < self._settings.broken_after
+            return Delivery(name, str(error), is_arriving=is_arriving, lack=error.lack, found=error.found)
+        if self._takes and (lacking := delivery.obstacle(inbox, folder, name)):
+            return Delivery(name, lacking, lack=Lack.NOT_OURS)
         zip_status, unfinished = self._look_at_zip(folder, zip_name)
         wanted = self._settings.stillness
         if name in self._still or name in self._lacking:  # it was seen incomplete: it is written where it lies
@@ -162,18 +185,29 @@ class Inbox:
         if unfinished:
             wanted = max(wanted, self._settings.broken_after)
         if wanted:
-            still = self._seconds_still(name, _newest_change(folder, now), now)
+            still = self._seconds_still(name, newest_change(folder, now), now)
             if still < wanted:
                 why = f"{unfinished}; its rest may come" if unfinished else "settling"
-                return Delivery(name, f"{why}: unchanged for {still:.0f} of {wanted:g} s", is_arriving=True)
+                return Delivery(
+                    name,
+                    f"{why}: unchanged for {still:.0f} of {wanted:g} s",
+                    is_arriving=True,
+                    lack=Lack.UNFINISHED_ZIP if unfinished else Lack.SETTLING,
+                    unchanged=(still, wanted),
+                )
         return Delivery(name, None, zip_status.st_mtime)
 
+    def _locked(self, inbox: int, name: str) -> Delivery:
+        if self._takes:
+            return Delivery(name, delivery.locked(inbox, name), lack=Lack.NOT_OURS)
+        return Delivery(name, "only jobrunner's user may look into it", lack=Lack.UNREADABLE)
+
     def _require_all(self, entries: Sequence[str]) -> None:
-        """Raise PackageError where what a delivery holds shows by its names that it is not complete."""
+        """Raise Incomplete where what a delivery holds shows by its names that it is not complete."""
         if partial := next(filter(self._partial.match, entries), None):
-            raise PackageError(f"still being received: {shown(partial)} is in it")
+            raise Incomplete(Lack.RECEIVING, f"still being received: {shown(partial)} is in it", [partial])
         if self._marker and not any(map(self._marker.match, entries)):
-            raise PackageError(f"its marker is not there yet: {self._settings.marker}")
+            raise Incomplete(Lack.NO_MARKER, f"its marker is not there yet: {self._settings.marker}")
 
     def _look_at_zip(self, folder: int, name: str) -> tuple[os.stat_result, str | None]:
         """Return a zip's status, and why it may not be all there yet. What cannot be read is for the attempt to say."""
@@ -207,40 +241,3 @@ class Inbox:
 def by_arrival(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """Return deliveries in their order of arrival; those that lack something come first."""
     return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
-
-
-def _contents(folder: int) -> Contents:
-    """Return what an open folder holds. Raises OSError."""
-    files = size = 0
-    changed_at = os.fstat(folder).st_ctime
-    for kind, inner, name in Walk(folder, opening=_opened_if_permitted):
-        if kind in {Kind.FILE, Kind.OTHER}:
-            if files == _MOST_COUNTED:
-                return Contents(files, size, changed_at, is_all=False)
-            status = at.status(inner, name)
-            files, size, changed_at = files + 1, size + status.st_size, max(changed_at, status.st_ctime)
-    return Contents(files, size, changed_at, is_all=True)
-
-
-def _newest_change(folder: int, now: float, most: int | None = None) -> float:
-    """Return when anything in an open folder was last written, added or removed; ctime cannot be set back.
-
-    That is `now` where something has gone meanwhile; what may not be read does not count. `most`: of so many files and
-    folders, about.
-    """
-    newest = 0.0
-    try:
-        for kind, inner, name in islice(Walk(folder, opening=_opened_if_permitted), most):
-            if kind is not Kind.LEAVE:
-                status = os.fstat(inner) if kind is Kind.ENTER else at.status(inner, name)
-                newest = max(newest, status.st_ctime)
-    except FileNotFoundError:
-        return now
-    return newest
-
-
-def _opened_if_permitted(folder: int, name: str) -> int | None:
-    try:
-        return at.open_folder(folder, name)
-    except PermissionError:
-        return None

@@ -9,6 +9,7 @@ from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Awaited, PackagesFound
 from jobrunner.domain.job import KnownJob, State
+from jobrunner.domain.lack import Lack
 from jobrunner.domain.status import Delivery, Survey
 from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
@@ -91,21 +92,25 @@ class Intake:
             if caught := stopping.wait(SCAN_INTERVAL):
                 return caught
 
-    def survey(self) -> Survey:
-        """Return what lies in the inbox and is not simply queued; changes nothing. Raises OSError, StoreError.
+    def survey(self, only: Iterable[str] | None = None) -> Survey:
+        """Return what lies in the inbox, or `only` under these names, and is not simply queued; changes nothing.
 
-        Of very many deliveries only some are looked at.
+        Of very many deliveries some are looked at. Raises OSError, StoreError.
         """
-        lying = self._inbox.names(besides=self._store.jobs.untried_names())
-        names = list(islice(lying, MOST_SURVEYED))
-        unseen = sum(1 for _ in lying)
+        unseen = 0
+        if only is None:
+            lying = self._inbox.names(besides=self._store.jobs.untried_names())
+            names = list(islice(lying, MOST_SURVEYED))
+            unseen = sum(1 for _ in lying)
+        else:
+            names = self._inbox.among(only)
         known = self._store.jobs.known(names)
-        taken = self._folders.taken_jobs()
+        taken = self._folders.taken_jobs() if known else set()
         duplicates = [name for name, job in known.items() if _is_taken(job, taken)]
         others = [name for name in names if name not in known or known[name].state is State.FAILED]
         refused = {name for name in others if name in known and self._is_refused(name, known[name])}
         deliveries = [
-            delivery._replace(lacking=REFUSED) if delivery.name in refused else delivery
+            delivery._replace(lacking=REFUSED, lack=Lack.REFUSED) if delivery.name in refused else delivery
             for delivery in by_arrival(self._inbox.look_at(others, time.time()))
         ]
         return Survey(

@@ -56,7 +56,7 @@ class Report:
         workers = self._store.workers.not_ended()
         alive = [worker for worker in workers if worker.process.lives()]
         runners = self._runners(alive, now)
-        troubles = self._troubles(workers)
+        troubles = self.troubles(workers)
         counts, oldest, failed = jobs.counts(now), jobs.oldest(), jobs.failed(_MOST_FAILED)
         begun = jobs.running(now)
         held = {worker.id for worker in alive}
@@ -87,7 +87,9 @@ class Report:
         """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job is None:
-            raise JobrunnerError(f"no package named {shown(text)} is known: jobrunner list shows those that are")
+            raise JobrunnerError(
+                f"no package named {shown(text)} is known: jobrunner explain {shown(text)} looks for it"
+            )
         return job
 
     def select(self, filters: Filters) -> Sequence[int]:
@@ -156,7 +158,7 @@ class Report:
         step = workspace.step(has_handler=self._has_handler)
         return running._replace(step=step, progress=workspace.progress_now())
 
-    def _troubles(self, workers: Iterable[WorkerRecord]) -> list[str]:
+    def troubles(self, workers: Iterable[WorkerRecord]) -> list[str]:
         """Return what is wrong with the machine: what its user sees here, and what the workers wait for.
 
         That another user may not write here is no trouble.

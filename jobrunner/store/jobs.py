@@ -7,6 +7,7 @@ from itertools import islice
 
 from jobrunner.domain.job import Adopted, Job, KnownJob
 from jobrunner.domain.moment import Moment
+from jobrunner.domain.naming import likeness
 from jobrunner.domain.status import QueuedJob, RunningJob
 from jobrunner.store import rows
 from jobrunner.store.database import Database, Row
@@ -59,6 +60,15 @@ class Jobs:
         """Return the job that has been ready to be claimed for the longest."""
         row = self._database.row(self._statements["oldest"])
         return QueuedJob(rows.job(row), row["since"]) if row else None
+
+    def ahead_of(self, job: Job, now: Moment) -> int:
+        """Return how many jobs are claimed before a queued one."""
+        return int(self._database.one(self._statements["ahead"], {"id": job.id, "now": now.steady})["ahead"])
+
+    def near(self, name: str, most: int) -> list[str]:
+        """Return names that may be meant by an unknown one: alike, up to `most` on each side of it, and the newest."""
+        parameters = {"name": os.fsencode(name), "likeness": os.fsencode(likeness(name)), "most": most}
+        return list(map(os.fsdecode, self._database.column(self._statements["near"], parameters)))
 
     def lookalikes(self, since: float, most: int) -> list[tuple[str, str]]:
         """Return up to `most` names that came after `since`, each with an older one that a person may take it for."""

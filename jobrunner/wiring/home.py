@@ -69,6 +69,7 @@ class Home(NamedTuple):
     store: Store
     presence: Presence
     emit: Emit
+    inbox: Inbox
     intake: Intake
     report: Report
     retrying: Retrying
@@ -180,13 +181,16 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
     """Return a home whose store is still to be opened, and its clock to be started."""
     folders, keep_free = Folders(settings.folders, any_zip=settings.intake.any_zip), settings.extract.keep_free
     presence = presence_in(folders.work)
-    intake = Intake(store, folders, keep_free, Inbox(folders.inbox, settings.intake, unfinished), emit)
+    is_theirs = store.database.is_to_read and store.database.is_another_users
+    inbox = Inbox(folders.inbox, settings.intake, unfinished, takes=not is_theirs)
+    intake = Intake(store, folders, keep_free, inbox, emit)
     return Home(
         settings=settings,
         folders=folders,
         store=store,
         presence=presence,
         emit=emit,
+        inbox=inbox,
         intake=intake,
         report=Report(store, presence, folders, keep_free, intake, has_handler=settings.process.has_handler),
         retrying=Retrying(store, folders),

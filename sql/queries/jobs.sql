@@ -137,6 +137,21 @@ SELECT {job}, coalesce(queued_at, jobs.created_at) AS since
 FROM (SELECT id AS first FROM jobs WHERE {is_ready} ORDER BY position, id LIMIT 1000) JOIN jobs ON jobs.id = first
 ORDER BY since, position, jobs.id LIMIT 1;
 
+-- name: ahead
+-- How many are claimed before one: jobs_ready has them in their order. Few wait though they are due.
+SELECT
+    (SELECT count(*) FROM jobs WHERE {is_ready} AND position < this.position)
+    + (SELECT count(*) FROM jobs WHERE {is_ready} AND position = this.position AND id < this.id)
+    + (SELECT count(*) FROM jobs WHERE {is_waiting} AND not_before_at <= :now AND position < this.position) AS ahead
+FROM jobs AS this WHERE this.id = :id;
+
+-- name: near
+-- Names that may be meant by one that is not known: each branch reads a few rows of an index.
+SELECT name FROM jobs WHERE likeness = :likeness
+UNION SELECT name FROM (SELECT name FROM jobs WHERE name < :name ORDER BY name DESC LIMIT :most)
+UNION SELECT name FROM (SELECT name FROM jobs WHERE name > :name ORDER BY name LIMIT :most)
+UNION SELECT name FROM (SELECT name FROM jobs ORDER BY id DESC LIMIT :most);
+
 -- name: lookalikes
 SELECT jobs.name, others.name AS other FROM jobs JOIN jobs AS others ON others.id = jobs.looks_like
 WHERE jobs.looks_like IS NOT NULL AND jobs.created_at > :since

@@ -17,6 +17,7 @@ from tests.support import JOBRUNNER, TestHome, clean_environment
 WORDS = {
     "work": ["--drain"],
     "run": ["--drain"],
+    "explain": ["x"],
     "show": ["x"],
     "logs": ["x"],
     "retry": ["--all"],

@@ -2,8 +2,10 @@ import os
 
 import pytest
 
-from jobrunner.domain.errors import PackageError
-from jobrunner.domain.naming import Patterns, is_junk, is_zip_of, likeness, zip_among
+from jobrunner.domain.errors import Incomplete
+from jobrunner.domain.lack import Lack
+from jobrunner.domain.naming import Patterns, closest, is_junk, is_zip_of, likeness, meant_by, received, zip_among
+from jobrunner.domain.package import shown
 
 
 @pytest.mark.parametrize(
@@ -92,18 +94,52 @@ def test_the_only_zip_counts_where_any_name_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "any_name", "said"),
+    ("entries", "any_name", "lack", "said"),
     [
-        ([], False, "its zip is not there: its folder is empty"),
-        ([".DS_Store"], True, "its zip is not there: its folder is empty"),
-        (["b", "a\n"], True, "its zip is not there: only a\\n, b"),
-        (["b", "c", "e", "d", "a"], False, "its zip is not there: only a, b, c and 2 more"),
-        (["x.zip", "a"], False, "its zip is not there: x.zip is not named like the folder (intake.zip_name = "),
-        (["p.ZIP", "P.zip"], False, "it is unclear which of its zips counts: P.zip, p.ZIP"),
-        (["x.zip", "y.zip"], True, "it is unclear which of its zips counts: x.zip, y.zip"),
+        ([], False, Lack.NO_ZIP, "its zip is not there: its folder is empty"),
+        ([".DS_Store"], True, Lack.NO_ZIP, "its zip is not there: its folder is empty"),
+        (["b", "a\n"], True, Lack.NO_ZIP, "its zip is not there: only a\\n, b"),
+        (["b", "c", "e", "d", "a"], False, Lack.NO_ZIP, "its zip is not there: only a, b, c and 2 more"),
+        (["x.zip", "y.zip"], False, Lack.OTHER_ZIP, "its zip is not there: x.zip, y.zip is not named like the"),
+        (["p.ZIP", "P.zip"], False, Lack.SEVERAL_ZIPS, "it is unclear which of its zips counts: P.zip, p.ZIP"),
+        (["x.zip", "y.zip"], True, Lack.SEVERAL_ZIPS, "it is unclear which of its zips counts: x.zip, y.zip"),
     ],
 )
-def test_what_is_there_is_said_where_no_zip_can_be_it(entries: list[str], any_name: bool, said: str) -> None:
-    with pytest.raises(PackageError) as caught:
+def test_what_is_there_is_said_where_no_zip_can_be_it(
+    entries: list[str], any_name: bool, lack: Lack, said: str
+) -> None:
+    with pytest.raises(Incomplete) as caught:
         zip_among(entries, "p", any_name=any_name)
     assert str(caught.value).startswith(said)
+    assert caught.value.lack is lack
+    assert all(shown(name) in str(caught.value) for name in caught.value.found)
+    assert len(caught.value.found) == min(3, len([name for name in entries if not is_junk(name)]))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("p", ["p", "p-downloading", "p.part", "p.zip", "p.ZIP"]),
+        ("p-downloading", ["p-downloading", "p"]),
+        ("p.part", ["p.part", "p"]),
+        ("p.Zip", ["p.Zip", "p", "p-downloading"]),
+        ("\udcff.zip", ["\udcff"]),
+    ],
+)
+def test_a_name_means_what_it_was_or_will_be_called(written: str, meant: list[str]) -> None:
+    found = list(meant_by(written, ["-downloading", "*.part", ".~*"]))
+    assert found[0] == written
+    assert set(meant) <= set(found)
+    assert not [name for name in found if "*" in name]
+
+
+def test_what_is_received_loses_its_suffix_once() -> None:
+    assert received("p.part.part", ["-downloading", "*.part"]) == "p.part"
+    assert received("p", ["-downloading"]) == "p"
+
+
+def test_the_closest_names_are_those_that_look_alike_then_those_that_differ_least() -> None:
+    others = ["scan-0017", "scan-0018", "other", "SCAN-0017b"]
+    assert closest("Scan-0017B", others, 2) == ["SCAN-0017b", "scan-0017"]
+    assert closest("0018", others, 3) == ["scan-0018"]
+    assert closest("nothing like it", others, 3) == closest("x", [], 3) == []

@@ -254,3 +254,25 @@ def test_readers_lose_what_the_settings_take_from_them(home: UsersHome) -> None:
     assert (home.path / "jobrunner.db").stat().st_mode & 0o777 == 0o600
     assert (home.logs).stat().st_mode & 0o777 == 0o700
     assert "cannot be read" in complaint(ask(home, "status"), code=1)
+
+
+def test_a_reader_is_told_where_packages_are_and_nothing_of_its_own_rights(home: UsersHome) -> None:
+    deliver(home, "new")
+    deliver(home, "locked")
+    (home.inbox / "locked").chmod(0o700)
+    before = tree(home.path)
+    kinds = {}
+    for name in ("p", "new", "locked", "nothing"):
+        result = ask(home, "explain", "--json", name)
+        assert (result.returncode, result.stderr) == (int(name == "nothing"), "")
+        kinds[name] = json.loads(result.stdout)["kind"]
+    assert kinds == {"p": "done", "new": "unscanned", "locked": "unreadable", "nothing": "unknown"}
+    status = json.loads(ask(home, "status", "--json").stdout)
+    assert [entry["name"] for entry in status["new"]] == ["new"]
+    assert status["incomplete"] == [{"name": "locked", "reason": "only jobrunner's user may look into it"}]
+    home.inbox.chmod(0o700)
+    result = ask(home, "explain", "new")
+    assert result.returncode == 1
+    assert f"You cannot look into {home.inbox}." in result.stdout
+    home.inbox.chmod(0o755)
+    assert tree(home.path) == before

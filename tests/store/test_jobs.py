@@ -60,6 +60,43 @@ def test_waiting_jobs_are_listed_next_first(store: OneWorkerStore) -> None:
     assert [job.name for job in store.jobs.waiting(2)] == ["b", "c"]
 
 
+def test_ahead_of_a_job_are_those_that_are_claimed_before_it(store: OneWorkerStore) -> None:
+    waiting = store.requeue(store.claimed("waits"), AGAIN._replace(delay=10.0))
+    store.enqueue("a", "b", "c")
+    back = store.claim()
+    assert back is not None
+    store.requeue(back, AGAIN._replace(to_back=True))  # to the place of the next new one
+    store.enqueue("d")
+    order = [store.jobs.find(name) for name in ("b", "c", "a", "d")]
+    assert [store.jobs.ahead_of(job, at(NOW + 9)) for job in order if job] == [0, 1, 2, 3]
+    assert [store.jobs.ahead_of(job, at(NOW + 10)) for job in order if job] == [1, 2, 3, 4]
+    assert store.jobs.ahead_of(waiting, at(NOW + 10)) == 0
+    claimed = [store.claim(NOW + 10) for _ in range(5)]
+    assert [job.name for job in claimed if job] == ["waits", "b", "c", "a", "d"]
+
+
+def test_near_a_name_are_those_that_look_like_it_its_neighbours_and_the_newest(store: OneWorkerStore) -> None:
+    store.enqueue("Tuesday", *(f"scan-{number:03}" for number in range(100)), os.fsdecode(b"z\xff"), "x", "y")
+    near = store.jobs.near("scan-050a", 2)
+    assert sorted(near) == sorted(["scan-049", "scan-050", "scan-051", "scan-052", "x", "y"])
+    assert "Tuesday" in store.jobs.near("tuesday", 2)
+    assert os.fsdecode(b"z\xff") in store.jobs.near("z", 1)
+
+
+def test_what_is_asked_to_explain_a_name_is_found_on_an_index(store: OneWorkerStore) -> None:
+    parameters = {"id": 1, "now": NOW, "name": b"p", "likeness": b"p", "most": 2, "names": "[]"}
+    plans = {
+        name: [
+            row["detail"] for row in store.database.rows(f"EXPLAIN QUERY PLAN {statements('jobs')[name]}", parameters)
+        ]
+        for name in ("ahead", "near", "known", "by_id", "by_name")
+    }
+    scanned = {name: [step for step in plan if "SCAN jobs" in step] for name, plan in plans.items()}
+    assert scanned == {"ahead": [], "near": ["SCAN jobs"], "known": [], "by_id": [], "by_name": []}
+    assert "(SELECT name FROM jobs ORDER BY id DESC LIMIT :most)" in statements("jobs")["near"]  # that scan
+    assert sum("jobs_ready" in step for step in plans["ahead"]) == 2
+
+
 def test_claiming_and_asking_for_what_is_queued_use_the_index_of_what_is_ready(store: OneWorkerStore) -> None:
     plans = {
         name: " ".join(
