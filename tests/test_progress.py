@@ -188,7 +188,7 @@ def test_a_callable_that_says_nonsense_succeeds_all_the_same(home: TestHome, sai
     assert sorted(os.listdir(home.archive / "p")) == ["data.txt", "p.zip"]
 
 
-def test_the_document_of_an_extraction_has_its_bytes_and_a_handlers_words_are_no_extraction() -> None:
+def test_an_extraction_is_told_in_bytes_and_a_handlers_words_are_none() -> None:
     ours, theirs = Progress(5, 20, "extracting", is_bytes=True), Progress(5, 20.5, "extracting")
     assert extracted_document(ours) == {"bytes": 5, "of": 20}
     assert progress_document(ours) == {"done": 5, "total": 20, "unit": "bytes", "text": "extracting"}
