@@ -29,8 +29,7 @@ PARTS: dict[str, list[str]] = {
     "whole_job": [],
     "handlers": [],
     "scale": ["--plot", str(RESULTS / "scale.svg")],
-    "list": [],
-    "explain": [],
+    "see": [],
     "memory": [],
     "recovery": [],
 }

@@ -69,9 +69,15 @@ def make_home(folder: Path, inbox: Path, done: int) -> Home:
 def fill_inbox(inbox: Path, count: int) -> None:
     inbox.mkdir()
     for number in range(count):
-        name = f"package-{number:06}"
-        (inbox / name).mkdir()
-        (inbox / name / f"{name}.zip").write_bytes(_EMPTY_ZIP)
+        deliver(inbox, f"package-{number:06}")
+
+
+def deliver(inbox: Path, name: str) -> None:
+    """Deliver a package with an empty zip, under its name once it is whole."""
+    arriving = inbox / f".{name}"
+    arriving.mkdir()
+    (arriving / f"{name}.zip").write_bytes(_EMPTY_ZIP)
+    arriving.rename(inbox / name)
 
 
 def timed(run: Callable[[], object]) -> float:

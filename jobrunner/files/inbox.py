@@ -172,7 +172,7 @@ class Inbox:
             self._lacking.note(name, mark)
             if only_complete:
                 return None
-            at.status(inbox, name)  # raises again where the whole folder has gone
+            os.stat(name, dir_fd=inbox, follow_symlinks=False)  # raises where the whole folder has gone
             still = self._seconds_still(name, newest_change(folder, now, _MOST_ASKED), now)
             is_arriving = still < self._settings.broken_after
             return Delivery(name, str(error), is_arriving=is_arriving, lack=error.lack, found=error.found)
