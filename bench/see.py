@@ -1,9 +1,9 @@
 """What it costs to ask how things stand, beside 1,000 and beside 1,000,000 done jobs, and with a huge inbox.
 
-`status`, `show`, `explain`, `--help`, and `list` with each of its filters and orders. Each filter is asked for its worst
-case: nothing fits, or one package does, and that is the oldest. A package is done after one attempt, but for the oldest,
-which had two; one has failed, before all others. All is the whole program on a terminal, its start included: so the
-packages that have no room there are counted. A pattern that begins with a wildcard, and an order that no index has,
+`status`, `show`, `explain`, `--help`, and `list` with each of its filters and orders. Each filter is asked for its
+worst case: nothing fits, or one package does, and that is the oldest. A package is done after one attempt, but for the
+oldest, which had two; one has failed, before all others. All is the whole program on a terminal, its start included: so
+the packages that have no room there are counted. A pattern that begins with a wildcard, and an order that no index has,
 cost a scan of all names, and are only said. Then all packages are listed into a pipe, with the memory that this takes.
 
 The huge inbox holds 1,000,000 folders that are no packages: empty ones, and then with a file that is no zip. `scan` and
