@@ -206,7 +206,7 @@ def run(words: list[str], cwd: Path, *, terminal: bool) -> tuple[str, str]:
         printed += piece
     os.close(ours)
     process.wait()
-    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()), ""
+    return re.sub(r"\x1b\[[0-9;]*m|\x1b\[[0-9]+F\x1b\[J", "", printed.decode()), ""  # colours, and the foot's lines
 
 
 def _read(terminal: int) -> bytes:

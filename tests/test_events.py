@@ -95,4 +95,4 @@ def test_workers_go_on_while_nobody_reads_what_is_printed(home: TestHome) -> Non
         assert process.wait(timeout=60) == 0
     finally:
         process.kill()
-    assert sorted(line.split()[2] for line in said.splitlines() if "  done " in line) == sorted(names)
+    assert sorted(line.split()[3] for line in said.splitlines() if "  done " in line) == sorted(names)

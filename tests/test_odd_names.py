@@ -102,7 +102,7 @@ def test_an_odd_name_is_shown_on_one_line_and_found_raw_and_as_shown(
     home, _ = processed
     text = home.jobrunner("show", "--", name)
     assert text.returncode == 0, text.stderr
-    assert text.stdout.split("\n")[0] == f"package  {NAMES[name]}"
+    assert text.stdout.split("\n")[0] == f"package    {NAMES[name]}"
     if NAMES[name] != name:
         by_shown = home.jobrunner("show", "--json", "--", NAMES[name])
         assert by_shown.returncode == 0, by_shown.stderr
@@ -119,7 +119,7 @@ def test_nothing_was_run_or_made_on_the_way(processed: tuple[TestHome, str]) -> 
     assert os.listdir(home.inbox) == []
     assert not list(home.path.rglob("pwned"))
     assert "\x1b" not in said
-    assert len(said.rstrip("\n").split("\n")) == len(NAMES) + 2  # start, found, and one each
+    assert len(said.rstrip("\n").split("\n")) == len(NAMES) + 4  # a warning, start, found, end, and one each
 
 
 @pytest.fixture(scope="module")

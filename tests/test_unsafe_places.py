@@ -93,7 +93,6 @@ def test_two_homes_do_not_share_a_work_folder(home: TestHome, tmp_path: Path) ->
     assert home.jobrunner("status").returncode == 0
     said = complaint(other.jobrunner("status"))
     assert str(home.path / "jobrunner.db") in said
-    assert str(other.path / "jobrunner.db") in said
     assert "folders.work" in said
     assert home.jobrunner("status").returncode == 0
 

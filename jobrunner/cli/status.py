@@ -27,7 +27,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again each second, until Ctrl-C.")] = False,
 ) -> None:
-    """Show how things stand: who works, what is wrong, counts, what runs, what failed and why."""
+    """Show how things stand: who works, what runs, what failed and why."""
     if watch and as_json:
         raise ConfigurationError("--watch shows a terminal, --json is for programs: ask for one of them")
     if watch:

@@ -129,7 +129,7 @@ def test_the_text_of_a_busy_home_says_all_of_it(busy: TestHome) -> None:
         return next(text for text in below if name in text)
 
     assert re.fullmatch(r"  slow  handler  for \d+ s  worker \d+", line("slow", "Running (1)"))
-    assert re.match(r"  later  in 59 min \d+ s: the handler asked", line("later", "Waiting for another try (1)"))
+    assert re.match(r"  later  in (59 min \d+ s|1 h): the handler asked", line("later", "Waiting for another try (1)"))
     assert re.match(r"  1x .*65.*  \(bad, \d\d:\d\d:\d\d\)", line("bad", "Failed in the last day (1)"))
     assert line("done-1", "Duplicates (2)")
     assert line("slow", "Duplicates (2)")
@@ -254,10 +254,10 @@ def test_failures_are_told_by_their_reasons_and_cancelled_ones_apart(home: TestH
 
 def test_how_far_an_extraction_is_stands_beside_its_step(busy: TestHome) -> None:
     (folder,) = busy.work.glob("*-1/data-1")
-    (folder.parent / "progress").write_text("1000 4000")
+    (folder.parent / "progress-1").write_text("1000/4000 extracting")
     (running,) = busy.status()["running"]
     assert (running["step"], running["extracted"]) == ("extracting", {"bytes": 1000, "of": 4000})
-    assert "  slow  extracting 25%  for " in busy.jobrunner("status").stdout
+    assert "  slow  extracting, 25%  for " in busy.jobrunner("status").stdout
 
 
 def test_the_oldest_in_the_queue_and_the_time_that_it_takes_are_told(home: TestHome) -> None:

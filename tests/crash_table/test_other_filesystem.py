@@ -69,9 +69,11 @@ def test_row_24_how_far_a_large_copy_came_is_shown_and_goes_with_it(afar: Scene)
     length = sum(map(len, afar.delivered["p"].values()))
     afar.crash(Kill("jobrunner.files.workspace.Workspace.report_copied"), words=("run", "-n", "1", "--drain"))
     assert afar.workspaces() == {"1-1": ["copying", "progress-1", "source"]}
-    [running] = afar.home.status()["running"]
-    assert 0 < running["progress"].pop("done") < length
-    assert running["progress"] == {"total": length, "unit": "bytes", "text": "copying"}
+    with afar.home.open() as home:
+        [left] = home.report.running()
+    assert left.progress
+    assert 0 < left.progress.done < length
+    assert left.progress[1:] == (length, "copying", True)
     afar.restart()
     afar.assert_archived(by="p 2")
 

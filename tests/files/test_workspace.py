@@ -13,7 +13,7 @@ from tests.users import without_privileges
         ([], Step.TAKING),
         (["delivered", "copying"], Step.TAKING),
         (["package"], Step.TAKING),
-        (["package", "data-2", "progress"], Step.EXTRACTING),
+        (["package", "data-2", "progress-2"], Step.EXTRACTING),
         (["package", "data-2"], Step.HANDLER),
         (["package", "handled"], Step.ARCHIVING),
         (["package", "flushed"], Step.ARCHIVING),

@@ -269,7 +269,9 @@ def test_a_reader_is_told_where_packages_are_and_nothing_of_its_own_rights(home:
     assert kinds == {"p": "done", "new": "unscanned", "locked": "unreadable", "nothing": "unknown"}
     status = json.loads(ask(home, "status", "--json").stdout)
     assert [entry["name"] for entry in status["new"]] == ["new"]
-    assert status["incomplete"] == [{"name": "locked", "reason": "only jobrunner's user may look into it"}]
+    assert status["incomplete"] == [
+        {"name": "locked", "reason": "only jobrunner's user may look into it", "holds": None}
+    ]
     home.inbox.chmod(0o700)
     result = ask(home, "explain", "new")
     assert result.returncode == 1
