@@ -25,7 +25,8 @@ from jobrunner.domain.settings_file import build
 from jobrunner.process import cgroup
 from jobrunner.wiring.home import Home, load_settings, open_home
 
-PATIENCE = 30.0
+#: Seconds for which tests wait for what comes at once on an idle machine.
+PATIENCE = 90.0
 JOBRUNNER = [sys.executable, "-m", "jobrunner"]
 
 T = TypeVar("T")
