@@ -13,7 +13,15 @@ from jobrunner.domain.settings import FolderSettings
 from jobrunner.files.package_rights import Rights, rights_of
 from tests.support import TestHome
 
-OURS = grp.getgrgid(os.getgid())
+#: A group that we may give, another one than files get by themselves where there is one.
+OURS = next(
+    (
+        group
+        for group in grp.getgrall()
+        if group.gr_gid != os.getegid() and (os.geteuid() == 0 or group.gr_gid in os.getgroups())
+    ),
+    grp.getgrgid(os.getegid()),
+)
 
 
 def test_a_group_of_ours_is_given_to_folders_and_files(tmp_path: Path) -> None:
