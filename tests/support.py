@@ -27,7 +27,8 @@ from jobrunner.process import cgroup
 from jobrunner.wiring.explaining import explaining
 from jobrunner.wiring.home import Home, load_settings, open_home
 
-PATIENCE = 30.0
+#: Seconds for which tests wait for what comes at once on an idle machine.
+PATIENCE = 90.0
 #: Names its home in the environment of what tests start.
 MARK = "TEST_HOME"
 JOBRUNNER = [sys.executable, "-m", "jobrunner"]

@@ -23,3 +23,16 @@ def test_packages_are_extracted_handled_and_archived(home: TestHome) -> None:
         assert (archived / f"p{number}.zip").is_file()
     assert list(home.inbox.iterdir()) == []
     assert {path.name for path in home.work.iterdir()} == {".home", ".workers"}
+
+
+def test_a_package_whose_name_the_archive_has_already_fails_and_says_what_to_do(home: TestHome) -> None:
+    home.package("p")
+    (home.archive / "p").mkdir(parents=True)
+    (home.archive / "p/mine").touch()
+    assert home.jobrunner("run", "--drain").returncode == 1
+    assert home.show("p")["error"] == "the archive has a p already: move that one away, then retry"
+    assert [path.name for path in (home.archive / "p").iterdir()] == ["mine"]
+    (home.archive / "p").rename(home.path / "elsewhere")
+    assert home.jobrunner("retry", "p").returncode == 0
+    assert home.jobrunner("run", "--drain").returncode == 0
+    assert (home.archive / "p/data.txt").read_text() == "42\n"

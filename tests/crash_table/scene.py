@@ -16,11 +16,9 @@ import apsw
 
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill, encoded
-from tests.support import TestHome, kill, processes_of, wait_until
+from tests.support import PATIENCE, TestHome, kill, processes_of, wait_until
 
 DRIVER = Path(__file__).parents[1] / "crash_driver.py"
-
-PATIENCE = 60.0
 
 DRAIN = ("work", "-n", "1", "--drain")
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.crash_driver import Kill
-from tests.crash_table.scene import DRAIN, MEMBERS, PATIENCE, WRITTEN, Scene, tree_of
+from tests.crash_table.scene import DRAIN, MEMBERS, WRITTEN, Scene, tree_of
 from tests.crash_table.steps import HANDLED, HANDLED_STEP, MOVES, STEPS, Step, assert_lies_at
-from tests.support import children_of, kill, processes_of, wait_until
+from tests.support import PATIENCE, children_of, kill, processes_of, wait_until
 
 each_step = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in STEPS.items()])
 

@@ -7,8 +7,9 @@ import pytest
 
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill
-from tests.crash_table.scene import MEMBERS, PATIENCE, Scene, tree_of
+from tests.crash_table.scene import MEMBERS, Scene, tree_of
 from tests.crash_table.steps import MERGING, MOVES
+from tests.support import PATIENCE
 
 BATCHES = {
     "row-09-one-of-two": Kill("os.rename", matching="/handled-", call=2),

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.crash_driver import Kill
-from tests.crash_table.scene import PATIENCE, Scene
+from tests.crash_table.scene import Scene
 from tests.crash_table.steps import CLAIMED, HANDLED_STEP, MERGING, MOVES, STEPS, Step, assert_lies_at
-from tests.support import kill
+from tests.support import PATIENCE, kill
 
 
 @pytest.mark.parametrize(
