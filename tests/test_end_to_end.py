@@ -30,7 +30,9 @@ def test_a_package_whose_name_the_archive_has_already_fails_and_says_what_to_do(
     (home.archive / "p").mkdir(parents=True)
     (home.archive / "p/mine").touch()
     assert home.jobrunner("run", "--drain").returncode == 1
-    assert home.show("p")["error"] == "the archive has a p already: move that one away, then retry"
+    assert home.show("p")["error"] == (
+        "the archive already has a package of this name: move that one away, then jobrunner retry it"
+    )
     assert [path.name for path in (home.archive / "p").iterdir()] == ["mine"]
     (home.archive / "p").rename(home.path / "elsewhere")
     assert home.jobrunner("retry", "p").returncode == 0
