@@ -192,7 +192,7 @@ def test_a_program_that_is_spoilt_under_way_costs_attempts_until_it_is_mended(
     assert process.wait(30) == 0
     *failed, done = story(home, "q").attempts
     assert (done.outcome, {attempt.outcome for attempt in failed}) == ("done", {"failed"})
-    assert {why in str(attempt.error) for attempt in failed} == {True}
+    assert why in str(failed[0].error)  # a later one may have met it while it was being mended
 
 
 def test_what_a_handler_is_given(home: TestHome) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import suppress
 from itertools import count, islice
@@ -31,7 +30,7 @@ class Source(NamedTuple):
     @classmethod
     def of(cls, delivery: int, job_id: int) -> "Source":
         """Return what is to be recorded of an open delivery before it is copied."""
-        return cls(at.identity(delivery), f"{TAKEN_PREFIX}{job_id}-{secrets.token_hex(8)}")
+        return cls(at.identity(delivery), f"{TAKEN_PREFIX}{job_id}-{os.urandom(8).hex()}")
 
     @classmethod
     def parse(cls, text: str) -> "Source":
