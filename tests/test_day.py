@@ -74,7 +74,7 @@ def test_what_runs_and_how_far_is_it(day: TestHome) -> None:
 
 def test_where_is_my_package(day: TestHome) -> None:
     said = answer(day, "explain", "scan-0004")
-    assert said.startswith("scan-0004 is done since ")
+    assert said.startswith("scan-0004 was done at ")
     assert "It lies in archive/scan-0004." in said
 
 

@@ -52,7 +52,7 @@ def headline(found: OfJob) -> str:
             return f"{name} failed at {local(found.since)}."
         case Kind.CANCELLED:
             return f"{name} was cancelled at {local(found.since)}."
-    return f"{name} is done since {local(found.since)}."
+    return f"{name} was done at {local(found.since)}."
 
 
 def why(found: OfJob) -> Iterator[str]:
@@ -60,10 +60,10 @@ def why(found: OfJob) -> Iterator[str]:
     job, running = found.story.job, found.running
     match found.kind:
         case Kind.QUEUED:
-            yield f"It is in the queue since {since(found.since)}."
+            yield f"It has been in the queue since {since(found.since)}."
         case Kind.NO_WORKER | Kind.HELD_UP:
             behind = f", behind {_others(found)}" if found.ahead else ""
-            yield f"It is in the queue since {since(found.since)}{behind}."
+            yield f"It has been in the queue since {since(found.since)}{behind}."
         case Kind.WAITING:
             yield job.error or ""
             yield _counted_tries(found)

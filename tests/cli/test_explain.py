@@ -331,7 +331,7 @@ def busy(home: TestHome) -> TestHome:
 def test_of_each_job_is_said_where_it_stands_and_why(busy: TestHome) -> None:
     document, answer = asked(busy, "done")
     assert (document["kind"], document["path"]) == ("done", str(busy.archive / "done"))
-    assert answer.headline.startswith("done is done since 20")
+    assert answer.headline.startswith("done was done at 20")
     assert "It lies in home/archive/done." in answer.why
     assert not answer.to_do
 
