@@ -391,13 +391,16 @@ def test_what_a_dead_tree_left_is_not_said_to_be_running(busy: TestHome) -> None
     assert commands(asked(busy, "weak")[1]) == ["jobrunner run -n 3", "jobrunner logs weak"]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("done", "done"), ("slow", "running"), ("weak", "waiting")])
-def test_a_duplicate_is_held_and_says_of_what(busy: TestHome, name: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [("done", "done", "was done"), ("slow", "running", "is running"), ("weak", "waiting", "waits")],
+)
+def test_a_duplicate_is_held_and_says_of_what(busy: TestHome, name: str, kind: str, words: str) -> None:
     package = busy.package(name)
     document, answer = asked(busy, name)
     assert (document["kind"], document["job"]["kind"]) == ("duplicate", kind)
     assert answer.headline == f"{name} lies in the inbox once more, and is held there: a name is processed once."
-    assert answer.why[0].startswith(f"{name} {'waits' if kind == 'waiting' else 'is'} ")
+    assert answer.why[0].startswith(f"{name} {words}")
     assert kind_of(busy, str(package / f"{name}.zip")) == "duplicate"
     (command,) = commands(answer)
     subprocess.run(["bash", "-c", command], check=True)
