@@ -27,6 +27,26 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"  #: somebody stopped the job for good
 
 
+class Identity(NamedTuple):
+    """Which package's job it is.
+
+    No two jobs have the same `name`, which is that of the folder in the archive. `package` is the name under which the
+    package was delivered, and that of its zip: the same, but for a `revision` after the first (NAME~N of NAME), and
+    where another package's revision has got that name. `source` is the folder in the archive out of which a revision
+    is made, None of what was delivered.
+    """
+
+    name: str
+    package: str
+    revision: int = 1
+    source: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the name says it all."""
+        return self.package == self.name
+
+
 class Job(NamedTuple):
     """A job as it was read; a worker that claimed it holds it as `(id, attempt, worker_id)`.
 
@@ -35,6 +55,7 @@ class Job(NamedTuple):
     (failed, rejected, crashed or cancelled), as soon as that is decided. `failed_name` and `error_name` say where in
     the failed folder the package lies (or is about to), and which file in it is ours. Times are seconds since 1970
     (UTC).
+    `name`, `package`, `revision` and `source` are its identity.
     """
 
     id: int
@@ -53,6 +74,14 @@ class Job(NamedTuple):
     error_name: str | None
     created_at: float
     finished_at: float | None
+    package: str
+    revision: int
+    source: str | None
+
+    @property
+    def identity(self) -> Identity:
+        """Which package's job it is."""
+        return Identity(self.name, self.package, self.revision, self.source)
 
     @property
     def is_put_away(self) -> bool:
@@ -106,7 +135,7 @@ class Adopted(NamedTuple):
     `attempt`: the number of the newest attempt that is known of. Times are seconds since 1970 (UTC).
     """
 
-    name: str
+    identity: Identity
     state: State
     attempt: int
     created_at: float

@@ -145,6 +145,7 @@ class Story(NamedTuple):
     attempts: Sequence[Attempt]
     package_path: str | None
     log_paths: dict[int, str]
+    revisions: Sequence[Job] = ()
 
     @property
     def waits(self) -> Sequence[float | None]:

@@ -4,10 +4,10 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from jobrunner.domain.errors import MachineError, PackageError, StillChanging
-from jobrunner.domain.package import Footprint
+from jobrunner.domain.package import Footprint, shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
 from jobrunner.files.looking import BLOCK, UNTAKABLE, in_our_words, length_of, place, refuse_beyond
@@ -39,11 +39,16 @@ class Copy:
         lenient: bool,
         verified: bool,
         report: Report = lambda done, total: None,
+        only: Collection[str] | None = None,
     ) -> None:
-        """`source` is an open folder. `lenient`: what cannot be taken is left out. `verified`: `verify` will work."""
+        """`source` is an open folder. `lenient`: what cannot be taken is left out. `verified`: `verify` will work.
+
+        `only` these paths in it are copied, as `receipts.files_in` has them; all of them must be there.
+        """
         self._source = source
         self._owner = os.fstat(source).st_uid
-        self._walk = Walk(source, most=settings.max_entries, opening=self._open_folder)
+        self._only = None if only is None else _with_folders(only)
+        self._walk = Walk(source, most=settings.max_entries if only is None else None, opening=self._open_folder)
         self._rights = rights
         self._settings = settings
         self._lenient = lenient
@@ -86,11 +91,15 @@ class Copy:
                 elif kind is Kind.LEAVE:
                     self._finish(here, entered.pop())
                     here = at.replaced(here, at.open_above(here))
+                elif not self._is_wanted(name):
+                    continue
                 elif kind is Kind.OTHER:
                     self._leave_out(name, "is a link, a device, a FIFO or a socket: only files and folders are taken")
                 else:
                     self._copy_file(folder, here, name)
             self._finish(here, entered.pop())
+            if self._only:
+                raise PackageError(f"{shown(min(self._only))}, which is the sender's, is not there any more")
             if self._length:
                 self._report(self._length, self._length)
         except OSError as error:
@@ -113,7 +122,18 @@ class Copy:
                         f"{place(walk, name)} does not read back as it was written: the disk is not to be trusted"
                     )
 
+    def _is_wanted(self, name: str) -> bool:
+        """Say whether an entry of the folder that was shown last is to be copied, which it is once."""
+        if self._only is None:
+            return True
+        path = self._walk.path(name)
+        is_wanted = path in self._only
+        self._only.discard(path)
+        return is_wanted
+
     def _open_folder(self, folder: int, name: str) -> int | None:
+        if not self._is_wanted(name):
+            return None
         self._count()
         try:
             return at.open_our_folder(folder, name)
@@ -195,6 +215,15 @@ class Copy:
         self._left_out += 1
         if len(self._notes) < _MOST_NOTES:
             self._notes.append(reason)
+
+
+def _with_folders(paths: Collection[str]) -> set[str]:
+    """Return these paths, and those of the folders that lead to them."""
+    wanted: set[str] = set()
+    for path in paths:
+        parts = path.removesuffix("/").split("/")
+        wanted.update("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return wanted
 
 
 def _pieces(file: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -22,7 +22,7 @@ def fetch(inbox: int, job: Job, workspace: Workspace, folders: Folders, settings
     """
     left_out: Sequence[str] = ()
     if not os.path.lexists(workspace.copied):
-        with at.held(delivery.opened(inbox, job.name)) as delivered:
+        with at.held(delivery.opened(inbox, job.package)) as delivered:
             workspace.record_source(Source.of(delivered, job.id))
             copy = Copy(
                 delivered,
@@ -41,7 +41,7 @@ def fetch(inbox: int, job: Job, workspace: Workspace, folders: Folders, settings
         left_out = copy.notes
     source = source_of(workspace.path)
     if source is not None:
-        delivery.hide(inbox, job.name, source)
+        delivery.hide(inbox, job.package, source)
     os.rename(workspace.copied, workspace.package)
     moves.flush_directory(workspace.path)
     with suppress(OSError):  # when the job has ended, it is tried again

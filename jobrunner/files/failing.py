@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from jobrunner.domain.errors import NotTaken, PackageError
 from jobrunner.domain.job import Job
-from jobrunner.files import delivery, moves
+from jobrunner.domain.receipt import text_of
+from jobrunner.files import delivery, moves, receipts
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import Confirm, Taking
 from jobrunner.files.workspace import Workspace
@@ -30,6 +31,8 @@ class Failing:
         what `confirm` (see `Taking.take`) and `announce` raise.
         """
         workspace = Workspace.at(self._folders.work, job.id, job.attempt)
+        if job.source and not self._folders.workspace(job).has_package() and not self._folders.has_failed(job):
+            raise PackageError("all of it is in the archive")  # where it stays
         left_out: Sequence[str] = ()
         try:
             left_out = self._taking.take(job, workspace, confirm).left_out
@@ -39,7 +42,7 @@ class Failing:
             with suppress(FileNotFoundError):  # it has been in the failed folder: it goes there as it is
                 os.rename(workspace.delivered, workspace.package)
         if os.path.lexists(workspace.package):
-            return self._move(job.name, workspace, reason, left_out, announce)
+            return self._move(job, workspace, reason, left_out, announce)
         # moved by an attempt that was cut short; or never taken from there after a retry
         if job.failed_name is None or job.error_name is None:
             raise PackageError("the package is nowhere: deliver it again")
@@ -62,28 +65,37 @@ class Failing:
         with suppress(FileNotFoundError):
             os.unlink(workspace.source)  # nothing of it is to be removed
         with at.held(at.open_root(self._folders.inbox)) as inbox:
-            name = job.name
+            name = job.package
             for part in ("package", "delivered"):
                 if os.path.lexists(f"{workspace.path}/{part}"):
                     with moves.opened(workspace.path) as ours:
                         name = delivery.put_back(inbox, name, ours, part)
-            return delivery.fingerprint(inbox, name) if name == job.name else None
+            return delivery.fingerprint(inbox, name) if name == job.package else None
 
     def _move(
-        self, name: str, workspace: Workspace, reason: str, left_out: Sequence[str], announce: Announce
+        self, job: Job, workspace: Workspace, reason: str, left_out: Sequence[str], announce: Announce
     ) -> tuple[str, str]:
         while True:
-            failed_name = moves.free_name(self._folders.failed, name)
+            failed_name = moves.free_name(self._folders.failed, job.name)
             error_name = moves.free_name(workspace.package, "error", ".txt")
             announce(failed_name, error_name)
+            if not job.identity.is_plain:
+                self._write_receipt(job, workspace.package)
             _write(os.path.join(workspace.package, error_name), reason, left_out)
             moves.flush_filesystem(workspace.path)
             try:
                 moves.publish(workspace.package, os.path.join(self._folders.failed, failed_name))
             except FileExistsError:
                 os.unlink(os.path.join(workspace.package, error_name))
+                receipts.remove(workspace.package, job.identity)
                 continue
             return failed_name, error_name
+
+    def _write_receipt(self, job: Job, package: str) -> None:
+        """Write down whose package it is, as far as it has a zip by which that can be believed."""
+        with suppress(PackageError):
+            zip_name = os.path.basename(self._folders.zip_of(package, job.package))
+            receipts.write(package, text_of(job.identity, receipts.zip_in(package, zip_name), [], None))
 
 
 def put_aside(folders: Folders, failed_name: str) -> None:

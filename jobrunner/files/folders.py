@@ -86,8 +86,12 @@ class Folders:
         places = [workspace.package, workspace.delivered, workspace.flushed]
         if job.failed_name is not None:
             places.append(os.path.join(self.failed, job.failed_name))
-        places += [self.archived(job.name), os.path.join(self.inbox, job.name)]
+        places += [self.archived(job.name), self.origin(job)]
         return next((place for place in places if os.path.lexists(place)), None)
+
+    def origin(self, job: Job) -> str:
+        """Return where the package lies before the job's first attempt."""
+        return self.archived(job.source) if job.source else os.path.join(self.inbox, job.package)
 
     def workspace(self, job: Job) -> Workspace:
         """Return the newest work folder that the job has, or where the one of its newest attempt would be."""

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from jobrunner.domain.job import Identity
 from jobrunner.domain.naming import is_zip_of
+from jobrunner.files import receipts
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
-from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package, name_of
+from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package, identity_of, name_of
 
 _OURS_IN_WORK = {".workers", ".home"}
 
@@ -64,39 +66,53 @@ def first_package(folders: Folders) -> str | None:
 
 def _packages(folders: Folders) -> Iterator[str]:
     for name in _visible(folders.archive):
-        if is_archived(folders, name):
+        if archived_as(folders, name):
             yield folders.archived(name)
     for name in _visible(folders.failed):
-        if name_in_failed(folders, name) is not None:
+        if failed_as(folders, name):
             yield os.path.join(folders.failed, name)
     for found in Inventory(folders).work.values():
         yield from (folder.path for folder in found if holds_package(folder.path))
 
 
-def is_archived(folders: Folders, name: str) -> bool:
-    """Say whether what lies in the archive under this name is a package: a folder with its zip."""
-    return _has_zip(folders.archived(name), None if folders.any_zip else name)
+def archived_as(folders: Folders, name: str) -> Identity | None:
+    """Return which package lies in the archive under a name, by its receipt or else by its zip; None if it is none."""
+    path = folders.archived(name)
+    if (told := _told(path)) and told.name == name:
+        return told
+    return Identity(name, name) if _has_zip(path, None if folders.any_zip else name) else None
 
 
-def name_in_failed(folders: Folders, entry: str) -> str | None:
-    """Return the name of the package that lies in the failed folder as `entry`: NAME or NAME~1, None if it is none.
+def failed_as(folders: Folders, entry: str) -> Identity | None:
+    """Return which package lies in the failed folder as `entry`, NAME or NAME~1; None if it is none.
 
-    A package's own name may end in ~1, too: the zip in it tells.
+    A package's own name may end in ~1, too: its receipt tells, or the zip in it.
     """
     stem = re.sub(r"~\d+\Z", "", entry)
     path = os.path.join(folders.failed, entry)
+    if (told := _told(path)) and told.name in {entry, stem}:
+        return told
     found = next((name for name in (entry, stem) if name and _has_zip(path, name)), None)
-    return stem if found is None and stem and folders.any_zip and _has_zip(path, None) else found
+    name = stem if found is None and stem and folders.any_zip and _has_zip(path, None) else found
+    return None if name is None else Identity(name, name)
 
 
-def newest_in_failed(folders: Folders, entries: Iterable[str]) -> dict[str, str]:
-    """Return for each package name the entry of the newest one: the number ~N is given to those that are put aside."""
-    found: dict[str, str] = {}
+def newest_in_failed(folders: Folders, entries: Iterable[str]) -> dict[Identity, str]:
+    """Return for each package the entry of the newest one: the number ~N is given to those that are put aside."""
+    found: dict[Identity, str] = {}
     for entry in sorted(entries, key=_number):
-        name = name_in_failed(folders, entry)
-        if name is not None and found.get(name) != name:
-            found[name] = entry
+        identity = failed_as(folders, entry)
+        if identity and found.get(identity) != identity.name:
+            found[identity] = entry
     return found
+
+
+def _told(path: str) -> Identity | None:
+    """Return which package the receipt in a folder tells of, unless that is the one which its zip tells, too."""
+    receipt = receipts.read(path)
+    if receipt is None or (receipt.identity.is_plain and not os.path.lexists(f"{path}/{receipt.zip.name}")):
+        return None
+    return receipt.identity if receipt.identity.is_plain or receipts.read_verified(path) else None
 
 
 def our_error_file(package: str) -> str | None:
@@ -110,13 +126,16 @@ def our_error_file(package: str) -> str | None:
     return ours
 
 
-def name_in_work(folders: Folders, folder: WorkFolder) -> str | None:
-    """Return the name of the package in a work folder.
+def work_as(folders: Folders, folder: WorkFolder) -> Identity | None:
+    """Return which package lies in a work folder, None if that is not known.
 
     It is the one that is recorded, else the zip's, or, where it has several, the one that has a log.
     """
-    if recorded := name_of(folder.path):
-        return recorded
+    package = name_of(folder.path) or _named_by_zip(folders, folder)
+    return identity_of(folder.path, package) if package else None
+
+
+def _named_by_zip(folders: Folders, folder: WorkFolder) -> str | None:
     names = []
     for part in ("package", "copied", "flushed"):
         with suppress(FileNotFoundError):

@@ -11,7 +11,8 @@ from jobrunner.linux import at
 
 def clear(workspace: Workspace) -> None:
     """Remove what an earlier attempt left beside the sender's package. Raises OSError."""
-    kept = {workspace.package, workspace.delivered, workspace.original, workspace.source, workspace.name}
+    recorded = {workspace.source, workspace.name, workspace.identity}
+    kept = {workspace.package, workspace.delivered, workspace.original} | recorded
     for name in os.listdir(workspace.path):
         leftover = f"{workspace.path}/{name}"
         if leftover not in kept:

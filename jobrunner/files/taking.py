@@ -10,7 +10,7 @@ from jobrunner.domain.errors import ClaimLost, PackageError
 from jobrunner.domain.job import Job
 from jobrunner.domain.package import NOTHING, Footprint
 from jobrunner.domain.settings import ExtractSettings
-from jobrunner.files import crossing, delivery, moves, sweeping
+from jobrunner.files import crossing, delivery, moves, receipts, repeating, sweeping
 from jobrunner.files.copying import Copy
 from jobrunner.files.folders import Folders
 from jobrunner.files.looking import look_through
@@ -50,7 +50,8 @@ class Taking:
     def take(self, job: Job, workspace: Workspace, confirm: Confirm, before_long: BeforeLong = lambda: None) -> Taken:
         """Bring a claimed job's package into the attempt's own work folder, and say how far an earlier one came.
 
-        It may lie in the work folder of that one, in the failed folder or in the inbox. A condemned package that has
+        It may lie in the work folder of that one, in the failed folder, in the inbox or, of what is made again, in the
+        archive, where it stays. A condemned package that has
         been moved to the failed folder already is left there; of one that is not there yet is taken what can be.
 
         Raises PackageError where the package is nowhere or cannot be taken, MachineError, OSError, ClaimLost. `confirm`
@@ -60,7 +61,7 @@ class Taking:
         self._disk.begin()
         stage = self._take_over(job, workspace)
         if stage is None:
-            stage = self._begin(workspace, confirm)
+            stage = self._begin(job, workspace, confirm)
         if stage > Stage.HANDLED:
             return Taken(stage)
         left_out: Sequence[str] = ()
@@ -77,6 +78,7 @@ class Taking:
         if stage <= Stage.TAKEN and job.error_name is not None:  # at a later stage it may be the handler's
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(workspace.package, job.error_name))
+            receipts.remove(workspace.package, job.identity)
         return Taken(stage, found, left_out or more_left_out)
 
     def _take_over(self, job: Job, workspace: Workspace) -> Stage | None:
@@ -92,7 +94,7 @@ class Taking:
                 return workspace.stage()
         return None
 
-    def _begin(self, workspace: Workspace, confirm: Confirm) -> Stage:
+    def _begin(self, job: Job, workspace: Workspace, confirm: Confirm) -> Stage:
         try:
             os.mkdir(workspace.path, 0o700)
         except FileExistsError:
@@ -102,6 +104,8 @@ class Taking:
         except ClaimLost:
             os.rmdir(workspace.path)
             raise
+        if not job.identity.is_plain:
+            workspace.record_identity(job.identity)
         return Stage.NEW
 
     def _fetch(self, job: Job, workspace: Workspace, stage: Stage, before_long: BeforeLong) -> Sequence[str]:
@@ -111,10 +115,14 @@ class Taking:
                 if not job.verdict:
                     moves.rename_new(failed, workspace.package)
                 return ()
+        if job.source is not None:
+            before_long()
+            repeating.fetch(job, job.source, workspace, self._folders, self._settings)
+            return ()
         try:
             with at.held(at.open_root(self._folders.inbox)) as inbox:
                 is_copied = stage is not Stage.NEW and os.path.lexists(workspace.copied)
-                if not is_copied and delivery.take(inbox, job.name, workspace.package):
+                if not is_copied and delivery.take(inbox, job.package, workspace.package):
                     return ()
                 before_long()
                 return crossing.fetch(inbox, job, workspace, self._folders, self._settings)
@@ -141,7 +149,7 @@ class Taking:
                     return found, ()
                 if part is workspace.package:
                     os.rename(part, workspace.delivered)
-                if not _is_small(package, f"{job.name}.zip"):
+                if not _is_small(package, f"{job.package}.zip"):
                     before_long()
                 copy = Copy(
                     package,

@@ -8,6 +8,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from jobrunner.domain.job import Identity
 from jobrunner.domain.progress import COPYING, EXTRACTING, LONGEST, Progress, line_of, progress_in
 from jobrunner.domain.status import Step
 from jobrunner.files import moves
@@ -44,7 +45,8 @@ class Workspace(NamedTuple):
     on it: no other attempt's handler gets a folder of that name. It becomes `handled-BOOT/` when the handler succeeded
     and `flushed/` when it is on the disk. Then the sender's files join it, what is left of their folder becomes
     `emptied/`, and it goes to the archive. Until it is flushed, a power cut may have eaten what another BOOT than this
-    one wrote. `source` says which folder in the inbox was copied, `name` of which package this is, unless its zip does.
+    one wrote. `source` says which folder in the inbox was copied, `name` of which package this is, unless its zip does,
+    and `identity` which revision of it, unless that is the first.
     How far the attempt is says `progress-ATTEMPT` while we work on it, and `handler-progress-ATTEMPT` while the handler
     does, if that writes it.
     """
@@ -61,6 +63,7 @@ class Workspace(NamedTuple):
     copied: str
     source: str
     name: str
+    identity: str
     progress: str
     handler_progress: str
 
@@ -72,7 +75,10 @@ class Workspace(NamedTuple):
         data = f"data-{attempt}"
         parts = ("package", "delivered", _ORIGINAL, data, _HANDLED, "flushed", "emptied", "copying", "copied")
         progress = f"progress-{attempt}"
-        return cls(path, *[f"{path}/{part}" for part in (*parts, "source", "name", progress, f"handler-{progress}")])
+        return cls(
+            path,
+            *[f"{path}/{part}" for part in (*parts, "source", "name", "identity", progress, f"handler-{progress}")],
+        )
 
     def stage(self) -> Stage:
         """Return how far this attempt, or the one it took over, came."""
@@ -127,6 +133,11 @@ class Workspace(NamedTuple):
         """Record of which package this is. A link, made in one step, leads nowhere: its target is the name."""
         with suppress(FileExistsError):
             os.symlink(name, self.name)
+
+    def record_identity(self, identity: Identity) -> None:
+        """Record which job's this is, of a package that has several, or that is not called as its job is."""
+        with suppress(FileExistsError):
+            os.symlink(f"{identity.revision}/{identity.source or ''}/{identity.name}", self.identity)
 
     def report_copied(self, done: int, total: int) -> None:
         """Say how many bytes of how many of the package are copied."""
@@ -201,6 +212,14 @@ def name_of(path: str) -> str | None:
         return os.readlink(f"{path}/name")
     except OSError:
         return None
+
+
+def identity_of(path: str, package: str) -> Identity:
+    """Return which job of a package a work folder is recorded to be of: the package's first one, if nothing else is."""
+    with suppress(OSError, ValueError):
+        revision, source, name = os.readlink(f"{path}/identity").split("/")
+        return Identity(name, package, int(revision), source or None)
+    return Identity(package, package)
 
 
 def holds_package(path: str) -> bool:

@@ -61,7 +61,7 @@ class Checking:
             path = self._folders.archived(name)
             job = jobs.get(name)
             if job is None:
-                if inventory.is_archived(self._folders, name):
+                if inventory.archived_as(self._folders, name):
                     yield Finding(Kind.ARCHIVED_WITHOUT_JOB, path, name)
             elif (
                 not self._is_held(job)
@@ -74,9 +74,9 @@ class Checking:
     def _in_failed(self, lying: Inventory, jobs: dict[str, Job], done: set[str]) -> Iterator[Finding]:
         placed = {job.failed_name for job in jobs.values()}
         newest = inventory.newest_in_failed(self._folders, (name for name in lying.failed if name not in placed))
-        for name, entry in sorted(newest.items()):
-            if name not in jobs and name not in done:  # else it has been put aside for a new delivery
-                yield Finding(Kind.FAILED_WITHOUT_JOB, os.path.join(self._folders.failed, entry), name)
+        for identity, entry in sorted(newest.items()):
+            if identity.name not in jobs and identity.name not in done:  # else it was put aside for a new delivery
+                yield Finding(Kind.FAILED_WITHOUT_JOB, os.path.join(self._folders.failed, entry), identity.name)
 
     def _in_work(self, lying: Inventory) -> Iterator[Finding]:
         for job_id, found in lying.work.items():
@@ -103,13 +103,13 @@ class Checking:
     def _unknown_in_work(self, folder: WorkFolder) -> Finding:
         if not holds_package(folder.path):
             return Finding(Kind.LEFTOVER_IN_WORK, folder.path)
-        name = inventory.name_in_work(self._folders, folder)
-        if name is None:
+        identity = inventory.work_as(self._folders, folder)
+        if identity is None:
             return Finding(Kind.WORK_WITHOUT_NAME, folder.path)
-        job = self._store.jobs.find(name)
+        job = self._store.jobs.find(identity.name)
         if job is not None:
-            return Finding(Kind.SECOND_IN_WORK, folder.path, name, job.id, job.state)
-        return Finding(Kind.WORK_WITHOUT_JOB, folder.path, name)
+            return Finding(Kind.SECOND_IN_WORK, folder.path, identity.name, job.id, job.state)
+        return Finding(Kind.WORK_WITHOUT_JOB, folder.path, identity.name)
 
     def _hidden_in_inbox(self, lying: Inventory) -> Iterator[Finding]:
         """Yield the folders that are named like a copied one. Only a work folder's record says whether one is."""
@@ -132,9 +132,9 @@ class Checking:
             path = os.path.join(self._folders.failed, job.failed_name)
             found = Finding(Kind.FAILED_WITHOUT_PACKAGE, path, job.name, job.id)
         elif job.state is State.QUEUED:
-            if job.name in lying.inbox or self._is_somewhere(job):
+            if (job.source is None and job.package in lying.inbox) or self._is_somewhere(job):
                 return None
-            found = Finding(Kind.QUEUED_WITHOUT_PACKAGE, os.path.join(self._folders.inbox, job.name), job.name, job.id)
+            found = Finding(Kind.QUEUED_WITHOUT_PACKAGE, self._folders.origin(job), job.name, job.id)
         else:
             path = self._folders.workspace(job).path
             if any(worker.id == job.worker_id for worker in self._store.workers.not_ended()):
@@ -150,7 +150,7 @@ class Checking:
         return (
             any(map(inventory.is_needed, work))
             or self._folders.has_failed(job)
-            or os.path.lexists(os.path.join(self._folders.inbox, job.name))
+            or os.path.lexists(self._folders.origin(job))
         )
 
     def _is_held(self, job: Job) -> bool:

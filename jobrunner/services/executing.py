@@ -66,7 +66,7 @@ class LocalExecutor:
     def execute(self, attempt: CurrentAttempt) -> HandlerResult:
         """Run the handler. One that fails while something is wrong with the machine is its victim: that is a fault."""
         job, workspace = attempt.job, attempt.workspace
-        package = Package(job.name, Path(workspace.data), Path(attempt.zip_path), job.attempt, self._home)
+        package = Package(job.package, Path(workspace.data), Path(attempt.zip_path), job.attempt, self._home)
         log_path = logs.start_log(self._folders, job.name, job.attempt)
         call = Call(package, log_path, workspace.handler_progress)
         start = time.monotonic()

@@ -17,7 +17,7 @@ from jobrunner.domain.status import Delivery
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
-from jobrunner.files.inventory import name_in_failed
+from jobrunner.files.inventory import failed_as
 from jobrunner.services.intake import Intake
 from jobrunner.services.report import Report
 from jobrunner.store.store import Store
@@ -51,7 +51,8 @@ class Explaining:
         Raises StoreError.
         """
         names = self._meant_by(text)
-        known, lying = self._store.jobs.known(names), self._lying(names)
+        known = {name: job for name in names if (job := self._store.jobs.find(name))}
+        lying = self._lying(names)
         at_work = self._at_work()
         for name in names:
             of_job = self._of_job(known[name].id, at_work) if name in known else None
@@ -147,7 +148,8 @@ class Explaining:
             return None
         job = None
         with suppress(OSError):
-            job = self._store.jobs.find(name_in_failed(self._folders, name) or name)
+            identity = failed_as(self._folders, name)
+            job = self._store.jobs.find(identity.name if identity else name)
         if job is None:
             return Elsewhere(Kind.WITHOUT_JOB, name, failed)
         of_job = self._of_job(job.id, at_work)

@@ -8,7 +8,7 @@ from itertools import islice
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Awaited, PackagesFound
-from jobrunner.domain.job import KnownJob, State
+from jobrunner.domain.job import Identity, KnownJob, State
 from jobrunner.domain.lack import Lack
 from jobrunner.domain.status import Delivery, Survey
 from jobrunner.files import probe
@@ -17,6 +17,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import REFUSED, Inbox, by_arrival
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.machine import Tell
+from jobrunner.services.revising import free_name
 from jobrunner.store.store import Store
 
 _BATCH = 500
@@ -120,6 +121,10 @@ class Intake:
             unseen=unseen,
         )
 
+    def delivery(self, name: str) -> Delivery | None:
+        """Return what lies in the inbox under a name, None where nothing does. Raises OSError."""
+        return next(iter(self._inbox.look_at(self._inbox.among([name]), time.time())), None)
+
     def with_contents(self, delivery: Delivery) -> Delivery:
         """Return a delivery with what it holds by now, as far as that can be seen."""
         return delivery._replace(contents=self._inbox.contents(delivery.name))
@@ -153,9 +158,20 @@ class Intake:
         """Queue new packages in this order, and return how many nobody else had queued."""
         queued = 0
         for start in range(0, len(names), _BATCH):
+            batch = names[start : start + _BATCH]
             with self._store.write():
-                queued += self._store.queue.enqueue(names[start : start + _BATCH], time.time())
+                others = self._store.jobs.of_other_packages(name for name in batch if "~" in name)
+                for name in batch if others else ():
+                    queued += self._enqueue_as(name, is_another=name in others)
+                queued += 0 if others else self._store.queue.enqueue(batch, time.time())
         return queued
+
+    def _enqueue_as(self, package: str, *, is_another: bool) -> int:
+        """Queue a new package; where `is_another` one's job has its name, as another name."""
+        if not is_another:
+            return self._store.queue.enqueue([package], time.time())
+        name, _ = free_name(self._store, self._folders, package)
+        return self._store.queue.enqueue_renamed(Identity(name, package), time.time())
 
     def _may_come_again(self, name: str, job: KnownJob) -> bool:
         return job.state is State.FAILED and not self._is_refused(name, job)

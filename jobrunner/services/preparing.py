@@ -42,10 +42,10 @@ class Preparing:
                 "the archive already has a package of this name: move that one away, then jobrunner retry it"
             )
         self._folders.rights.make_folder(workspace.data)
-        attempt.zip_path = zip_path = self._folders.zip_of(workspace.package, job.name)
+        attempt.zip_path = zip_path = self._folders.zip_of(workspace.package, job.package)
         zip_name = zip_path.rpartition("/")[2]
-        if zip_name != f"{job.name}.zip":
-            workspace.record_name(job.name)
+        if zip_name != f"{job.package}.zip":
+            workspace.record_name(job.package)
         details, start = attempt.details, time.monotonic()
         try:
             report = workspace.report_extracted

@@ -116,15 +116,14 @@ class Rebuilding:
         """
         for found in lying.work.values():
             for folder in reversed(found):
-                name = inventory.name_in_work(self._folders, folder)
-                if name is not None:
-                    yield adoption.from_work(folder, name)
+                if identity := inventory.work_as(self._folders, folder):
+                    yield adoption.from_work(folder, identity)
         yield from (job for job in old if job.state is State.DONE)
         for name in sorted(lying.archive):
-            if inventory.is_archived(self._folders, name):
-                yield adoption.from_archive(self._folders, name)
-        for name, entry in sorted(inventory.newest_in_failed(self._folders, lying.failed).items()):
-            yield adoption.from_failed(self._folders, name, entry)
+            if identity := inventory.archived_as(self._folders, name):
+                yield adoption.from_archive(self._folders, identity)
+        for identity, entry in sorted(inventory.newest_in_failed(self._folders, lying.failed).items()):
+            yield adoption.from_failed(self._folders, identity, entry)
         yield from (job for job in old if job.state is State.FAILED)
 
     def _put_in_place(self) -> str | None:

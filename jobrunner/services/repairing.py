@@ -8,7 +8,7 @@ from jobrunner.domain.job import Adopted, Job, Outcome, State
 from jobrunner.domain.retry import RetryPolicy, decide
 from jobrunner.files import moves, sweeping
 from jobrunner.files.folders import Folders
-from jobrunner.files.inventory import Inventory
+from jobrunner.files.inventory import Inventory, archived_as, failed_as, work_as
 from jobrunner.files.workspace import LEFTOVER_PREFIX, holds_package
 from jobrunner.process.presence import Presence
 from jobrunner.services import adoption
@@ -52,10 +52,12 @@ class Repairing:
             case Kind.RUNNING_WITHOUT_WORKER:
                 return self._queue_again(finding)
             case Kind.ARCHIVED_WITHOUT_JOB:
-                return self._adopt(adoption.from_archive(self._folders, finding.name or ""))
+                identity = archived_as(self._folders, finding.name or "")
+                return identity is not None and self._adopt(adoption.from_archive(self._folders, identity))
             case Kind.FAILED_WITHOUT_JOB:
                 entry = os.path.basename(finding.path)
-                return self._adopt(adoption.from_failed(self._folders, finding.name or "", entry))
+                identity = failed_as(self._folders, entry)
+                return identity is not None and self._adopt(adoption.from_failed(self._folders, identity, entry))
             case Kind.WORK_WITHOUT_JOB:
                 return self._adopt_from_work(finding)
             case Kind.LEFTOVER_IN_WORK:
@@ -89,7 +91,8 @@ class Repairing:
     def _adopt_from_work(self, finding: Finding) -> bool:
         lying = [folder for found in Inventory(self._folders).work.values() for folder in found]
         folder = next((folder for folder in lying if folder.path == finding.path), None)
-        return folder is not None and self._adopt(adoption.from_work(folder, finding.name or ""))
+        identity = folder and work_as(self._folders, folder)
+        return folder is not None and identity is not None and self._adopt(adoption.from_work(folder, identity))
 
     def _remove(self, finding: Finding) -> bool:
         """Put a work folder out of any attempt's reach while nothing can be claimed, then remove it."""

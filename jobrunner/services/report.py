@@ -83,9 +83,16 @@ class Report:
         """Return the jobs that run, or that dead workers left, and how far each is. Raises StoreError."""
         return [self._with_step(entry) for entry in self._store.jobs.running(self._store.now())]
 
-    def find(self, text: str) -> Job:
-        """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
+    def find(self, text: str, revision: int | None = None) -> Job:
+        """Return the job of a name, given as we show it or as it is, or a revision of that package.
+
+        Raises JobrunnerError where there is none.
+        """
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
+        if job and revision:
+            job = self._store.jobs.find_revision(job.package, revision)
+            if job is None:
+                raise JobrunnerError(f"{shown(text)} has no revision {revision}: jobrunner show {shown(text)} has all")
         if job is None:
             raise JobrunnerError(
                 f"no package named {shown(text)} is known: jobrunner explain {shown(text)} looks for it"
@@ -112,7 +119,8 @@ class Report:
         """Return all that is known of a job."""
         attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
-        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs)
+        revisions = self._store.jobs.revisions(job.package) if job.revision == 1 else ()
+        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs, revisions)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Adopted, Details, Job, Outcome
+from jobrunner.domain.job import Adopted, Details, Identity, Job, Outcome
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.naming import likeness
 from jobrunner.domain.retry import Decision
@@ -34,6 +34,15 @@ class Queue:
         """Queue the names that are not known yet, in this order, and return how many were new."""
         sql = self._statements["enqueue"]
         return sum(self._database.execute(sql, _named(name) | {"now": now}) for name in names)
+
+    def enqueue_renamed(self, identity: Identity, now: float) -> int:
+        """Queue a package that is not known yet, whose name another one's job has; return how many were new."""
+        parameters = _named(identity.package) | _identity(identity)
+        return self._database.execute(self._statements["enqueue_renamed"], parameters | {"now": now})
+
+    def revise(self, identity: Identity, now: float) -> Job:
+        """Queue a package that is done as another revision."""
+        return rows.job(self._database.one(self._statements["revise"], _identity(identity) | {"now": now}))
 
     def claim(self, worker_id: int, now: Moment) -> Job | None:
         """Give the oldest ready job to a worker, as a new attempt."""
@@ -118,7 +127,8 @@ class Queue:
             "created_at": found.created_at,
             "finished_at": found.finished_at,
         }
-        return bool(self._database.execute(self._statements["adopt"], _named(found.name) | parameters | place))
+        identity = _named(found.identity.package) | _identity(found.identity)
+        return bool(self._database.execute(self._statements["adopt"], identity | parameters | place))
 
     def reserve_ids(self, last: int) -> None:
         """Give out no id up to `last`."""
@@ -140,6 +150,16 @@ class Queue:
 
 def _named(name: str) -> dict[str, bytes]:
     return {"name": os.fsencode(name), "likeness": os.fsencode(likeness(name))}
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    name, package, revision, source = identity
+    return {
+        "name": os.fsencode(name),
+        "package": None if package == name else os.fsencode(package),
+        "revision": revision,
+        "source": None if source is None else os.fsencode(source),
+    }
 
 
 def _claim(job: Job) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from jobrunner.domain.filters import ListedJob, Standing
-from jobrunner.domain.job import Adopted, Attempt, Job, KnownJob, Outcome, State
+from jobrunner.domain.job import Adopted, Attempt, Identity, Job, KnownJob, Outcome, State
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
@@ -16,12 +16,14 @@ _of_job = itemgetter(*Job._fields)
 
 def job(row: Row) -> Job:
     """Return the job of a row with the columns of the fragment `job`."""
-    failed_name = row["failed_name"]
+    name, package = os.fsdecode(row["name"]), row["package"]
     ours = {
-        "name": os.fsdecode(row["name"]),
+        "name": name,
         "state": State(row["state"]),
         "verdict": outcome(row["verdict"]),
-        "failed_name": None if failed_name is None else os.fsdecode(failed_name),
+        "failed_name": _text(row["failed_name"]),
+        "package": name if package is None else os.fsdecode(package),
+        "source": _text(row["source"]),
     }
     return Job(*_of_job(row | ours))
 
@@ -45,8 +47,21 @@ def known_job(row: Row) -> KnownJob:
 def ended_job(row: Row) -> Adopted:
     """Return a job that has ended as it is recorded again; what it failed as, not all versions tell."""
     state = State(row["state"])
-    verdict = Outcome.FAILED if state is State.FAILED else None
-    return Adopted(**row | {"name": os.fsdecode(row["name"]), "state": state, "verdict": verdict})
+    name = os.fsdecode(row["name"])
+    identity = Identity(name, _text(row.get("package")) or name, row.get("revision", 1), _text(row.get("source")))
+    return Adopted(
+        identity,
+        state,
+        row["attempt"],
+        row["created_at"],
+        row["finished_at"],
+        row["error"],
+        verdict=Outcome.FAILED if state is State.FAILED else None,
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else os.fsdecode(value)
 
 
 def attempt(row: Row) -> Attempt:

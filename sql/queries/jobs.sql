@@ -1,7 +1,7 @@
 -- fragment: job
 -- What rows.py makes a Job of.
 jobs.id, name, state, attempt, jobs.worker_id, failures, delays, crashes, interruptions, verdict, not_before_at,
-jobs.error, failed_name, error_name, created_at, finished_at
+jobs.error, failed_name, error_name, created_at, finished_at, package, revision, source
 
 -- fragment: is_ready
 -- It can be claimed. The index jobs_ready has exactly these.
@@ -25,6 +25,18 @@ state = 'queued' AND not_before_at IS NOT NULL
 INSERT INTO jobs (name, position, created_at, likeness, looks_like)
 VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now, :likeness, {same_likeness})
 ON CONFLICT (name) DO NOTHING;
+
+-- name: enqueue_renamed
+-- A new package whose name a revision of another one has: its folder in the archive gets another name.
+INSERT INTO jobs (name, package, position, created_at, likeness, looks_like)
+VALUES (:name, :package, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now, :likeness, {same_likeness})
+ON CONFLICT DO NOTHING;
+
+-- name: revise
+-- A package that is done is queued again, as a revision, behind all others.
+INSERT INTO jobs (name, package, revision, source, position, created_at)
+VALUES (:name, :package, :revision, :source, (SELECT max(id) + 1 FROM jobs), :now)
+RETURNING {job};
 
 -- name: end_waits
 UPDATE jobs SET not_before_at = NULL WHERE {is_waiting} AND {is_due};
@@ -102,20 +114,47 @@ UPDATE jobs SET
 WHERE id = :id AND state = 'failed';
 
 -- name: by_name
-SELECT {job} FROM jobs WHERE name = :name;
+-- A package of this name goes before a revision that is called so.
+SELECT {job} FROM jobs WHERE id = coalesce(
+    (SELECT id FROM jobs WHERE package = :name AND revision = 1), (SELECT id FROM jobs WHERE name = :name)
+);
+
+-- name: by_revision
+SELECT {job} FROM jobs WHERE package = :package AND revision = :revision;
+
+-- name: revisions
+SELECT {job} FROM jobs WHERE package = :package AND revision > 1 ORDER BY revision;
+
+-- name: is_used
+-- Does a job have this name, or a package that is called so?
+SELECT EXISTS (SELECT 1 FROM jobs WHERE name = :name) OR EXISTS (SELECT 1 FROM jobs WHERE package = :name) AS is_used;
+
+-- name: other_packages
+-- Which of these names have jobs of packages that are called otherwise?
+SELECT name FROM jobs
+WHERE name IN (SELECT unhex(value) FROM json_each(:names)) AND package IS NOT NULL;
 
 -- name: by_id
 SELECT {job} FROM jobs WHERE id = :id;
 
 -- name: untried_names
 -- Nearly all that lies in the inbox, told much faster than by asking for each; as one value (there is no slash in a name)
--- in half the time of a row each. What no attempt has been made at does not wait, so jobs_ready leads to it.
-SELECT CAST(group_concat(name, '/') AS BLOB) AS names FROM jobs WHERE {is_ready} AND attempt = 0;
+-- in half the time of a row each. What no attempt has been made at does not wait, so jobs_ready leads to it. What is made
+-- out of the archive lies nowhere else.
+SELECT CAST(group_concat(coalesce(package, name), '/') AS BLOB) AS names
+FROM jobs WHERE {is_ready} AND attempt = 0 AND source IS NULL;
 
 -- name: known
--- A batch of names in one round trip, as JSON of hexadecimal text.
-SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed, left_in_inbox
-FROM jobs WHERE name IN (SELECT unhex(value) FROM json_each(:names));
+-- A batch of packages in one round trip, as JSON of hexadecimal text. What was delivered once more, and accepted, goes
+-- before the first delivery while it is under way.
+SELECT id, name, state, failed_name IS NOT NULL AS lies_in_failed, left_in_inbox, revision
+FROM jobs WHERE package IS NULL AND name IN (SELECT unhex(value) FROM json_each(:names))
+UNION ALL
+SELECT id, package, state, failed_name IS NOT NULL, left_in_inbox, revision
+FROM jobs
+WHERE package IN (SELECT unhex(value) FROM json_each(:names))
+    AND source IS NULL AND (revision = 1 OR state IN ('queued', 'running'))
+ORDER BY revision;
 
 -- name: held_by
 SELECT {job} FROM jobs WHERE state = 'running' AND worker_id = :worker_id;
@@ -204,16 +243,16 @@ SELECT name FROM jobs WHERE state = 'done';
 -- database may say anything.
 INSERT OR IGNORE INTO jobs (
     id, name, state, position, attempt, verdict, error, failed_name, error_name, created_at, finished_at,
-    likeness, looks_like
+    package, revision, source, likeness, looks_like
 ) VALUES (
     :id, :name, :state, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :attempt,
     :verdict, :error, :failed_name, :error_name, :created_at, :finished_at,
-    :likeness, {same_likeness}
+    :package, :revision, :source, iif(:revision = 1, :likeness, NULL), iif(:revision = 1, {same_likeness}, NULL)
 );
 
 -- name: ended
--- It is asked of a damaged database, which no migration has brought up to date: all versions have these columns.
-SELECT name, state, attempt, error, created_at, finished_at FROM jobs WHERE id = :id AND state IN ('done', 'failed');
+-- It is asked of a damaged database, which no migration has brought up to date: not all versions have all columns.
+SELECT * FROM jobs WHERE id = :id AND state IN ('done', 'failed');
 
 -- name: last_id
 -- The newest id that was given out, or kept from being so.
