@@ -33,6 +33,7 @@ def command(
     sort: filters.Order = "time",
     limit: filters.Limit = None,
     dry_run: filters.DryRun = False,
+    revision: filters.Revision = None,
 ) -> None:
     """Stop queued or running packages: they become failed, "cancelled". Retry brings them back.
 
@@ -51,7 +52,7 @@ def command(
     check_one_way(ways, names, fitting)
     with open_home(load_settings(context.obj), Emit(Role.COMMAND, show), to_read=dry_run) as home:
         rule = "only what is queued, waiting or running can be cancelled"
-        chosen = Chosen(home, Steering(_TAKES, _TAKES, rule), names or (), fitting)
+        chosen = Chosen(home, Steering(_TAKES, _TAKES, rule), names or (), fitting, revision)
         if dry_run:
             chosen.show("would be cancelled")
             raise typer.Exit(int(chosen.refused > 0))

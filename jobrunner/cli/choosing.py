@@ -23,12 +23,22 @@ class Steering(NamedTuple):
 class Chosen:
     """The packages that a command steers, one after the other, however many. It says of each that it cannot take."""
 
-    def __init__(self, home: Home, steering: Steering, names: Sequence[str], filters: Filters) -> None:
-        """Without `names` they are those that fit. Raises ConfigurationError where they are in a wrong state."""
+    def __init__(
+        self,
+        home: Home,
+        steering: Steering,
+        names: Sequence[str],
+        filters: Filters,
+        revision: int | None = None,
+    ) -> None:
+        """Without `names` they are those that fit. Raises ConfigurationError where they are in a wrong state.
+
+        `revision`: which one of those that are named.
+        """
         self.taken = self.refused = 0
         self._report = home.report
         self._steering = steering
-        self._ids = self._named(names) if names else self._report.select(_narrowed(filters, steering))
+        self._ids = self._named(names, revision) if names else self._report.select(_narrowed(filters, steering))
 
     def __iter__(self) -> Iterator[ListedJob]:
         for listed in self._report.listed(self._ids):
@@ -53,11 +63,11 @@ class Chosen:
             say(styled(f"… and {more:,} more", dim=True))
         say(f"{packages(self.taken)} {what_would_be}.")
 
-    def _named(self, names: Sequence[str]) -> Sequence[int]:
+    def _named(self, names: Sequence[str], revision: int | None) -> Sequence[int]:
         found: dict[int, None] = {}
         for name in names:
             try:
-                found[self._report.find(name).id] = None
+                found[self._report.find(name, revision).id] = None
             except JobrunnerError as error:
                 self.refuse(str(error))
         return list(found)

@@ -27,6 +27,10 @@ Order = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many, the first in this order.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which packages these are.")]
 
+Revision = Annotated[
+    int | None, typer.Option(min=2, metavar="N", help="Of NAME the revision N, which is archived as NAME~N.")
+]
+
 
 def filters_of(
     states: Sequence[Standing] | None,

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli import filters
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
 from jobrunner.cli.terminal import emit_of_command
@@ -32,6 +33,7 @@ def command(
         int | None, typer.Option(min=1, metavar="N", help="Only its last N lines, of the newest attempt.")
     ] = None,
     attempt: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only what attempt N printed.")] = None,
+    revision: filters.Revision = None,
 ) -> None:
     """Print what the handler printed, attempt after attempt."""
     from jobrunner.wiring.home import load_settings, open_home
@@ -39,12 +41,12 @@ def command(
     if follow:
         gc.enable()
     with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
-        job = home.report.find(name)
+        job = home.report.find(name, revision)
         newest = max(home.report.story(job).log_paths, default=1)
         first, last = (attempt, attempt) if attempt else (newest if tail else 1, sys.maxsize)
         opened: dict[int, _Log] = {}
         while True:
-            job = home.report.find(shown(job.name))  # before the logs: what is printed before the end is in them
+            job = home.report.now(job)  # before the logs: what is printed before the end is in them
             is_over = not follow or job.state in {State.DONE, State.FAILED} or job.attempt > last
             for number, path in home.report.story(job).log_paths.items():
                 if not first <= number <= last:

@@ -36,6 +36,7 @@ def command(
     sort: filters.Order = "time",
     limit: filters.Limit = None,
     dry_run: filters.DryRun = False,
+    revision: filters.Revision = None,
 ) -> None:
     """Queue failed packages again; their attempts count from the start.
 
@@ -49,7 +50,7 @@ def command(
     check_one_way(ways, names, fitting, everything=everything)
     with open_home(load_settings(context.obj), emit_of_command(), to_read=dry_run) as home:
         chosen = Chosen(
-            home, Steering(_TAKES, _BY_DEFAULT, "only what has failed can be retried"), names or (), fitting
+            home, Steering(_TAKES, _BY_DEFAULT, "only what has failed can be retried"), names or (), fitting, revision
         )
         if dry_run:
             chosen.show("would be queued again")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli import filters
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.cli.words import duration, standing
-from jobrunner.domain.job import Attempt, State
+from jobrunner.domain.job import Attempt, Job, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
 
@@ -28,6 +29,7 @@ _TEXTS = {"error", "last error", "names"}
 #: Names in these encodings are not guessed, or cannot well be another.
 _SURE = {None, "ascii", "utf-8"}
 _LAST_LINES = 10
+_ITS_NAME_IS_USED = "because its own name is that of another package's revision"
 #: Characters of the reason of an attempt that is not the newest.
 _MOST_OF_EACH = 200
 
@@ -37,12 +39,13 @@ def command(
     name: Name,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     log: Annotated[bool, typer.Option("--log", help="Also the last lines that its handler printed.")] = False,
+    revision: filters.Revision = None,
 ) -> None:
     """Show one job: its attempts, times and errors, package and logs."""
     from jobrunner.wiring.home import load_settings, open_home
 
     with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
-        story = home.report.story(home.report.find(name))
+        story = home.report.story(home.report.find(name, revision))
         lines = home.report.last_lines(story, _LAST_LINES) if log else []
         is_guessed = home.settings.extract.encoding == "auto"
     if as_json:
@@ -57,6 +60,8 @@ def command(
             say(styled(f"{'' if number else label:<10}", dim=True), " ", part)
     if story.attempts:
         _say_attempts(story)
+    if story.revisions:
+        _say_revisions(story)
     if log:
         say()
         say(styled("Printed last", bold=True) if lines else styled("Nothing was printed.", dim=True))
@@ -68,7 +73,9 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     from jobrunner.cli.times import local
 
     job = story.job
-    yield "package", shown(job.name)
+    yield "package", shown(job.package)
+    yield "revision", "" if job.revision == 1 else f"{job.revision}, {_made_of(job)}"
+    yield "goes by", "" if job.revision > 1 or job.identity.is_plain else f"{shown(job.name)}, {_ITS_NAME_IS_USED}"
     yield "state", standing(job, time.time())
     yield "error" if job.state is State.FAILED else "last error", job.error or ""
     yield "queued", local(job.created_at)
@@ -101,6 +108,20 @@ def _say_attempts(story: Story) -> None:
         for part in [] if attempt.error in said else wrapped(brief(attempt.error or "", _MOST_OF_EACH), 4):
             say("    ", part)
         said.add(attempt.error)
+
+
+def _made_of(job: Job) -> str:
+    return f"made again from archive/{shown(job.source)}" if job.source else "delivered once more"
+
+
+def _say_revisions(story: Story) -> None:
+    from jobrunner.cli.times import local
+
+    say()
+    say(styled("Revisions", bold=True))
+    for job in story.revisions:
+        at = job.finished_at or job.created_at
+        say(f"{shown(job.name)}  {standing(job, time.time())}  {local(at)}  {_made_of(job)}")
 
 
 def _row(attempt: Attempt, waited: float | None) -> list[str]:

@@ -11,6 +11,9 @@ def story_document(story: Story) -> dict[str, Any]:
     job = story.job
     return {
         "name": job.name,
+        "package": job.package,
+        "revision": job.revision,
+        "source": job.source,
         "state": job.state.value,
         "verdict": job.verdict and job.verdict.value,
         "error": job.error,
@@ -37,5 +40,18 @@ def story_document(story: Story) -> dict[str, Any]:
                 "log_path": story.log_paths.get(attempt.number),
             }
             for attempt, waited in zip(story.attempts, story.waits, strict=True)
+        ],
+        "revisions": [
+            {
+                "name": revision.name,
+                "revision": revision.revision,
+                "source": revision.source,
+                "state": revision.state.value,
+                "verdict": revision.verdict and revision.verdict.value,
+                "error": revision.error,
+                "created_at": utc(revision.created_at),
+                "finished_at": utc(revision.finished_at),
+            }
+            for revision in story.revisions
         ],
     }

@@ -17,7 +17,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import REFUSED, Inbox, by_arrival
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.machine import Tell
-from jobrunner.services.revising import free_name
+from jobrunner.services.names import free_name
 from jobrunner.store.store import Store
 
 _BATCH = 500

@@ -99,6 +99,10 @@ class Report:
             )
         return job
 
+    def now(self, job: Job) -> Job:
+        """Return a job as it is by now."""
+        return self._store.jobs.get(job.id) or job
+
     def select(self, filters: Filters) -> Sequence[int]:
         """Return the ids of the jobs that fit, in their order. Raises StoreError."""
         return self._store.listing.select(filters, self._store.now())

@@ -1,28 +1,33 @@
-"""Queues packages once more that are done. Each time is a revision: a job of its own, whose result lies beside the others.
+"""Queues packages once more that are done: each time as a revision, a job of its own with a result of its own.
 
 What was done stays done, and as it is in the archive, whatever becomes of a later revision.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 
-from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.errors import JobrunnerError, in_words
 from jobrunner.domain.job import Identity, Job, State
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
 from jobrunner.files.folders import Folders
+from jobrunner.services.intake import Intake
+from jobrunner.services.names import free_name
 from jobrunner.store.store import Store
 
 #: Jobs in one transaction: the workers wait for its end.
 _BATCH = 200
+#: Bytes that are left behind the name of a revision: a package that is really called so gets one of its own.
+_ROOM = 12
 
 
 class Revising:
     """Makes revisions: of what lies in the archive, or of what was delivered once more."""
 
-    def __init__(self, store: Store, folders: Folders) -> None:
+    def __init__(self, store: Store, folders: Folders, intake: Intake) -> None:
         self._store = store
         self._folders = folders
+        self._intake = intake
 
     def rerun(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Job | str]]:
         """Queue the packages of done jobs again, and yield each job with its revision, or why there is none.
@@ -36,12 +41,23 @@ class Revising:
             yield from queued
 
     def accept(self, package: str) -> Job:
-        """Queue what was delivered once more as a revision. Raises JobrunnerError where it cannot be one, StoreError."""
+        """Queue a second delivery of a package that is done, as a revision.
+
+        Raises JobrunnerError where it has to wait, StoreError.
+        """
+        try:
+            delivery = self._intake.delivery(package)
+        except OSError as error:
+            raise JobrunnerError(f"the inbox cannot be read: {in_words(error)}") from error
+        if delivery is None:
+            raise JobrunnerError(f"{shown(package)} does not lie in the inbox: there is nothing to accept")
+        if delivery.lacking:
+            raise JobrunnerError(f"{shown(package)} in the inbox cannot be accepted yet: {delivery.lacking}")
         with self._store.write():
-            job, revisions = self._done(package)
+            _, revisions = self._done(package)
             if refusal := _refusal(revisions, {State.QUEUED, State.RUNNING}):
                 raise JobrunnerError(refusal)
-            return self._revise(job.package, None)
+            return self._revise(package, None)
 
     def _rerun(self, package: str) -> Job | str:
         try:
@@ -68,21 +84,9 @@ class Revising:
 
     def _revise(self, package: str, source: str | None) -> Job:
         name, number = free_name(self._store, self._folders, package)
+        if len(os.fsencode(name)) > MAX_NAME_BYTES - _ROOM:
+            raise JobrunnerError(f"{shown(package)} is too long a name for another revision: NAME~N has no room")
         return self._store.queue.revise(Identity(name, package, number, source), self._store.now().wall)
-
-
-def free_name(store: Store, folders: Folders, package: str) -> tuple[str, int]:
-    """Return the first name NAME~N, N from 2 on, that neither the archive nor any job has, and its N.
-
-    Raises JobrunnerError where such a name is too long. Within a transaction it stays free until that has ended.
-    """
-    for number in count(2):
-        name = f"{package}~{number}"
-        if len(os.fsencode(name)) > MAX_NAME_BYTES:
-            raise JobrunnerError(f"{shown(package)} is too long a name: there is no room for ~{number} behind it")
-        if not store.jobs.is_used(name) and not os.path.lexists(folders.archived(name)):
-            return name, number
-    raise AssertionError
 
 
 def _refusal(revisions: Sequence[Job], states: set[State]) -> str | None:
