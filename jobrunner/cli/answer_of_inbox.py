@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from jobrunner.cli import answer_of_job
 from jobrunner.cli.answer_of_job import START, since, who_works
 from jobrunner.cli.pasted import name_word, path_word
-from jobrunner.domain.explanation import InInbox, Kind
+from jobrunner.cli.words import counted
+from jobrunner.domain.explanation import Comparison, InInbox, Kind
 from jobrunner.domain.lack import Lack
 from jobrunner.domain.package import shown
 
@@ -57,6 +58,8 @@ def why(found: InInbox) -> Iterator[str]:
         yield f"It changed last {since(found.changed_at)}."
     if found.kind is Kind.UNSCANNED:
         yield from who_works(found.at_work)
+    if found.comparison:
+        yield from _compared(found.comparison)
     if found.known and found.kind in {Kind.DUPLICATE, Lack.REFUSED}:
         yield answer_of_job.headline(found.known)
         yield from answer_of_job.why(found.known) if found.known.kind in {Kind.DONE, Kind.FAILED, Kind.RUNNING} else ()
@@ -68,7 +71,7 @@ def why(found: InInbox) -> Iterator[str]:
 
 def to_do(found: InInbox) -> Iterator[tuple[str, str]]:
     """Yield what can be done: words and, unless it is empty, a command."""
-    inbox, name, path = os.path.dirname(found.path), found.name, path_word(found.path)
+    inbox, name, path, word = os.path.dirname(found.path), found.name, path_word(found.path), name_word(found.name)
 
     def there(*parts: str) -> str:
         return path_word(os.path.join(inbox, *parts))
@@ -79,6 +82,7 @@ def to_do(found: InInbox) -> Iterator[tuple[str, str]]:
         case Kind.UNSCANNED:
             yield "jobrunner run scans each second; where only jobrunner work runs:", "jobrunner scan"
         case Kind.DUPLICATE:
+            yield from _accept(found, word)
             other = f"{name}-2"
             zips = f"{there(name, f'{name}.zip')} {there(name, f'{other}.zip')}"
             yield "if it is another package, give it a name of its own:", f"mv {zips} && mv -T {path} {there(other)}"
@@ -100,7 +104,29 @@ def to_do(found: InInbox) -> Iterator[tuple[str, str]]:
         case Lack.NO_FOLDER if stem := _stem(found):
             yield "to deliver it:", f"mkdir -p {there(stem)} && mv {path} {there(stem)}/"
         case Lack.REFUSED:
-            yield "change it; or raise the limit in jobrunner.toml, and:", f"jobrunner retry {name_word(name)}"
+            yield "change it; or raise the limit in jobrunner.toml, and:", f"jobrunner retry {word}"
+
+
+def _accept(found: InInbox, word: str) -> Iterator[tuple[str, str]]:
+    if found.known and found.known.kind is Kind.DONE:
+        if not found.comparison:
+            yield "to compare its files with those in the archive:", f"jobrunner explain --compare {word}"
+        yield "to process it as another revision:", f"jobrunner accept {word}"
+
+
+def _compared(comparison: Comparison) -> Iterator[str]:
+    """Yield how the files of a duplicate compare with what its sender had delivered before."""
+    same, different, only_second, only_first, is_all = comparison
+    yield f"{counted(same, 'file')} {'is' if same == 1 else 'are'} the same in the archive."
+    for words, paths in (
+        ("Not the same in the archive", different),
+        ("Not in the archive", only_second),
+        ("Only in the archive", only_first),
+    ):
+        if paths:
+            yield f"{words}: {', '.join(map(shown, paths))}."
+    if not is_all:
+        yield "There are more of these."
 
 
 def _stem(found: InInbox) -> str:

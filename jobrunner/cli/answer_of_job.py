@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from jobrunner.cli.pasted import name_word, place
 from jobrunner.cli.times import local
-from jobrunner.cli.words import counted, duration, progress, soon
+from jobrunner.cli.words import counted, duration, progress, soon, standing
 from jobrunner.domain.explanation import AtWork, Kind, OfJob
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
@@ -77,6 +77,8 @@ def why(found: OfJob) -> Iterator[str]:
             yield job.error or ""
         case Kind.DONE if job.attempt > 1:
             yield f"It took {job.attempt} attempts."
+    for revision in found.story.revisions:
+        yield f"Its revision {shown(revision.name)} is {standing(revision, time.time())}."
     if found.kind in _ENDED:
         path = found.story.package_path
         yield f"It lies in {place(path)}." if path else f"It has been taken out of {_ENDED[found.kind]}."

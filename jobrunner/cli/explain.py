@@ -6,6 +6,7 @@ import typer
 
 from jobrunner.cli.output import say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
+from jobrunner.domain.errors import JobrunnerError, in_words
 from jobrunner.domain.exits import FAILED
 from jobrunner.domain.explanation import Kind
 
@@ -16,6 +17,9 @@ def command(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A package, known or not, by its name or a path to it.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare all files of a duplicate with those in the archive.")
+    ] = False,
 ) -> None:
     """Say where a package is, why it is not further, and what to do.
 
@@ -25,7 +29,10 @@ def command(
     from jobrunner.wiring.home import load_settings, open_home
 
     with open_home(load_settings(context.obj), emit_of_command(), to_read=True) as home:
-        explanation = explaining(home).explain(name)
+        try:
+            explanation = explaining(home).explain(name, with_comparison=compare)
+        except OSError as error:
+            raise JobrunnerError(f"the files of {name} cannot be compared: {in_words(error)}") from error
     if as_json:
         from jobrunner.cli.json_output import print_json
         from jobrunner.documents.explanation import explanation_document

@@ -11,7 +11,7 @@ def explanation_document(explanation: Explanation) -> dict[str, Any]:
     """Return an answer: its name and kind, and what is known beside; times are ISO 8601 in UTC, lengths in seconds."""
     document = {"name": explanation.name, "kind": explanation.kind.value}
     match explanation:
-        case InInbox(_, delivery, path, at_work, changed_at, becomes, beside, known):
+        case InInbox(_, delivery, path, at_work, changed_at, becomes, beside, known, comparison):
             return document | {
                 "path": path,
                 "reason": delivery.lacking,
@@ -23,6 +23,7 @@ def explanation_document(explanation: Explanation) -> dict[str, Any]:
                 "settle_seconds": delivery.unchanged and delivery.unchanged[1],
                 "at_work": _at_work(at_work),
                 "job": known and explanation_document(known),
+                "comparison": comparison and comparison._asdict(),
             }
         case OfJob():
             return document | _of_job(explanation)

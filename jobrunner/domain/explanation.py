@@ -66,12 +66,26 @@ class OfJob(NamedTuple):
         return self.story.job.name
 
 
+class Comparison(NamedTuple):
+    """How many files are the same in both; paths of those that differ, are only in the `second`, or only in the first.
+
+    Of many, some are named. `is_all`: none is missing here.
+    """
+
+    same: int
+    different: Sequence[str]
+    only_second: Sequence[str]
+    only_first: Sequence[str]
+    is_all: bool
+
+
 class InInbox(NamedTuple):
     """What lies in the inbox and is not the package of a job.
 
     `changed_at` (seconds since 1970) is its last change, where it matters. `becomes`: its name once it is received.
     `beside`: the name of what may be its zip, but lies outside of its folder. `known`: the job of its name, or of what
-    that becomes, where there is one.
+    that becomes, where there is one. `comparison`: of a duplicate with what lies in the archive, where it was asked
+    for.
     """
 
     kind: Kind | Lack
@@ -82,6 +96,7 @@ class InInbox(NamedTuple):
     becomes: str | None = None
     beside: str | None = None
     known: OfJob | None = None
+    comparison: Comparison | None = None
 
     @property
     def name(self) -> str:

@@ -41,6 +41,11 @@ class Identity(NamedTuple):
     revision: int = 1
     source: str | None = None
 
+    @classmethod
+    def plain(cls, name: str) -> "Identity":
+        """Return that of the first job of a package, which is called as the package is."""
+        return cls(name, name)
+
     @property
     def is_plain(self) -> bool:
         """Whether the name says it all."""

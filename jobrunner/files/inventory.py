@@ -80,7 +80,7 @@ def archived_as(folders: Folders, name: str) -> Identity | None:
     path = folders.archived(name)
     if (told := _told(path)) and told.name == name:
         return told
-    return Identity(name, name) if _has_zip(path, None if folders.any_zip else name) else None
+    return Identity.plain(name) if _has_zip(path, None if folders.any_zip else name) else None
 
 
 def failed_as(folders: Folders, entry: str) -> Identity | None:
@@ -94,7 +94,7 @@ def failed_as(folders: Folders, entry: str) -> Identity | None:
         return told
     found = next((name for name in (entry, stem) if name and _has_zip(path, name)), None)
     name = stem if found is None and stem and folders.any_zip and _has_zip(path, None) else found
-    return None if name is None else Identity(name, name)
+    return None if name is None else Identity.plain(name)
 
 
 def newest_in_failed(folders: Folders, entries: Iterable[str]) -> dict[Identity, str]:

@@ -26,9 +26,16 @@ def write(folder: str, text: str, taken: Collection[str] = ()) -> None:
     for name in _names():
         if name in taken:
             continue
-        with suppress(FileExistsError), open(f"{folder}/{name}", "x", encoding="ascii") as file:
-            file.write(text)
-            return
+        try:
+            with open(f"{folder}/{name}", "x", encoding="ascii") as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        except OSError:
+            with suppress(OSError):
+                os.unlink(f"{folder}/{name}")  # a part of it
+            raise
+        return
 
 
 def read(folder: str) -> Receipt | None:
@@ -68,14 +75,14 @@ def zip_in(folder: str, name: str) -> Zip:
     return Zip(name, size, digest.hexdigest())
 
 
-def files_in(folder: str, most: int) -> Sequence[str]:
+def files_in(folder: str) -> Sequence[str]:
     """Return the paths of all files in a folder, from there on, and of the empty folders, with a slash.
 
-    Raises OSError, too, where it has more than `most` entries.
+    Raises OSError.
     """
     found: list[str] = []
     with moves.opened(folder) as root:
-        walk = Walk(root, most=most)
+        walk = Walk(root)
         entered = ""
         for kind, _, name in walk:
             if kind is Kind.ENTER:

@@ -219,7 +219,7 @@ def identity_of(path: str, package: str) -> Identity:
     with suppress(OSError, ValueError):
         revision, source, name = os.readlink(f"{path}/identity").split("/")
         return Identity(name, package, int(revision), source or None)
-    return Identity(package, package)
+    return Identity.plain(package)
 
 
 def holds_package(path: str) -> bool:

@@ -1,10 +1,12 @@
 """An attempt at a job: the value that its steps hand on, and how it ends."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jobrunner.domain.job import Details, Job, Outcome
+from jobrunner.domain.receipt import Zip
 from jobrunner.domain.retry import Decision
 from jobrunner.files.taking import Confirm
 from jobrunner.files.workspace import Stage, Workspace
@@ -25,6 +27,8 @@ class CurrentAttempt:
     zip_path: str = ""  #: the package's zip, once it has been taken
     size: int = 0  #: bytes that the package takes on the disk, once it has been taken
     details: Details = field(default_factory=Details)  #: what is recorded of it
+    zip: Zip | None = None  #: the sender's, once it has been extracted
+    sender_files: Sequence[str] = ()  #: what has been delivered, once it has been extracted: see `Receipt`
 
 
 class Done(NamedTuple):

@@ -14,6 +14,7 @@ from jobrunner.domain.naming import closest, is_junk, meant_by, received
 from jobrunner.domain.package import unshown
 from jobrunner.domain.settings import Settings
 from jobrunner.domain.status import Delivery
+from jobrunner.files.comparing import compare
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
@@ -45,10 +46,11 @@ class Explaining:
         self._intake = intake
         self._report = report
 
-    def explain(self, text: str) -> Explanation:
+    def explain(self, text: str, *, with_comparison: bool = False) -> Explanation:
         """Return where a package is that is named, or whose path is given, as we show it or as it is.
 
-        Raises StoreError.
+        `with_comparison`: what a duplicate holds is compared with what lies in the archive; then OSError is raised
+        where that cannot be read. Raises StoreError.
         """
         names = self._meant_by(text)
         known = {name: job for name in names if (job := self._store.jobs.find(name))}
@@ -58,8 +60,16 @@ class Explaining:
             of_job = self._of_job(known[name].id, at_work) if name in known else None
             found = (self._in_inbox(name, of_job, at_work) if name in lying else None) or of_job
             if explanation := found or self._elsewhere(name, at_work):
-                return explanation
+                return self._compared(explanation) if with_comparison else explanation
         return self._unknown(names[0] if names else text)
+
+    def _compared(self, explanation: Explanation) -> Explanation:
+        match explanation:
+            case InInbox(Kind.DUPLICATE, known=OfJob(Kind.DONE) as known):
+                archived = self._folders.archived(known.name)
+                comparison = compare(self._inbox.folder, explanation.name, archived, f"{explanation.name}.zip")
+                return explanation._replace(comparison=comparison)
+        return explanation
 
     def _meant_by(self, text: str) -> list[str]:
         """Return the names that a text may mean, the likeliest first."""

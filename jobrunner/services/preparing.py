@@ -5,8 +5,9 @@ import time
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
 from jobrunner.domain.package import shown
+from jobrunner.domain.receipt import Zip
 from jobrunner.domain.settings import Settings
-from jobrunner.files import moves, sweeping
+from jobrunner.files import moves, receipts, sweeping
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import SMALL, BeforeLong, Taking
 from jobrunner.files.workspace import Stage
@@ -49,7 +50,9 @@ class Preparing:
         details, start = attempt.details, time.monotonic()
         try:
             report = workspace.report_extracted
-            details.encoding = extract(zip_path, workspace.data, self._settings.extract, report, taken.found)
+            extracted = extract(zip_path, workspace.data, self._settings.extract, report, taken.found)
+            details.encoding = extracted.encoding
+            attempt.zip = Zip(zip_name, extracted.size, extracted.sha256)
         except UnfinishedZip as error:
             age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
             if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since
@@ -61,4 +64,5 @@ class Preparing:
         conflict = moves.first_conflict(workspace.data, workspace.package, only_the_zip)
         if conflict is not None:
             raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
+        attempt.sender_files = only_the_zip or receipts.files_in(workspace.package)
         return True

@@ -21,6 +21,7 @@ from jobrunner.files.taking import SMALL
 from jobrunner.files.workspace import Stage
 from jobrunner.services.attempt import CurrentAttempt, Done, Ending, Failed, PutOff
 from jobrunner.services.machine import Machine
+from jobrunner.services.receipting import Receipting
 from jobrunner.services.recording import Recording
 
 #: What goes to the archive together, at most: so many packages, of so many bytes, within so many seconds.
@@ -34,6 +35,7 @@ class Settling:
 
     def __init__(
         self,
+        receipting: Receipting,
         archiving: Archiving,
         failing: Failing,
         recording: Recording,
@@ -44,6 +46,7 @@ class Settling:
         has_handler: bool,
     ) -> None:
         """Without a handler an attempt takes no time, so that the end of one can wait for the next one's."""
+        self._receipting = receipting
         self._archiving = archiving
         self._failing = failing
         self._recording = recording
@@ -137,11 +140,12 @@ class Settling:
                     fault = _fault_of(attempt)
                 if fault:
                     return HandlerResult(Outcome.FAILED, fault)
-            try:
-                workspace.record_success()
-            except OSError:
-                self._machine.wait_until_well(self._machine.probe())
-                workspace.record_success()
+            for step in (partial(self._receipting.write, attempt), workspace.record_success):
+                try:
+                    step()
+                except OSError:
+                    self._machine.wait_until_well(self._machine.probe())
+                    step()
         except OSError as error:
             return HandlerResult(Outcome.FAULT, in_words(error))
         attempt.stage = Stage.HANDLED

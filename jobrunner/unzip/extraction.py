@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from jobrunner.domain.errors import MachineError, PackageError, StillChanging
 from jobrunner.domain.package import Footprint
@@ -17,6 +18,7 @@ from jobrunner.domain.settings import ExtractSettings
 from jobrunner.files import space
 from jobrunner.linux.processors import idleness
 from jobrunner.unzip.bytes import ZipBytes
+from jobrunner.unzip.digest import digest_of
 from jobrunner.unzip.directory import read_directory
 from jobrunner.unzip.end import MAX32
 from jobrunner.unzip.entry import DESCRIPTOR
@@ -40,10 +42,18 @@ _Piece = tuple[Member, bytes]
 Progress = Callable[[int, int, int | None], None]
 
 
+class Extracted(NamedTuple):
+    """The encoding that a zip's names were taken to have; the zip's bytes, and their SHA-256 in hexadecimal digits."""
+
+    encoding: str
+    size: int
+    sha256: str
+
+
 def extract(
     zip_path: str, target: str, settings: ExtractSettings, progress: Progress, package: Footprint | None = None
-) -> str:
-    """Extract a zip into an existing empty folder, and return the encoding that its names were taken to have.
+) -> Extracted:
+    """Extract a zip into an existing empty folder, and return what it was.
 
     `package`: what that holds, the zip included, which counts in its limits. The umask takes from modes.
 
@@ -56,7 +66,7 @@ def extract(
         if not stat.S_ISREG(before.st_mode):
             raise PackageError("its zip is not a file")
         try:
-            encoding = _extract(descriptor, before, target, settings, progress, package)
+            extracted = _extract(descriptor, before, target, settings, progress, package)
         except PackageError as error:
             _verify_unchanged(zip_path, before, error)
             raise
@@ -65,7 +75,7 @@ def extract(
                 raise PackageError("a member's path is too long below the work folder: shorten it") from error
             raise
         _verify_unchanged(zip_path, before, None)
-        return encoding
+        return extracted
     finally:
         os.close(descriptor)
 
@@ -99,7 +109,7 @@ def _extract(
     settings: ExtractSettings,
     progress: Progress,
     package: Footprint | None,
-) -> str:
+) -> Extracted:
     size = status.st_size
     file = ZipBytes(descriptor, size)
     held = package or Footprint(1, status.st_blocks * _BLOCK)
@@ -129,12 +139,14 @@ def _extract(
             raise StillChanging("its zip was changed while it was read")
 
     pieces = _pieces(file, members)
-    with ThreadPoolExecutor(1) if total > _BATCH else nullcontext() as reader:
-        for member, its_pieces in groupby(_read_ahead(pieces, reader) if reader else pieces, itemgetter(0)):
-            _write(member, its_pieces, f"{target}/{member.path}", advance)
+    with digest_of(file) as digest:
+        with ThreadPoolExecutor(1) if total > _BATCH else nullcontext() as reader:
+            for member, its_pieces in groupby(_read_ahead(pieces, reader) if reader else pieces, itemgetter(0)):
+                _write(member, its_pieces, f"{target}/{member.path}", advance)
+        sha256 = digest()
     if reported:
         progress(total, total, None)
-    return encoding
+    return Extracted(encoding, size, sha256)
 
 
 def _pieces(file: ZipBytes, members: Iterable[Member]) -> Iterator[_Piece]:

@@ -9,6 +9,7 @@ from jobrunner.services.executing import Executor
 from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
 from jobrunner.services.preparing import Preparing
+from jobrunner.services.receipting import Receipting
 from jobrunner.services.recording import Recording
 from jobrunner.services.settling import Settling
 from jobrunner.services.worker import Worker
@@ -22,6 +23,7 @@ def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) 
     taking = Taking(folders, settings.extract, disk)
     recording = Recording(home.store, machine, stop)
     settling = Settling(
+        Receipting(None if executor.is_instant else settings.process.command or settings.process.callable),
         Archiving(folders, disk),
         Failing(folders, taking),
         recording,

@@ -9,6 +9,9 @@ def failed(name: str, error: str, at: float, verdict: Outcome = Outcome.FAILED) 
         error_name="error.txt",
         created_at=0.0,
         finished_at=at,
+        package=name,
+        revision=1,
+        source=None,
     )
 
 

@@ -31,6 +31,9 @@ def job(**budgets: Any) -> Job:
         error_name=None,
         created_at=0.0,
         finished_at=None,
+        package="p",
+        revision=1,
+        source=None,
         **values,
     )
 

@@ -31,6 +31,7 @@ def job(attempt: int = 1, **fields: Any) -> Job:
     values: dict[str, Any] = dict.fromkeys(("not_before_at", "error", "failed_name", "error_name"))
     values |= dict.fromkeys(("failures", "delays", "crashes", "interruptions"), 0)
     values |= {"id": 7, "name": "p", "state": State.RUNNING, "worker_id": 1, "verdict": None}
+    values |= {"package": "p", "revision": 1, "source": None}
     return Job(attempt=attempt, created_at=0.0, finished_at=None, **values | fields)
 
 

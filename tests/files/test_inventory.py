@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.job import Identity
 from jobrunner.files import inventory
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
@@ -56,11 +57,11 @@ def test_the_zip_tells_whether_a_number_is_part_of_the_name(folders: Folders) ->
     for path in ("a/a.zip", "a~1/a.zip", "a~2/a.zip", "b~1/b~1.zip", "b~1~3/b~1.zip", "c~2/c.zip", "c~10/c.zip"):
         put(folders.failed, path)
     put(folders.failed, "notes", "x.zip")
-    assert inventory.name_in_failed(folders, "a~2") == "a"
-    assert inventory.name_in_failed(folders, "b~1") == "b~1"
-    assert inventory.name_in_failed(folders, "notes") is None
+    assert inventory.failed_as(folders, "a~2") == Identity.plain("a")
+    assert inventory.failed_as(folders, "b~1") == Identity.plain("b~1")
+    assert inventory.failed_as(folders, "notes") is None
     newest = inventory.newest_in_failed(folders, os.listdir(folders.failed))
-    assert newest == {"a": "a", "b~1": "b~1", "c": "c~10"}
+    assert newest == {Identity.plain("a"): "a", Identity.plain("b~1"): "b~1", Identity.plain("c"): "c~10"}
 
 
 def test_our_error_file_is_the_last_one_of_its_kind(tmp_path: Path) -> None:
@@ -74,16 +75,16 @@ def test_our_error_file_is_the_last_one_of_its_kind(tmp_path: Path) -> None:
 def test_the_only_zip_names_a_package_in_work_and_of_several_the_one_with_a_log(folders: Folders) -> None:
     folder = work_folder(folders)
     put(folder.path, "package", "p.zip")
-    assert inventory.name_in_work(folders, folder) == "p"
+    assert inventory.work_as(folders, folder) == Identity.plain("p")
     os.mkdir(os.path.join(folder.path, "flushed"))
     os.rename(os.path.join(folder.path, "package", "p.zip"), os.path.join(folder.path, "flushed", "p.zip"))
-    assert inventory.name_in_work(folders, folder) == "p"
+    assert inventory.work_as(folders, folder) == Identity.plain("p")
     put(folder.path, "package", "q.zip")
-    assert inventory.name_in_work(folders, folder) is None
+    assert inventory.work_as(folders, folder) is None
     put(folders.logs, "q", "1.log")
-    assert inventory.name_in_work(folders, folder) == "q"
+    assert inventory.work_as(folders, folder) == Identity.plain("q")
     put(folders.logs, "p", "2.log")
-    assert inventory.name_in_work(folders, folder) is None
+    assert inventory.work_as(folders, folder) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import DamagedDatabase
-from jobrunner.domain.job import Adopted, State
+from jobrunner.domain.job import Adopted, Identity, State
 from jobrunner.store.database import Database
 from jobrunner.store.migrations import is_blank, migrate
 from jobrunner.store.soundness import fault
@@ -22,7 +22,7 @@ def filled(path: Path) -> Store:
     migrate(store.database)
     with store.write():
         for number in range(JOBS):
-            store.queue.adopt(Adopted(f"package-{number:05}", State.DONE, 1, 1.0, 2.0))
+            store.queue.adopt(Adopted(Identity.plain(f"package-{number:05}"), State.DONE, 1, 1.0, 2.0))
     return store
 
 
@@ -71,7 +71,7 @@ def test_what_is_on_other_pages_than_the_damaged_one_is_read(tmp_path: Path) -> 
     store = Store(Database(path), max_wait=0)
     store.open()
     assert fault(store.database)
-    names = [job.name for job in store.ended_jobs()]
+    names = [job.identity.name for job in store.ended_jobs()]
     assert JOBS * 0.9 < len(names) < JOBS
     assert names[0] == "package-00000"
     assert names[-1] == f"package-{JOBS - 1:05}"
