@@ -61,7 +61,9 @@ class Taking:
         self._disk.begin()
         stage = self._take_over(job, workspace)
         if stage is None:
-            stage = self._begin(job, workspace, confirm)
+            stage = self._begin(workspace, confirm)
+        if not job.identity.is_plain:
+            workspace.record_identity(job.identity)
         if stage > Stage.HANDLED:
             return Taken(stage)
         left_out: Sequence[str] = ()
@@ -94,7 +96,7 @@ class Taking:
                 return workspace.stage()
         return None
 
-    def _begin(self, job: Job, workspace: Workspace, confirm: Confirm) -> Stage:
+    def _begin(self, workspace: Workspace, confirm: Confirm) -> Stage:
         try:
             os.mkdir(workspace.path, 0o700)
         except FileExistsError:
@@ -104,8 +106,6 @@ class Taking:
         except ClaimLost:
             os.rmdir(workspace.path)
             raise
-        if not job.identity.is_plain:
-            workspace.record_identity(job.identity)
         return Stage.NEW
 
     def _fetch(self, job: Job, workspace: Workspace, stage: Stage, before_long: BeforeLong) -> Sequence[str]:

@@ -3,10 +3,12 @@
 Each check returns the violations in words; none is good.
 """
 
+import hashlib
+import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,9 @@ from tests.support import TestHome, processes_of
 
 HANDLER = Path(__file__).with_name("handler.py")
 #: Plans of which the package is to end in failed/; all others are to be done. "broken zip": no handler ever runs.
-#: "waits": it never ends, and is to be cancelled. "no handler": none is configured.
-FAILING = frozenset({"rejects", "fails", "broken zip", "waits", "later, then waits"})
+#: "waits": it never ends, and is to be cancelled. "no handler": none is configured. "rejects later": but at first it is
+#: done.
+FAILING = frozenset({"rejects", "rejects later", "fails", "broken zip", "waits", "later, then waits"})
 
 Tree = dict[str, bytes]
 Row = dict[str, Any]
@@ -30,12 +33,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Delivery:
-    """A package as its sender made it: all files with the zip, and the zip's members. The plan is the handler's."""
+    """A package as its sender made it: all files with the zip, and the zip's members. The plan is the handler's.
+
+    `job` is the name of its job, and of its folder in the archive.
+    """
 
     name: str
     plan: str
     files: Tree
     members: Tree
+    job: str
 
 
 def prepare(home: TestHome, evidence: Path, more: str = "", *, max_attempts: int = 3) -> None:
@@ -57,10 +64,12 @@ def deliver(
     size: int = 2000,
     mode: int = 0o644,
     zip_name: str = "",
+    job: str = "",
 ) -> Delivery:
     """Put a package into the inbox, of so many members of so many bytes, which never were there before.
 
     `mode` is the zip's: where others may write to it, jobrunner makes a copy. `zip_name`: if it is not called NAME.zip.
+    `job`: if its job is not called as it is.
     """
     folder = home.inbox.parent
     sender = (folder if folder != home.path else home.path.parent) / "sender"  # on the inbox's filesystem
@@ -75,41 +84,47 @@ def deliver(
         zip_path.write_bytes(zip_path.read_bytes()[:-30])
     (package / f"{name}.zip").chmod(mode)
     (package / f"{name}.zip").rename(package / (zip_name or f"{name}.zip"))
-    delivery = Delivery(name, plan, tree_of(package), members)
+    delivery = Delivery(name, plan, tree_of(package), members, job or name)
     package.rename(home.inbox / name)
     return delivery
 
 
 def whole(home: TestHome, deliveries: Iterable[Delivery]) -> list[str]:
     """What must hold at any instant, also after a kill, while nobody works: each package is whole in some place."""
-    return [f"{delivery.name} is nowhere" for delivery in deliveries if not places(home, delivery)]
+    return [f"{delivery.job} is nowhere" for delivery in deliveries if not places(home, delivery)]
 
 
 def at_rest(
-    home: TestHome, deliveries: Iterable[Delivery], evidence: Path, recorded: Mapping[str, float] | None = None
+    home: TestHome,
+    deliveries: Iterable[Delivery],
+    evidence: Path,
+    recorded: Mapping[str, float] | None = None,
+    kept: Collection[str] = (),
 ) -> list[str]:
     """What must hold when all is drained and nobody works.
 
-    `recorded` says of packages at what time.monotonic() their handler's success was seen to be recorded.
+    `recorded` says of packages at what time.monotonic() their handler's success was seen to be recorded. `kept` are
+    jobs that had been done before.
     """
     deliveries = list(deliveries)
     found = _rests(home)
     jobs = {os.fsdecode(job["name"]): job for job in rows(home, "SELECT * FROM jobs")}
     found += [
-        f"there is a job {name} that nobody delivered" for name in jobs.keys() - {each.name for each in deliveries}
+        f"there is a job {name} that nobody delivered"
+        for name in jobs.keys() - {each.job for each in deliveries} - set(kept)
     ]
     notes = journal(evidence)
     attempts = rows(home, "SELECT * FROM attempts")
     for delivery in deliveries:
-        job = jobs.get(delivery.name)
+        job = jobs.get(delivery.job)
         if job is None:
-            found.append(f"{delivery.name} has no job")
+            found.append(f"{delivery.job} has no job")
             continue
         mine = [note for note in notes if note.package == delivery.name]
         outcomes = [attempt["outcome"] for attempt in attempts if attempt["job_id"] == job["id"]]
         problems = _ending(home, delivery, job, outcomes, mine)
         problems += _handlers(delivery, mine, (recorded or {}).get(delivery.name))
-        found += [f"{delivery.name} ({delivery.plan}, {job['state']}): {problem}" for problem in problems]
+        found += [f"{delivery.job} ({delivery.plan}, {job['state']}): {problem}" for problem in problems]
     known = {os.fsdecode(job["failed_name"]) for job in jobs.values() if job["failed_name"] is not None}
     found += [f"failed/{name} belongs to no job" for name in set(os.listdir(home.failed)) - known]
     found += [f"archive/{name} belongs to no job" for name in set(os.listdir(home.archive)) - jobs.keys()]
@@ -118,9 +133,9 @@ def at_rest(
 
 def places(home: TestHome, delivery: Delivery) -> list[Path]:
     """Return where the package lies whole, with each of its sender's files."""
-    name = delivery.name
-    some = [home.inbox / name, *home.inbox.glob(".jobrunner-taken-*"), home.archive / name, home.failed / name]
-    some += [*home.failed.glob(f"{name}~*")]
+    name, job = delivery.name, delivery.job
+    some = [home.inbox / name, *home.inbox.glob(".jobrunner-taken-*"), home.archive / job, home.failed / job]
+    some += [*home.failed.glob(f"{job}~*"), *([home.archive / name] if job != name else [])]
     parts = ("package", "copied", "delivered", "original-*")
     some += [path for part in parts for path in home.work.glob(f"*-*/{part}")]
     found = [place for place in some if place.is_dir() and delivery.files.items() <= tree_of(place).items()]
@@ -175,9 +190,10 @@ def _rests(home: TestHome) -> list[str]:
 def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], notes: list[Note]) -> list[str]:
     """How one package ended, in its row and in the folders."""
     # what the package was copied from is swept with the rest of work, and `_rests` tells of it
-    lies = [place for place in places(home, delivery) if not place.name.startswith("original-")]
+    source = home.archive / delivery.name if delivery.job != delivery.name else None
+    lies = [place for place in places(home, delivery) if place != source and not place.name.startswith("original-")]
     if job["state"] == "done":
-        wanted = home.archive / delivery.name
+        wanted = home.archive / delivery.job
         found = ["it should have failed"] if delivery.plan in FAILING else []
         found += archived(wanted, delivery, notes)
     elif job["state"] == "failed":
@@ -196,6 +212,7 @@ def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], n
 
 def archived(folder: Path, delivery: Delivery, notes: list[Note]) -> list[str]:
     tree = tree_of(folder)
+    found = _receipt(tree.pop(".jobrunner.json", b"{}"), delivery)
     by = tree.get("by.txt", b"").decode("ascii", "replace")
     successes = {f"{note.package} {note.attempt} {note.pid}" for note in notes if note.word == "succeeded"}
     wanted = delivery.files | delivery.members
@@ -203,7 +220,7 @@ def archived(folder: Path, delivery: Delivery, notes: list[Note]) -> list[str]:
         successes.add("")
     else:
         wanted |= {"by.txt": by.encode("ascii", "replace"), "result/out.txt": delivery.name.encode("ascii") * 1000}
-    found = [
+    found += [
         f"its archive differs in {name}"
         for name in sorted(wanted.keys() | tree.keys())
         if wanted.get(name) != tree.get(name)
@@ -213,8 +230,24 @@ def archived(folder: Path, delivery: Delivery, notes: list[Note]) -> list[str]:
     return found
 
 
+def _receipt(text: bytes, delivery: Delivery) -> list[str]:
+    """What the receipt in the archive says."""
+    zips = {name: content for name, content in delivery.files.items() if name.lower() == f"{delivery.name}.zip"}
+    wanted = {
+        "package": delivery.name,
+        "name": delivery.job,
+        "zip_sha256": hashlib.sha256(*zips.values()).hexdigest(),
+        "sender_files": sorted(delivery.files),
+    }
+    said = json.loads(text)
+    said["sender_files"] = sorted(said.get("sender_files", ()))
+    return [f"its receipt says {said.get(key)!r} of {key}" for key in wanted if said.get(key) != wanted[key]]
+
+
 def _failed(folder: Path, delivery: Delivery, job: Row) -> list[str]:
     tree = tree_of(folder)
+    if delivery.job != delivery.name:
+        tree.pop(".jobrunner.json", None)
     words = tree.pop(job["error_name"] or "?", b"").decode("utf-8", "replace")
     found = [] if tree == delivery.files else ["its folder in failed/ is not as it came"]
     if not words.strip() or "Traceback" in words or words.strip() != job["error"].strip():

@@ -22,7 +22,7 @@ def main() -> int:
     with open(os.path.join(DATA, "plan.txt"), encoding="ascii") as file:
         plan = file.read()
     code = 0
-    if plan == "rejects":
+    if plan == "rejects" or (plan == "rejects later" and not is_first()):
         code = 65
     elif plan == "fails" or (plan == "fails at first" and is_first()):
         code = 1

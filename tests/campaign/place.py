@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from jobrunner.cli.main import main
@@ -40,6 +41,8 @@ class Place:
         self._saved = root / "saved"
         #: In the order in which they came.
         self.deliveries: list[Delivery] = []
+        #: What lies in the archive since before, by name: it has to stay as it is.
+        self.kept: dict[str, contract.Tree] = {}
         #: When the success of a handler was first recorded, by package.
         self.recorded: dict[str, float] = {}
         if elsewhere is not None:
@@ -66,10 +69,25 @@ class Place:
         (self.home.path / "analysis.py").write_text(_CALLABLE.format(str(self.evidence)))
         self.configure(handler='callable = "analysis:process"')
 
-    def deliver(self, name: str, plan: str = "is quick", *, mode: int = 0o644, zip_name: str = "") -> None:
-        """Put a package into the inbox, no two of them alike."""
-        made = contract.deliver(self.home, name, plan, files=1, size=100, mode=mode, zip_name=zip_name)
+    def deliver(
+        self, name: str, plan: str = "is quick", *, mode: int = 0o644, zip_name: str = "", job: str = ""
+    ) -> None:
+        """Put a package into the inbox, no two of them alike. `job`: if its job is going to have another name."""
+        made = contract.deliver(self.home, name, plan, files=1, size=100, mode=mode, zip_name=zip_name, job=job)
         self.deliveries.append(made)
+
+    def keep_done(self) -> Delivery:
+        """Have the only package, which is done, stay as it is from here on, and forget how its handler ran."""
+        (delivery,) = self.deliveries
+        self.deliveries.clear()
+        self.recorded.clear()
+        self.kept[delivery.job] = tree_of(self.home.archive / delivery.job)
+        (self.evidence / "journal").unlink()
+        return delivery
+
+    def revise(self, delivery: Delivery) -> None:
+        """Expect that what has been kept is made again, as its revision 2."""
+        self.deliveries.append(replace(delivery, job=f"{delivery.name}~2"))
 
     def save(self) -> None:
         """Keep this state for `restore`."""
@@ -131,8 +149,8 @@ class Place:
 
     def faults_at_end(self) -> list[str]:
         """Return what is not as it has to be when all is drained, and a supervisor has started once since."""
-        newest = {delivery.name: delivery for delivery in self.deliveries}
-        faults = contract.at_rest(self.home, newest.values(), self.evidence, self.recorded)
+        newest = {delivery.job: delivery for delivery in self.deliveries}
+        faults = contract.at_rest(self.home, newest.values(), self.evidence, self.recorded, self.kept)
         for delivery in self.deliveries:
             if delivery not in newest.values():  # it has been replaced, and belongs to no job any more
                 aside = f"failed/{delivery.name}~1 belongs to no job"
@@ -143,14 +161,20 @@ class Place:
 
     def _half_done(self) -> Iterator[str]:
         """Say what is in sight and not complete, or said to be in sight and is not."""
-        newest = {delivery.name: delivery for delivery in self.deliveries}
+        newest = {delivery.job: delivery for delivery in self.deliveries}
         notes = journal(self.evidence)
         for archived in self.home.path.glob("archive/*"):
-            yield from contract.archived(archived, newest[archived.name], notes)
+            if archived.name not in self.kept:
+                yield from contract.archived(archived, newest[archived.name], notes)
+        for name, tree in self.kept.items():
+            if tree_of(self.home.archive / name) != tree:
+                yield f"archive/{name} is not as it was"
         for failed in self.home.path.glob("failed/*"):
             tree = tree_of(failed)
             if not tree.pop("error.txt", b""):
                 yield f"failed/{failed.name} has no error.txt"
+            if self.kept:
+                tree.pop(".jobrunner.json", None)
             if tree not in [delivery.files for delivery in self.deliveries]:
                 yield f"failed/{failed.name} holds {sorted(tree)}"
         for row in self._rows():

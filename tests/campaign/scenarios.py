@@ -52,6 +52,14 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("retried", _retried)
     yield Scenario("replace", _delivered_again, ("scan",))
     yield Scenario("replaced", _replaced)
+    yield Scenario("rerun", _to_be_rerun(), ("rerun", "p"))
+    yield Scenario("rerun-queued", _rerun())
+    yield Scenario("rerun-rejected", _rerun("rejects later"))
+    yield Scenario("recover-rerun", _killed_at("mkdir", "/data-1/result", _rerun()))
+    yield Scenario("accept", _delivered_twice(), ("accept", "p"))
+    yield Scenario("accepted", _accepted())
+    yield Scenario("accepted-and-rejected", _accepted("rejects"))
+    yield Scenario("called-like-a-revision", _called_like_a_revision, ("scan",))
     yield Scenario("other-filesystem", _queued(), inbox_elsewhere=True)
     yield Scenario("other-spelling", _queued(zip_name="P.ZIP"))
     yield Scenario("others-may-change", _changeable())
@@ -126,6 +134,48 @@ def _delivered_again(place: Place) -> None:
 def _replaced(place: Place) -> None:
     _delivered_again(place)
     place.run("scan")
+
+
+def _to_be_rerun(plan: str = "is quick") -> Callable[[Place], None]:
+    def prepare(place: Place) -> None:
+        _queued(plan)(place)
+        place.run(*DRAIN)
+        place.revise(place.keep_done())
+
+    return prepare
+
+
+def _rerun(plan: str = "is quick") -> Callable[[Place], None]:
+    def prepare(place: Place) -> None:
+        _to_be_rerun(plan)(place)
+        place.run("rerun", "p")
+
+    return prepare
+
+
+def _delivered_twice(plan: str = "is quick") -> Callable[[Place], None]:
+    def prepare(place: Place) -> None:
+        _queued()(place)
+        place.run(*DRAIN)
+        place.keep_done()
+        place.deliver("p", plan, job="p~2")
+
+    return prepare
+
+
+def _accepted(plan: str = "is quick") -> Callable[[Place], None]:
+    def prepare(place: Place) -> None:
+        _delivered_twice(plan)(place)
+        place.run("accept", "p")
+
+    return prepare
+
+
+def _called_like_a_revision(place: Place) -> None:
+    _rerun()(place)
+    place.run(*DRAIN)
+    place.keep_done()
+    place.deliver("p~2", job="p~2~2")
 
 
 def _without_handler(place: Place) -> None:
