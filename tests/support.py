@@ -29,6 +29,8 @@ from jobrunner.wiring.home import Home, load_settings, open_home
 
 #: Seconds for which tests wait for what comes at once on an idle machine.
 PATIENCE = 90.0
+#: What lies beside a package in the archive that its sender, its zip and its handler have not made.
+RECEIPT = ".jobrunner.json"
 #: Names its home in the environment of what tests start.
 MARK = "TEST_HOME"
 JOBRUNNER = [sys.executable, "-m", "jobrunner"]
@@ -166,10 +168,10 @@ class TestHome:
         with self._open_to_read() as home:
             return explaining(home).explain(name)
 
-    def asked(self, *words: str) -> dict[str, Any]:
+    def asked(self, *words: str, code: int = 0) -> dict[str, Any]:
         """The JSON document that a command prints."""
         result = self.jobrunner(*words)
-        assert result.returncode == 0, result.stderr
+        assert result.returncode == code, result.stderr
         document: dict[str, Any] = json.loads(result.stdout)
         return document
 
