@@ -9,7 +9,7 @@ import pytest
 
 from tests.messages import met_a_bug
 from tests.scripts import PRELUDE, journal, lives, outcomes, story
-from tests.support import TestHome, processes_of, wait_until
+from tests.support import RECEIPT, TestHome, processes_of, wait_until
 
 FAST = 'backoff = "0.01s"\nmax_attempts = 2'
 
@@ -122,7 +122,13 @@ def test_a_failure_that_is_followed_by_a_success_leaves_no_trace_in_the_archive(
     home.package("p", beside={"notes.txt": b"mine"})
     _drain(home, 0)
     assert outcomes(home) == ["failed", "done"]
-    assert sorted(path.name for path in (home.archive / "p").iterdir()) == ["data.txt", "notes.txt", "out2", "p.zip"]
+    assert sorted(path.name for path in (home.archive / "p").iterdir()) == [
+        RECEIPT,
+        "data.txt",
+        "notes.txt",
+        "out2",
+        "p.zip",
+    ]
 
 
 def test_at_the_timeout_the_whole_process_group_is_ended(home: TestHome) -> None:
@@ -247,6 +253,7 @@ def test_without_a_handler_a_package_is_extracted_and_archived(home: TestHome) -
     _drain(home, 0)
     archived = home.archive / "p"
     assert {str(path.relative_to(archived)) for path in archived.rglob("*") if path.is_file()} == {
+        RECEIPT,
         "data.txt",
         "in/deep.txt",
         "notes.txt",
@@ -261,7 +268,7 @@ def test_what_a_handler_changes_in_its_data_is_archived_and_the_zip_untouched(ho
     package = home.package("p")
     zip_bytes = (package / "p.zip").read_bytes()
     _drain(home, 0)
-    assert sorted(path.name for path in (home.archive / "p").iterdir()) == ["new", "p.zip"]
+    assert sorted(path.name for path in (home.archive / "p").iterdir()) == [RECEIPT, "new", "p.zip"]
     assert (home.archive / "p/new/x").read_text() == "x"
     assert (home.archive / "p/p.zip").read_bytes() == zip_bytes
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobrunner.domain.package import shown
 from tests.messages import complaint
-from tests.support import TestHome
+from tests.support import RECEIPT, TestHome
 
 #: Each name with how it is shown.
 NAMES = {
@@ -89,7 +89,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TestHome, str]:
 @every_name
 def test_a_package_with_an_odd_name_is_archived_byte_for_byte(processed: tuple[TestHome, str], name: str) -> None:
     home, said = processed
-    assert sorted(os.listdir(home.archive / name)) == sorted(["data.txt", "named", f"{name}.zip"])
+    assert sorted(os.listdir(home.archive / name)) == sorted([RECEIPT, "data.txt", "named", f"{name}.zip"])
     assert (home.archive / name / "named").read_bytes() == os.fsencode(name)
     assert zipfile.is_zipfile(home.archive / name / f"{name}.zip")
     assert any(f"  done       {NAMES[name]}  " in line for line in said.split("\n"))
@@ -218,4 +218,4 @@ def test_member_names_in_an_old_encoding_are_read_as_the_settings_say(home: Test
     assert content.count(b"____") == 2
     (package / "p.zip").write_bytes(content.replace(b"____", "測定".encode("cp932")))
     assert home.jobrunner("run", "--drain").returncode == 0
-    assert sorted(os.listdir(home.archive / "p")) == sorted(["p.zip", "測定.txt"])
+    assert sorted(os.listdir(home.archive / "p")) == sorted([RECEIPT, "p.zip", "測定.txt"])

@@ -13,7 +13,7 @@ from jobrunner.cli.words import progress as in_words
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.domain.progress import Progress
 from jobrunner.process.progress_file import ProgressFile
-from tests.support import TestHome, kill, wait_until
+from tests.support import RECEIPT, TestHome, kill, wait_until
 from tests.test_surroundings import USER, as_root, public_home, shell
 
 __all__ = ["public_home"]
@@ -64,7 +64,7 @@ def test_what_a_command_says_is_in_status_and_list_while_it_runs(home: TestHome)
     assert "aligning, 40%" in home.jobrunner("list").stdout
     open_gate(home)
     wait_until((home.archive / "p").exists)
-    assert sorted(os.listdir(home.archive / "p")) == ["data.txt", "p.zip"]
+    assert sorted(os.listdir(home.archive / "p")) == [RECEIPT, "data.txt", "p.zip"]
     wait_until(lambda: home.counts()["done"] == 1)
     wait_until(lambda: sorted(os.listdir(home.work)) == [".home", ".workers"])
     [listed] = home.asked("list", "--json")["jobs"]
@@ -185,7 +185,7 @@ def test_a_callable_that_says_nonsense_succeeds_all_the_same(home: TestHome, sai
     home.configure('[process]\ncallable = "analysis:process"\n')
     home.package("p")
     assert home.jobrunner("run", "--drain").returncode == 0
-    assert sorted(os.listdir(home.archive / "p")) == ["data.txt", "p.zip"]
+    assert sorted(os.listdir(home.archive / "p")) == [RECEIPT, "data.txt", "p.zip"]
 
 
 def test_an_extraction_is_told_in_bytes_and_a_handlers_words_are_none() -> None:

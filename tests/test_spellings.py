@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import TestHome, wait_until
+from tests.support import RECEIPT, TestHome, wait_until
 from tests.test_check import execute, found, state
 from tests.zip_builder import Member, archive
 
@@ -51,7 +51,7 @@ def test_a_package_is_processed_and_rebuilt_however_its_zip_is_called(home: Test
     (home.path / "mended").touch()
     assert home.jobrunner("retry", NAME).returncode == 0
     assert home.jobrunner(*TO_THE_END).returncode == 0
-    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt"])
+    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt", RECEIPT])
     (home.path / "jobrunner.db").unlink()
     assert home.jobrunner("check", "--rebuild").returncode == 0
     assert (state(home, NAME), found(home)) == ("done", [])
@@ -71,7 +71,7 @@ def test_a_package_in_work_keeps_its_name_however_its_zip_is_called(home: TestHo
     assert home.jobrunner("check", "--rebuild").returncode == 0
     assert state(home, NAME) == "queued"
     assert home.jobrunner(*TO_THE_END).returncode == 0
-    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt"])
+    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt", RECEIPT])
     assert os.listdir(home.archive) == [NAME]
 
 

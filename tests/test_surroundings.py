@@ -26,7 +26,7 @@ from jobrunner.process.limits import Limits
 from jobrunner.process.presence import Presence
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal, lives, outcomes
-from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment, kill, wait_until
+from tests.support import JOBRUNNER, PATIENCE, RECEIPT, TestHome, clean_environment, kill, wait_until
 
 USER = "nobody"
 ONCE = "max_attempts = 1"
@@ -299,7 +299,7 @@ echo $PPID; exec sleep 600
     wait_until(lambda: log.exists() and log.read_text().strip())
     kill(int(log.read_text()))  # the guard
     wait_until(lambda: outcomes(home)[-1] == "done")
-    assert sorted(os.listdir(home.archive / "p")) == ["data.txt", "p.zip"]
+    assert sorted(os.listdir(home.archive / "p")) == [RECEIPT, "data.txt", "p.zip"]
 
 
 @as_root

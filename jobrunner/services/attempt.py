@@ -11,6 +11,8 @@ from jobrunner.domain.retry import Decision
 from jobrunner.files.taking import Confirm
 from jobrunner.files.workspace import Stage, Workspace
 
+NO_ZIP = Zip("", 0, "")
+
 
 @dataclass(slots=True, eq=False)
 class CurrentAttempt:
@@ -27,7 +29,7 @@ class CurrentAttempt:
     zip_path: str = ""  #: the package's zip, once it has been taken
     size: int = 0  #: bytes that the package takes on the disk, once it has been taken
     details: Details = field(default_factory=Details)  #: what is recorded of it
-    zip: Zip | None = None  #: the sender's, once it has been extracted
+    zip: Zip = NO_ZIP  #: the sender's, once it has been extracted
     sender_files: Sequence[str] = ()  #: what has been delivered, once it has been extracted: see `Receipt`
 
 

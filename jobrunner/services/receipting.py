@@ -20,8 +20,6 @@ class Receipting:
 
     def write(self, attempt: CurrentAttempt) -> None:
         """Write the receipt into the data folder, which is going to the archive. Raises OSError."""
-        if attempt.zip is None:
-            raise AssertionError
         job, details, now = attempt.job, attempt.details, time.time()
         handling = Handling(
             attempt=job.attempt,

@@ -16,7 +16,7 @@ import apsw
 
 from jobrunner.domain.findings import Kind
 from tests.crash_driver import Kill, encoded
-from tests.support import PATIENCE, TestHome, kill, processes_of, wait_until
+from tests.support import PATIENCE, RECEIPT, TestHome, kill, processes_of, wait_until
 
 DRIVER = Path(__file__).parents[1] / "crash_driver.py"
 
@@ -70,7 +70,9 @@ Tree = dict[str, bytes]
 
 
 def tree_of(folder: Path) -> Tree:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The files below a folder, but for the receipt: it says which attempt it was, and when."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != RECEIPT]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def joined(flushed: Path) -> Tree:
@@ -193,6 +195,7 @@ class Scene:
     def copies(self, name: str) -> list[Path]:
         """Where a package is that has a whole zip and each of its sender's files."""
         places = [self.home.inbox / name, *self.home.inbox.glob(".jobrunner-taken-*"), self.home.archive / name]
+        places += [*self.home.archive.glob(f"{name}~*")]
         places += [place for part in ("package", "copied", "delivered") for place in self.home.work.glob(f"*/{part}")]
         places += [self.home.failed / name, *self.home.failed.glob(f"{name}~*")]
         whole = self.delivered[name].items()
