@@ -26,7 +26,8 @@ _TOP = os.getpid()
 class Kill:
     """One place to die at.
 
-    `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Queue. Its calls
+    `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Queue or, as
+    "Revisions.METHOD", of Revisions. Its calls
     count whose arguments match `matching` (and that succeed, for "after"); the process dies at the `call`-th of its
     calls, and in all no more than `times` processes die. With `alone`, only this process dies, else the whole tree.
     With `stops`, this process is stopped instead (SIGSTOP), until somebody lets it go on.
@@ -103,9 +104,12 @@ def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) ->
     """Die when the step is executed but not committed ("before"), or as soon as it is ("after")."""
     from jobrunner.store.database import Database
     from jobrunner.store.queue import Queue
+    from jobrunner.store.revisions import Revisions
 
     taken: list[str] = []
-    original, write = getattr(Queue, step), Database.write
+    *of, step = step.split(".")
+    owner: Any = Revisions if of else Queue
+    original, write = getattr(owner, step), Database.write
 
     def wrapped(*arguments: Any, **options: Any) -> Any:
         result = original(*arguments, **options)
@@ -123,7 +127,7 @@ def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) ->
         if taken and when == "after":
             die_if_it_is_time()
 
-    setattr(Queue, step, wrapped)
+    setattr(owner, step, wrapped)
     setattr(Database, "write", wrapped_write)  # noqa: B010  (an assignment to a method)
 
 

@@ -165,7 +165,7 @@ def test_what_cannot_be_run_again_says_why_and_the_others_are(done: TestHome) ->
     assert done.jobrunner("rerun", "p").stderr == "jobrunner: p~2 is queued already\n"
 
 
-def test_a_package_that_was_taken_out_of_the_archive_is_made_of_a_later_revision_or_not_at_all(done: TestHome) -> None:
+def test_a_package_that_left_the_archive_is_made_of_a_later_revision_or_not(done: TestHome) -> None:
     run(done, "rerun", "p")
     shutil.rmtree(done.archive / "p")
     run(done, "rerun", "p")

@@ -160,7 +160,7 @@ class Intake:
         for start in range(0, len(names), _BATCH):
             batch = names[start : start + _BATCH]
             with self._store.write():
-                others = self._store.jobs.of_other_packages(name for name in batch if "~" in name)
+                others = self._store.revisions.other_packages(name for name in batch if "~" in name)
                 for name in batch if others else ():
                     queued += self._enqueue_as(name, is_another=name in others)
                 queued += 0 if others else self._store.queue.enqueue(batch, time.time())
@@ -171,7 +171,7 @@ class Intake:
         if not is_another:
             return self._store.queue.enqueue([package], time.time())
         name, _ = free_name(self._store, self._folders, package)
-        return self._store.queue.enqueue_renamed(Identity(name, package), time.time())
+        return self._store.revisions.enqueue(Identity(name, package), time.time())
 
     def _may_come_again(self, name: str, job: KnownJob) -> bool:
         return job.state is State.FAILED and not self._is_refused(name, job)

@@ -14,6 +14,6 @@ def free_name(store: Store, folders: Folders, package: str) -> tuple[str, int]:
     """
     for number in count(2):
         name = f"{package}~{number}"
-        if not store.jobs.is_used(name) and not os.path.lexists(folders.archived(name)):
+        if not store.revisions.is_used(name) and not os.path.lexists(folders.archived(name)):
             return name, number
     raise AssertionError

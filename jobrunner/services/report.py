@@ -90,7 +90,7 @@ class Report:
         """
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job and revision:
-            job = self._store.jobs.find_revision(job.package, revision)
+            job = self._store.revisions.find(job.package, revision)
             if job is None:
                 raise JobrunnerError(f"{shown(text)} has no revision {revision}: jobrunner show {shown(text)} has all")
         if job is None:
@@ -123,7 +123,7 @@ class Report:
         """Return all that is known of a job."""
         attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
-        revisions = self._store.jobs.revisions(job.package) if job.revision == 1 else ()
+        revisions = self._store.revisions.of(job.package) if job.revision == 1 else ()
         return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs, revisions)
 
     def last_lines(self, story: Story, count: int) -> list[str]:

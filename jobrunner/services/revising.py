@@ -80,13 +80,13 @@ class Revising:
         if job.state is not State.DONE:
             wait = "retry it" if job.state is State.FAILED else "wait until it is done"
             raise JobrunnerError(f"{shown(package)} is {job.state}: {wait}")
-        return job, self._store.jobs.revisions(package)
+        return job, self._store.revisions.of(package)
 
     def _revise(self, package: str, source: str | None) -> Job:
         name, number = free_name(self._store, self._folders, package)
         if len(os.fsencode(name)) > MAX_NAME_BYTES - _ROOM:
             raise JobrunnerError(f"{shown(package)} is too long a name for another revision: NAME~N has no room")
-        return self._store.queue.revise(Identity(name, package, number, source), self._store.now().wall)
+        return self._store.revisions.revise(Identity(name, package, number, source), self._store.now().wall)
 
 
 def _refusal(revisions: Sequence[Job], states: set[State]) -> str | None:

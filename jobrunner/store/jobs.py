@@ -1,10 +1,11 @@
 """What is asked of jobs, and changes none of them."""
 
-import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 
+from jobrunner.domain.errors import StoreError
 from jobrunner.domain.job import Adopted, Job, KnownJob
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.naming import likeness
@@ -29,23 +30,6 @@ class Jobs:
         """Return the job of a package of this name, or else the revision that is called so."""
         return _maybe(self._database.row(self._statements["by_name"], {"name": os.fsencode(name)}))
 
-    def find_revision(self, package: str, revision: int) -> Job | None:
-        """Return one revision, from 2 on, of a package."""
-        parameters = {"package": os.fsencode(package), "revision": revision}
-        return _maybe(self._database.row(self._statements["by_revision"], parameters))
-
-    def revisions(self, package: str) -> list[Job]:
-        """Return the later revisions of a package, the oldest first."""
-        return _all(self._database.rows(self._statements["revisions"], {"package": os.fsencode(package)}))
-
-    def is_used(self, name: str) -> bool:
-        """Say whether a job has this name, or a package is called so."""
-        return bool(self._database.one(self._statements["is_used"], {"name": os.fsencode(name)})["is_used"])
-
-    def of_other_packages(self, names: Iterable[str]) -> set[str]:
-        """Return those of these names that have jobs of packages which are called otherwise."""
-        return set(map(os.fsdecode, self._database.column(self._statements["other_packages"], _in_json(names))))
-
     def get(self, job_id: int) -> Job | None:
         """Return the job with this id."""
         return _maybe(self._database.row(self._statements["by_id"], {"id": job_id}))
@@ -60,7 +44,7 @@ class Jobs:
         found: dict[str, KnownJob] = {}
         remaining = iter(names)
         while batch := list(islice(remaining, _BATCH)):
-            for row in self._database.rows(self._statements["known"], _in_json(batch)):
+            for row in self._database.rows(self._statements["known"], rows.in_json(batch)):
                 found[os.fsdecode(row["name"])] = rows.known_job(row)
         return found
 
@@ -130,16 +114,16 @@ class Jobs:
     def ended(self, job_id: int) -> Adopted | None:
         """Return what is known of a job that has ended, without a place in failed/."""
         row = self._database.row(self._statements["ended"], {"id": job_id})
-        return rows.ended_job(row) if row else None
+        if row is None:
+            return None
+        with suppress(StoreError):  # an older version has no revisions
+            row |= self._database.one(self._statements["identity"], {"id": job_id})
+        return rows.ended_job(row)
 
     def last_id(self) -> int:
         """Return the highest id that is not given out any more; 0 where none was."""
         row = self._database.row(self._statements["last_id"])
         return int(row["seq"]) if row else 0
-
-
-def _in_json(names: Iterable[str]) -> dict[str, str]:
-    return {"names": json.dumps([os.fsencode(name).hex() for name in names])}
 
 
 def _last(seconds: float, now: Moment) -> dict[str, float]:

@@ -1,13 +1,11 @@
 """Jobs change here. Each finish is fenced: ClaimLost where the job is somebody else's by now."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Adopted, Details, Identity, Job, Outcome
+from jobrunner.domain.job import Adopted, Details, Job, Outcome
 from jobrunner.domain.moment import Moment
-from jobrunner.domain.naming import likeness
 from jobrunner.domain.retry import Decision
 from jobrunner.store import rows
 from jobrunner.store.attempts import Attempts
@@ -33,16 +31,7 @@ class Queue:
     def enqueue(self, names: Iterable[str], now: float) -> int:
         """Queue the names that are not known yet, in this order, and return how many were new."""
         sql = self._statements["enqueue"]
-        return sum(self._database.execute(sql, _named(name) | {"now": now}) for name in names)
-
-    def enqueue_renamed(self, identity: Identity, now: float) -> int:
-        """Queue a package that is not known yet, whose name another one's job has; return how many were new."""
-        parameters = _named(identity.package) | _identity(identity)
-        return self._database.execute(self._statements["enqueue_renamed"], parameters | {"now": now})
-
-    def revise(self, identity: Identity, now: float) -> Job:
-        """Queue a package that is done as another revision."""
-        return rows.job(self._database.one(self._statements["revise"], _identity(identity) | {"now": now}))
+        return sum(self._database.execute(sql, rows.named(name) | {"now": now}) for name in names)
 
     def claim(self, worker_id: int, now: Moment) -> Job | None:
         """Give the oldest ready job to a worker, as a new attempt."""
@@ -127,7 +116,7 @@ class Queue:
             "created_at": found.created_at,
             "finished_at": found.finished_at,
         }
-        identity = _named(found.identity.package) | _identity(found.identity)
+        identity = rows.named(found.identity.package) | rows.identity(found.identity)
         return bool(self._database.execute(self._statements["adopt"], identity | parameters | place))
 
     def reserve_ids(self, last: int) -> None:
@@ -146,20 +135,6 @@ class Queue:
     def _fenced(self, statement: str, job: Job, changes: dict[str, Any]) -> None:
         if self._database.execute(self._statements[statement], changes | _claim(job)) == 0:
             raise ClaimLost(job.name)
-
-
-def _named(name: str) -> dict[str, bytes]:
-    return {"name": os.fsencode(name), "likeness": os.fsencode(likeness(name))}
-
-
-def _identity(identity: Identity) -> dict[str, Any]:
-    name, package, revision, source = identity
-    return {
-        "name": os.fsencode(name),
-        "package": None if package == name else os.fsencode(package),
-        "revision": revision,
-        "source": None if source is None else os.fsencode(source),
-    }
 
 
 def _claim(job: Job) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Rows become values of the domain here, and values become the parameters of statements."""
 
+import json
 import os
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
 from jobrunner.domain.filters import ListedJob, Standing
 from jobrunner.domain.job import Adopted, Attempt, Identity, Job, KnownJob, Outcome, State
 from jobrunner.domain.moment import Moment
+from jobrunner.domain.naming import likeness
 from jobrunner.domain.retry import Decision
 from jobrunner.domain.status import RunningJob
 from jobrunner.store.database import Row
@@ -48,9 +51,9 @@ def ended_job(row: Row) -> Adopted:
     """Return a job that has ended as it is recorded again; what it failed as, not all versions tell."""
     state = State(row["state"])
     name = os.fsdecode(row["name"])
-    identity = Identity(name, _text(row.get("package")) or name, row.get("revision", 1), _text(row.get("source")))
+    package = _text(row.get("package")) or name
     return Adopted(
-        identity,
+        Identity(name, package, row.get("revision", 1), _text(row.get("source"))),
         state,
         row["attempt"],
         row["created_at"],
@@ -89,6 +92,27 @@ def budgets(decision: Decision) -> dict[str, Any]:
 def place(failed_name: str | None, error_name: str | None) -> dict[str, Any]:
     """Return where in the failed folder a package lies, and which file in it is ours."""
     return {"failed_name": failed_name and os.fsencode(failed_name), "error_name": error_name}
+
+
+def named(name: str) -> dict[str, bytes]:
+    """Return a name, and what it has in common with names that a person may take for it."""
+    return {"name": os.fsencode(name), "likeness": os.fsencode(likeness(name))}
+
+
+def identity(identity: Identity) -> dict[str, Any]:
+    """Return what tells a job from all others."""
+    name, package, revision, source = identity
+    return {
+        "name": os.fsencode(name),
+        "package": None if package == name else os.fsencode(package),
+        "revision": revision,
+        "source": None if source is None else os.fsencode(source),
+    }
+
+
+def in_json(names: Iterable[str]) -> dict[str, str]:
+    """Return names as one parameter: JSON of hexadecimal text."""
+    return {"names": json.dumps([os.fsencode(name).hex() for name in names])}
 
 
 def waits(now: Moment, longest: float) -> dict[str, float]:

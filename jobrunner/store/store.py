@@ -13,6 +13,7 @@ from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
 from jobrunner.store.queue import Queue
+from jobrunner.store.revisions import Revisions
 from jobrunner.store.runners import Runners
 from jobrunner.store.transactions import Write
 from jobrunner.store.workers import Workers
@@ -21,8 +22,9 @@ from jobrunner.store.workers import Workers
 class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
-    `queue` changes jobs, `jobs` and `listing` read them; `attempts`, `workers` and `runners` tell who worked on
-    them and who goes on; `now` is the clock that all processes of the home agree on, once it has been started.
+    `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
+    are. `attempts`, `workers` and `runners` tell who worked on them and who goes on; `now` is the clock that all
+    processes of the home agree on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -32,6 +34,7 @@ class Store:
         self.queue = Queue(database, self.attempts, max_wait=max_wait)
         self.jobs = Jobs(database, max_wait=max_wait)
         self.listing = Listing(database, max_wait=max_wait)
+        self.revisions = Revisions(database)
         self.workers = Workers(database)
         self.runners = Runners(database)
         self.now = Clock(database, BOOT_ID)

@@ -26,18 +26,6 @@ INSERT INTO jobs (name, position, created_at, likeness, looks_like)
 VALUES (:name, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now, :likeness, {same_likeness})
 ON CONFLICT (name) DO NOTHING;
 
--- name: enqueue_renamed
--- A new package whose name a revision of another one has: its folder in the archive gets another name.
-INSERT INTO jobs (name, package, position, created_at, likeness, looks_like)
-VALUES (:name, :package, (SELECT coalesce(max(id), 0) + 1 FROM jobs), :now, :likeness, {same_likeness})
-ON CONFLICT DO NOTHING;
-
--- name: revise
--- A package that is done is queued again, as a revision, behind all others.
-INSERT INTO jobs (name, package, revision, source, position, created_at)
-VALUES (:name, :package, :revision, :source, (SELECT max(id) + 1 FROM jobs), :now)
-RETURNING {job};
-
 -- name: end_waits
 UPDATE jobs SET not_before_at = NULL WHERE {is_waiting} AND {is_due};
 
@@ -118,21 +106,6 @@ WHERE id = :id AND state = 'failed';
 SELECT {job} FROM jobs WHERE id = coalesce(
     (SELECT id FROM jobs WHERE package = :name AND revision = 1), (SELECT id FROM jobs WHERE name = :name)
 );
-
--- name: by_revision
-SELECT {job} FROM jobs WHERE package = :package AND revision = :revision;
-
--- name: revisions
-SELECT {job} FROM jobs WHERE package = :package AND revision > 1 ORDER BY revision;
-
--- name: is_used
--- Does a job have this name, or a package that is called so?
-SELECT EXISTS (SELECT 1 FROM jobs WHERE name = :name) OR EXISTS (SELECT 1 FROM jobs WHERE package = :name) AS is_used;
-
--- name: other_packages
--- Which of these names have jobs of packages that are called otherwise?
-SELECT name FROM jobs
-WHERE name IN (SELECT unhex(value) FROM json_each(:names)) AND package IS NOT NULL;
 
 -- name: by_id
 SELECT {job} FROM jobs WHERE id = :id;
@@ -251,8 +224,12 @@ INSERT OR IGNORE INTO jobs (
 );
 
 -- name: ended
--- It is asked of a damaged database, which no migration has brought up to date: not all versions have all columns.
-SELECT * FROM jobs WHERE id = :id AND state IN ('done', 'failed');
+-- It is asked of a damaged database, which no migration has brought up to date: all versions have these columns.
+SELECT name, state, attempt, error, created_at, finished_at FROM jobs WHERE id = :id AND state IN ('done', 'failed');
+
+-- name: identity
+-- With that: newer versions have these columns.
+SELECT package, revision, source FROM jobs WHERE id = :id;
 
 -- name: last_id
 -- The newest id that was given out, or kept from being so.

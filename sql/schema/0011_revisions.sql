@@ -11,4 +11,4 @@ ALTER TABLE jobs ADD COLUMN revision INTEGER NOT NULL DEFAULT 1
 -- The folder in the archive from which the sender's files are copied; NULL of what comes out of the inbox.
 ALTER TABLE jobs ADD COLUMN source BLOB CHECK (source IS NULL OR revision > 1);
 
-CREATE INDEX jobs_package ON jobs (package, revision) WHERE package IS NOT NULL;
+CREATE UNIQUE INDEX jobs_package ON jobs (package, revision) WHERE package IS NOT NULL;

@@ -32,7 +32,7 @@ def assert_revised(done: Scene, before: Tree, by: str) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_row_44_a_rerun_is_queued_or_not(done: Scene, when: str) -> None:
     before = tree_of(done.home.archive / "p")
-    done.crash(Kill("commit of revise", "before" if when == "before" else "after"), words=("rerun", "p"))
+    done.crash(Kill("commit of Revisions.revise", "before" if when == "before" else "after"), words=("rerun", "p"))
     assert len(done.rows("SELECT * FROM jobs")) == 1 + (when == "after")
     if when == "before":
         done.restart("rerun", "p")
@@ -96,7 +96,7 @@ def test_row_49_a_failed_revision_has_our_files_once(done: Scene, edge: str) -> 
 def test_row_44_a_second_delivery_is_accepted_or_held(done: Scene, when: str) -> None:
     before = tree_of(done.home.archive / "p")
     done.deliver()
-    done.crash(Kill("commit of revise", "before" if when == "before" else "after"), words=("accept", "p"))
+    done.crash(Kill("commit of Revisions.revise", "before" if when == "before" else "after"), words=("accept", "p"))
     assert tree_of(done.home.inbox / "p") == done.delivered["p"]
     done.restart("scan")
     if when == "before":
@@ -106,12 +106,12 @@ def test_row_44_a_second_delivery_is_accepted_or_held(done: Scene, when: str) ->
     assert_revised(done, before, by="p 1")
 
 
-def test_row_50_a_package_that_is_called_like_a_revision_is_queued_under_another_name(done: Scene) -> None:
+def test_row_50_a_package_called_like_a_revision_gets_another_name(done: Scene) -> None:
     done.restart("rerun", "p")
     done.restart()
     done.deliver("p~2")
-    done.crash(Kill("commit of enqueue_renamed", "before"), words=("scan",))
-    done.crash(Kill("commit of enqueue_renamed"), words=("scan",))
+    done.crash(Kill("commit of Revisions.enqueue", "before"), words=("scan",))
+    done.crash(Kill("commit of Revisions.enqueue"), words=("scan",))
     assert done.job("p~2~2")["package"] == b"p~2"
     done.restart()
     assert done.job("p~2~2")["state"] == "done"

@@ -54,6 +54,7 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "jobs_done",
         "jobs_likeness",
         "jobs_looking_like",
+        "jobs_package",
         "jobs_tried_again",
         "attempts_final",
     }

@@ -22,6 +22,7 @@ USERS = {
     "identity": {"identity"},
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
+    "revisions": {"revisions"},
     "runners": {"runners"},
     "workers": {"workers"},
 }
