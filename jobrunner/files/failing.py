@@ -79,8 +79,7 @@ class Failing:
             failed_name = moves.free_name(self._folders.failed, job.name)
             error_name = moves.free_name(workspace.package, "error", ".txt")
             announce(failed_name, error_name)
-            if not job.identity.is_plain:
-                self._write_receipt(job, workspace.package)
+            self._put_receipt(job, workspace)
             _write(os.path.join(workspace.package, error_name), reason, left_out)
             moves.flush_filesystem(workspace.path)
             try:
@@ -91,11 +90,14 @@ class Failing:
                 continue
             return failed_name, error_name
 
-    def _write_receipt(self, job: Job, package: str) -> None:
-        """Write down whose package it is, as far as it has a zip by which that can be believed."""
+    def _put_receipt(self, job: Job, workspace: Workspace) -> None:
+        """Say whose package it is where its zip does not tell that; it has to have one, to be believed."""
+        package = workspace.package
         with suppress(PackageError):
             zip_name = os.path.basename(self._folders.zip_of(package, job.package))
-            receipts.write(package, text_of(job.identity, receipts.zip_in(package, zip_name), [], None))
+            if not job.identity.is_plain or zip_name != f"{job.package}.zip":
+                text = text_of(job.identity, receipts.zip_in(package, zip_name), [], None)
+                receipts.put(package, text, f"{workspace.path}/receipt")
 
 
 def put_aside(folders: Folders, failed_name: str) -> None:

@@ -38,6 +38,13 @@ def write(folder: str, text: str, taken: Collection[str] = ()) -> None:
         return
 
 
+def put(folder: str, text: str, aside: str) -> None:
+    """Put a receipt into a folder in one step: it is written at the path `aside` before. Raises OSError."""
+    with open(aside, "w", encoding="ascii") as file:
+        file.write(text)
+    moves.rename_new(aside, os.path.join(folder, moves.free_name(folder, ".jobrunner", ".json")))
+
+
 def read(folder: str) -> Receipt | None:
     """Return what the receipt in a folder says: the last that was written there. None where there is none."""
     path = _path(folder)

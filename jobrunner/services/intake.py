@@ -161,14 +161,15 @@ class Intake:
             batch = names[start : start + _BATCH]
             with self._store.write():
                 others = self._store.revisions.other_packages(name for name in batch if "~" in name)
-                for name in batch if others else ():
-                    queued += self._enqueue_as(name, is_another=name in others)
-                queued += 0 if others else self._store.queue.enqueue(batch, time.time())
+                if others:
+                    queued += sum(self._enqueue_one(name, is_used=name in others) for name in batch)
+                else:
+                    queued += self._store.queue.enqueue(batch, time.time())
         return queued
 
-    def _enqueue_as(self, package: str, *, is_another: bool) -> int:
-        """Queue a new package; where `is_another` one's job has its name, as another name."""
-        if not is_another:
+    def _enqueue_one(self, package: str, *, is_used: bool) -> int:
+        """Queue a new package; where its name is used by another one's job, under a name that is free."""
+        if not is_used:
             return self._store.queue.enqueue([package], time.time())
         name, _ = free_name(self._store, self._folders, package)
         return self._store.revisions.enqueue(Identity(name, package), time.time())

@@ -74,7 +74,7 @@ def test_row_48_a_receipt_of_a_handler_that_runs_again_is_written_again(scene: S
     assert [path.name for path in (scene.home.archive / "p").glob(".jobrunner*")] == [RECEIPT]
 
 
-@pytest.mark.parametrize("edge", ["jobrunner.files.receipts.write", "jobrunner.files.failing._write"])
+@pytest.mark.parametrize("edge", ["jobrunner.files.receipts.put", "jobrunner.files.failing._write"])
 def test_row_49_a_failed_revision_has_our_files_once(done: Scene, edge: str) -> None:
     done.restart("rerun", "p")
     done.plan(p_1=65, p_2=65)
