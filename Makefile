@@ -26,9 +26,9 @@ setup: $(READY)  ## make the virtual environment in .venv
 run: $(READY)  ## show the main job: sample packages, a handler, three workers
 	@$(BIN)/jobrunner demo
 
-# Three at a time on two cores: the tests wait a lot.
+# Four at a time on two cores: the tests wait a lot.
 test: $(READY)  ## run the tests (about 5 minutes on two cores)
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 4
 
 check: $(READY)  ## format, lint, types and tests, as a change must pass them
 	$(BIN)/ruff format --check .

@@ -23,6 +23,7 @@ from jobrunner.domain.events import Event
 from jobrunner.domain.package import printable
 from tests.messages import met_a_bug
 from tests.support import JOBRUNNER, TestHome, clean_environment
+from tests.test_check import scan
 
 #: A title for the terminal, a cleared screen, a line of its own, C1's CSI, DEL, text from right to left, an invisible
 #: tag, and what some take for a line's end.
@@ -85,7 +86,7 @@ def hostile(template: TestHome, tmp_path: Path) -> TestHome:
 
 def disturb(home: TestHome) -> None:
     """Bring about what `status` and `check` have a word for, as far as no living process is needed for it."""
-    home.jobrunner("scan")
+    scan(home)
     connection = apsw.Connection(str(home.path / "jobrunner.db"))
     evil = {"later": os.fsencode(named("later")), "fails": os.fsencode(named("fails")), "error": EVIL}
     connection.execute("UPDATE jobs SET not_before_at = 4e9, error = :error WHERE name = :later", evil)

@@ -1,6 +1,7 @@
 """Why a handler failed, in its own words, wherever that is shown."""
 
 import os
+from typing import NamedTuple
 
 import pytest
 
@@ -19,21 +20,38 @@ def _callable(home: TestHome, source: str, process: str = "") -> None:
     home.configure(f'[process]\ncallable = "analysis:process"\n{process}\n[retry]\n{FAST}\n')
 
 
-def _reason(home: TestHome) -> str:
-    """Drain, verify that the reason of p's failure is the same wherever it is shown, and return it."""
-    home.package("p")
-    ended = home.jobrunner("run", "--drain")
+class Ended(NamedTuple):
+    """A home whose packages have all failed, and what was said of them."""
+
+    home: TestHome
+    run: str
+    status: str
+
+    def reason(self, name: str) -> str:
+        """Verify that the reason of a package's failure is the same wherever it is shown, and return it."""
+        story = self.home.show(name)
+        reason = str(story["error"])
+        assert {attempt["error"] for attempt in story["attempts"]} == {reason}
+        assert [failed["error"] for failed in self.home.status()["failed"] if failed["name"] == name] == [reason]
+        assert (self.home.failed / name / "error.txt").read_text() == f"{reason}\n"
+        assert f"x {reason}  (" in self.status  # to its end: some begin as others do
+        assert reason in self.home.jobrunner("show", name).stdout
+        assert f"{name}  {reason}\n" in self.run
+        return reason
+
+
+def _drained(home: TestHome, *names: str) -> Ended:
+    """Deliver packages and run until all of them have failed."""
+    for name in names:
+        home.package(name)
+    ended = home.jobrunner("run", "-n", "3", "--drain")
     assert ended.returncode == 1, ended.stderr
-    story = home.asked("show", "--json", "p")
-    reason = str(story["error"])
-    assert {attempt["error"] for attempt in story["attempts"]} == {reason}
-    assert [failed["error"] for failed in home.asked("status", "--json")["failed"]] == [reason]
-    for name in ("error.txt",):
-        assert (home.failed / "p" / name).read_text() == f"{reason}\n"
-    for words in (("status",), ("show", "p")):
-        assert reason in home.jobrunner(*words).stdout
-    assert f"p  {reason}\n" in ended.stderr
-    return reason
+    return Ended(home, ended.stderr, home.jobrunner("status").stdout)
+
+
+def _reason(home: TestHome) -> str:
+    """Drain, and return the reason of p's failure."""
+    return _drained(home, "p").reason("p")
 
 
 def test_a_command_fails_in_its_own_words(home: TestHome) -> None:
@@ -46,53 +64,79 @@ def test_a_callable_fails_in_its_own_words(home: TestHome) -> None:
     assert _reason(home) == "ValueError: cannot calibrate sensor 7"
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ("sys.exit('no sensor 7')", "exit status 1: no sensor 7"),
-        ("print('no sensor 7'); sys.exit(3)", "exit status 3: no sensor 7"),
-        (
-            "os.write(2, b'no sensor 7'); os._exit(3)",
-            "the handler ended its own process with exit status 3: no sensor 7",
-        ),
-        (
-            "os.system('echo no sensor 7; exit 1') and os.abort()",
-            "the handler was killed by signal 6 (Aborted): no sensor 7",
-        ),
-        ("raise jobrunner.Reject('no sensor 7')", "the handler rejected the data: no sensor 7"),
-        ("print('reading'); raise ValueError", "ValueError"),
-        (
-            "print('at sensor 7'); threading.Event().wait()",
-            "the handler was ended after its timeout of 2 s: at sensor 7",
-        ),
-    ],
-)
-def test_each_end_of_a_callable_has_the_last_words(home: TestHome, body: str, reason: str) -> None:
-    _callable(home, f"def process(package):\n    print('reading')\n    {body}", 'timeout = "2s"')
-    assert _reason(home) == reason
+CALLABLES = {
+    "exits": ("sys.exit('no sensor 7')", "exit status 1: no sensor 7"),
+    "exits with 3": ("print('no sensor 7'); sys.exit(3)", "exit status 3: no sensor 7"),
+    "ends its process": (
+        "os.write(2, b'no sensor 7'); os._exit(3)",
+        "the handler ended its own process with exit status 3: no sensor 7",
+    ),
+    "aborts": (
+        "os.system('echo no sensor 7; exit 1') and os.abort()",
+        "the handler was killed by signal 6 (Aborted): no sensor 7",
+    ),
+    "rejects": ("raise jobrunner.Reject('no sensor 7')", "the handler rejected the data: no sensor 7"),
+    "raises without words": ("print('reading'); raise ValueError", "ValueError"),
+    "never ends": (
+        "print('at sensor 7'); threading.Event().wait()",
+        "the handler was ended after its timeout of 2 s: at sensor 7",
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("echo no sensor 7; exit 1", "exit status 1: no sensor 7"),
-        ("echo no sensor 7 >&2; exit 65", "the handler rejected the data (exit status 65): no sensor 7"),
-        ("echo at sensor 7; kill -9 $$", "the handler was killed by signal 9 (Killed): at sensor 7"),
-        ("echo at sensor 7; sleep 100", "the handler was ended after its timeout of 2 s: at sensor 7"),
-        ("(echo at sensor 7; sleep 100) & sleep 0.5; exit 1", "exit status 1: at sensor 7"),
-        ("exit 1", "exit status 1"),
-        ("seq 200000; echo; echo ---; exit 1", "exit status 1: 200000"),
-        (r"printf '\033[31mcaf\351 \0 \033]0;t\007'; exit 1", r"exit status 1: caf\xe9 \x00 \x1b]0;t\x07"),
-        (r"yes | head -c 10000000 | tr -d '\n'; exit 1", f"exit status 1: {'y' * 499}…"),
-        ("rm -r $JOBRUNNER_HOME/logs/p; echo no sensor 7; exit 1", "exit status 1: no sensor 7"),
-        ("exec >&- 2>&-; exit 1", "exit status 1"),
-        ("missing-tool; exit 1", "exit status 1: handler.sh: 1: missing-tool: not found"),
-    ],
-)
-def test_each_end_of_a_command_has_the_last_words(home: TestHome, source: str, reason: str) -> None:
-    (home.path / "handler.sh").write_text(source)
-    home.configure(f'[process]\ncommand = ["sh", "handler.sh"]\ntimeout = "2s"\nmax_log = "64 KiB"\n[retry]\n{FAST}\n')
-    assert _reason(home) == reason
+@pytest.fixture(scope="module")
+def callables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A home in which a package has failed for each way in which a callable ends."""
+    home = TestHome(tmp_path_factory.mktemp("callables") / "home")
+    bodies = "".join(f"    if package.name == {name!r}:\n        {body}\n" for name, (body, _) in CALLABLES.items())
+    _callable(home, f"def process(package):\n    print('reading')\n{bodies}", 'timeout = "2s"')
+    return _drained(home, *CALLABLES)
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_each_end_of_a_callable_has_the_last_words(callables: Ended, name: str) -> None:
+    _, reason = CALLABLES[name]
+    assert callables.reason(name) == reason
+
+
+COMMANDS = {
+    "prints": ("echo no sensor 7; exit 1", "exit status 1: no sensor 7"),
+    "rejects": ("echo no sensor 7 >&2; exit 65", "the handler rejected the data (exit status 65): no sensor 7"),
+    "is killed": ("echo at sensor 7; kill -9 $$", "the handler was killed by signal 9 (Killed): at sensor 7"),
+    "never ends": ("echo at sensor 7; sleep 100", "the handler was ended after its timeout of 2 s: at sensor 7"),
+    "leaves a child": ("(echo at sensor 7; sleep 100) & sleep 0.5; exit 1", "exit status 1: at sensor 7"),
+    "prints nothing": ("exit 1", "exit status 1"),
+    "prints much": ("seq 200000; echo; echo ---; exit 1", "exit status 1: 200000"),
+    "prints no text": (
+        r"printf '\033[31mcaf\351 \0 \033]0;t\007'; exit 1",
+        r"exit status 1: caf\xe9 \x00 \x1b]0;t\x07",
+    ),
+    "prints a long line": (r"yes | head -c 10000000 | tr -d '\n'; exit 1", f"exit status 1: {'y' * 499}…"),
+    "removes its log": (
+        'rm -r "$JOBRUNNER_HOME/logs/removes its log"; echo no sensor 7; exit 1',
+        "exit status 1: no sensor 7",
+    ),
+    "closes its output": ("exec >&- 2>&-; exit 1", "exit status 1"),
+    "lacks a tool": ("missing-tool; exit 1", "exit status 1: handlers/lacks a tool.sh: 1: missing-tool: not found"),
+}
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A home in which a package has failed for each way in which a command ends."""
+    home = TestHome(tmp_path_factory.mktemp("commands") / "home")
+    (home.path / "handlers").mkdir()
+    for name, (source, _) in COMMANDS.items():
+        (home.path / "handlers" / f"{name}.sh").write_text(source)
+    command = '["sh", "handlers/{package}.sh"]'
+    home.configure(f'[process]\ncommand = {command}\ntimeout = "2s"\nmax_log = "64 KiB"\n[retry]\n{FAST}\n')
+    return _drained(home, *COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_end_of_a_command_has_the_last_words(commands: Ended, name: str) -> None:
+    _, reason = COMMANDS[name]
+    assert commands.reason(name) == reason
 
 
 def test_a_handler_that_asks_to_be_run_later_says_why(home: TestHome) -> None:

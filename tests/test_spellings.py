@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -10,58 +9,72 @@ from tests.support import RECEIPT, TestHome, wait_until
 from tests.test_check import execute, found, state
 from tests.zip_builder import Member, archive
 
-NAME = "Caf\u00e9 1"
-SPELLINGS = ["Caf\u00e9 1.ZIP", "CAF\u00c9 1.Zip", "Cafe\u0301 1.zip", "Caf\u00e9 1 .zip", "caf\u00e9 1.zip."]
+#: How zips are called whose package has the name of the key; and one that is called otherwise.
+SPELLINGS = {
+    "Caf\u00e9 1": "Caf\u00e9 1.ZIP",
+    "Caf\u00e9 2": "CAF\u00c9 2.Zip",
+    "Caf\u00e9 3": "Cafe\u0301 3.zip",
+    "Caf\u00e9 4": "Caf\u00e9 4 .zip",
+    "Caf\u00e9 5": "caf\u00e9 5.zip.",
+}
+OTHER = {"Caf\u00e9 6": "data.zip"}
 ONLY = '[intake]\nzip_name = "only"\n'
-TO_THE_END = ("run", "--drain")
+TO_THE_END = ("run", "-n", "3", "--drain")
 
 
-def deliver(home: TestHome, zip_name: str, name: str = NAME) -> Path:
-    package = home.package(name)
-    (package / f"{name}.zip").rename(package / zip_name)
-    return package
+def deliver(home: TestHome, zips: dict[str, str]) -> None:
+    for name, zip_name in zips.items():
+        package = home.package(name)
+        (package / f"{name}.zip").rename(package / zip_name)
 
 
 def add(home: TestHome, toml: str) -> None:
     home.configure(toml + (home.path / "jobrunner.toml").read_text("utf-8"))
 
 
-@pytest.fixture(params=[*SPELLINGS, "data.zip"])
-def spelled(home: TestHome, request: pytest.FixtureRequest) -> str:
-    """The name of a zip in a home whose handler looks for it there, and fails as long as `mended` is not there."""
+@pytest.fixture(params=["spelled", "of any name"])
+def zips(home: TestHome, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The zips of packages for a home whose handler looks for them there, and fails until `mended` is there."""
     home.handler(
         "import os, pathlib\n"
         "assert pathlib.Path(os.environ['JOBRUNNER_ZIP']).read_bytes()\n"
         "raise SystemExit(0 if os.path.exists('mended') else 65)\n"
     )
-    if request.param == "data.zip":
-        add(home, ONLY)
-    name: str = request.param
-    return name
+    if request.param == "spelled":
+        return SPELLINGS
+    add(home, ONLY)
+    return OTHER
 
 
-def test_a_package_is_processed_and_rebuilt_however_its_zip_is_called(home: TestHome, spelled: str) -> None:
-    deliver(home, spelled)
+def test_packages_are_processed_and_rebuilt_however_their_zips_are_called(home: TestHome, zips: dict[str, str]) -> None:
+    deliver(home, zips)
     assert home.jobrunner(*TO_THE_END).returncode == 1
-    assert sorted(os.listdir(home.failed / NAME)) == sorted([spelled, "error.txt"])
+    for name, zip_name in zips.items():
+        assert sorted(os.listdir(home.failed / name)) == sorted([zip_name, "error.txt", RECEIPT])
     assert found(home) == []
     (home.path / "jobrunner.db").unlink()
     assert home.jobrunner("check", "--rebuild").returncode == 0
-    assert (state(home, NAME), found(home)) == ("failed", [])
+    assert {name: state(home, name) for name in zips} == dict.fromkeys(zips, "failed")
+    assert found(home) == []
     (home.path / "mended").touch()
-    assert home.jobrunner("retry", NAME).returncode == 0
+    assert home.jobrunner("retry", *zips).returncode == 0
     assert home.jobrunner(*TO_THE_END).returncode == 0
-    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt", RECEIPT])
+    for name, zip_name in zips.items():
+        assert sorted(os.listdir(home.archive / name)) == sorted([zip_name, "data.txt", RECEIPT])
     (home.path / "jobrunner.db").unlink()
     assert home.jobrunner("check", "--rebuild").returncode == 0
-    assert (state(home, NAME), found(home)) == ("done", [])
+    assert {name: state(home, name) for name in zips} == dict.fromkeys(zips, "done")
+    assert found(home) == []
 
 
-def test_a_package_in_work_keeps_its_name_however_its_zip_is_called(home: TestHome, spelled: str) -> None:
-    (home.path / "handler.py").write_text("import time\nopen('started', 'w').close()\ntime.sleep(1000)\n")
-    deliver(home, spelled)
-    run = home.start("run")
-    wait_until((home.path / "started").exists)
+def test_packages_in_work_keep_their_names_however_their_zips_are_called(home: TestHome, zips: dict[str, str]) -> None:
+    (home.path / "handler.py").write_text(
+        "import os, time\nopen(f\"started-{os.environ['JOBRUNNER_PACKAGE']}\", 'w').close()\ntime.sleep(1000)\n"
+    )
+    deliver(home, zips)
+    run = home.start("run", "-n", str(len(zips)))
+    for name in zips:
+        wait_until((home.path / f"started-{name}").exists)
     run.kill()
     run.wait()
     shutil.rmtree(home.logs)
@@ -69,25 +82,26 @@ def test_a_package_in_work_keeps_its_name_however_its_zip_is_called(home: TestHo
         beside.unlink()
     (home.path / "handler.py").write_text("")
     assert home.jobrunner("check", "--rebuild").returncode == 0
-    assert state(home, NAME) == "queued"
+    assert {name: state(home, name) for name in zips} == dict.fromkeys(zips, "queued")
     assert home.jobrunner(*TO_THE_END).returncode == 0
-    assert sorted(os.listdir(home.archive / NAME)) == sorted([spelled, "data.txt", RECEIPT])
-    assert os.listdir(home.archive) == [NAME]
+    for name, zip_name in zips.items():
+        assert sorted(os.listdir(home.archive / name)) == sorted([zip_name, "data.txt", RECEIPT])
+    assert sorted(os.listdir(home.archive)) == sorted(zips)
 
 
-def test_what_is_put_aside_keeps_its_name_however_its_zip_is_called(home: TestHome, spelled: str) -> None:
+def test_what_is_put_aside_keeps_its_name_however_its_zip_is_called(home: TestHome, zips: dict[str, str]) -> None:
     for _ in range(2):
-        deliver(home, spelled)
+        deliver(home, zips)
         home.jobrunner(*TO_THE_END)
-    assert sorted(os.listdir(home.failed)) == [NAME, f"{NAME}~1"]
+    assert sorted(os.listdir(home.failed)) == sorted([*zips, *(f"{name}~1" for name in zips)])
     (home.path / "jobrunner.db").unlink()
     assert home.jobrunner("check", "--rebuild").returncode == 0
-    assert home.counts()["failed"] == 1
+    assert home.counts()["failed"] == len(zips)
     assert found(home) == []
 
 
 def test_a_zip_of_another_name_is_not_taken_unless_that_is_said(home: TestHome) -> None:
-    deliver(home, "data.zip", "p")
+    deliver(home, {"p": "data.zip"})
     [incomplete] = home.status()["incomplete"]
     assert (incomplete["name"], incomplete["reason"]) == (
         "p",

@@ -208,7 +208,8 @@ def archive(
             offsets[index] = len(body) - base
             body += members[index].local_bytes()
     body += gap
-    records = [members[index].central_bytes(offsets[index]) for index in listed or range(len(members))]
+    each = [member.central_bytes(offset) for member, offset in zip(members, offsets, strict=True)]
+    records = [each[index] for index in listed or range(len(members))]
     central = directory(b"".join(records))
     place = {"count": len(records), "disk_count": len(records), "length": len(central), "offset": len(body) - base}
     place |= {"disk": 0, "directory_disk": 0}

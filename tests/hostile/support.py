@@ -18,8 +18,8 @@ from tests.users import ROOT, User, UsersHome
 
 #: Seconds of processor time that an attacker has for a race; on a busy machine that takes longer. Against the code
 #: before there were such tests, each race is won within them: where it needs luck, in a long one.
-RACE = 1.5
-LONG_RACE = 3.0
+RACE = 1.0
+LONG_RACE = 2.0
 
 _LONGEST_PATH = 4000  # bytes, less than PATH_MAX
 
