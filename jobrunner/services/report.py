@@ -57,17 +57,19 @@ class Report:
         alive = [worker for worker in workers if worker.process.lives()]
         runners = self._runners(alive, now)
         troubles = self.troubles(workers)
+        pause = self._store.pauses.in_force(now.wall)
         counts, oldest, failed = jobs.counts(now), jobs.oldest(), jobs.failed(_MOST_FAILED)
         begun = jobs.running(now)
         held = {worker.id for worker in alive}
         return Status(
             now=now.wall,
+            pause=pause,
             runners=runners,
             troubles=troubles,
             counts=counts,
             done_last_minute=jobs.done_within(60, now),
             done_last_hour=jobs.done_within(3600, now),
-            seconds_left=None if troubles else self._seconds_left(counts["queued"], oldest, runners, now),
+            seconds_left=None if pause or troubles else self._seconds_left(counts["queued"], oldest, runners, now),
             oldest=oldest,
             running=[self._with_step(each) for each in begun if each.job.worker_id in held],
             interrupted=[each for each in begun if each.job.worker_id not in held],

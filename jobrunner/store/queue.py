@@ -36,10 +36,10 @@ class Queue:
         return sum(self._database.execute(sql, _named(name) | {"now": now}) for name in names)
 
     def claim(self, worker_id: int, now: Moment) -> Job | None:
-        """Give the oldest ready job to a worker, as a new attempt."""
+        """Give the first ready job to a worker, as a new attempt; none in a pause."""
         if now.steady - self._looked_at >= _LOOK_SECONDS:
             self._end_waits(now)
-        claim = self._statements["claim"], {"worker_id": worker_id}
+        claim = self._statements["claim"], {"worker_id": worker_id, "wall": now.wall}
         row = self._database.row(*claim)
         if row is None and self._end_waits(now):
             row = self._database.row(*claim)

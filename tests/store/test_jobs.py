@@ -102,7 +102,8 @@ def test_claiming_and_asking_for_what_is_queued_use_the_index_of_what_is_ready(s
         name: " ".join(
             row["detail"]
             for row in store.database.rows(
-                f"EXPLAIN QUERY PLAN {statements('jobs')[name]}", {"now": NOW, "horizon": NOW, "worker_id": 1}
+                f"EXPLAIN QUERY PLAN {statements('jobs')[name]}",
+                {"now": NOW, "wall": NOW, "horizon": NOW, "worker_id": 1},
             )
         )
         for name in ("claim", "end_waits", "ready", "pending", "untried_names")

@@ -22,6 +22,7 @@ USERS = {
     "identity": {"identity"},
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
+    "pauses": {"pauses"},
     "runners": {"runners"},
     "workers": {"workers"},
 }
