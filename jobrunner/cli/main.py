@@ -33,6 +33,7 @@ COMMANDS = (
     "cancel",
     "pause",
     "resume",
+    "wait",
     "check",
     "demo",
 )
@@ -42,14 +43,8 @@ COMMANDS = (
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
-    *(
-        "files.bug_report",
-        "wiring.cancelling",
-        "wiring.checking",
-        "wiring.explaining",
-        "wiring.pausing",
-        "wiring.watching",
-    ),
+    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.watching"),
+    *("wiring.awaiting", "wiring.pausing"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

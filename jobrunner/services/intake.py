@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 from jobrunner.domain.envelope import Emit
@@ -119,6 +120,12 @@ class Intake:
             incomplete=[delivery for delivery in deliveries if delivery.lacking is not None],
             unseen=unseen,
         )
+
+    def has(self, name: str) -> bool:
+        """Say whether something of this name lies in the inbox, as far as we may look into it."""
+        with suppress(OSError, ValueError):  # a name with a NUL
+            return "/" not in name and bool(self._inbox.among([name]))
+        return False
 
     def with_contents(self, delivery: Delivery) -> Delivery:
         """Return a delivery with what it holds by now, as far as that can be seen."""

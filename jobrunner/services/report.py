@@ -89,9 +89,10 @@ class Report:
         """Return the job of a name, given as we show it or as it is. Raises JobrunnerError where there is none."""
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job is None:
-            raise JobrunnerError(
-                f"no package named {shown(text)} is known: jobrunner explain {shown(text)} looks for it"
-            )
+            name = shown(text)
+            if self._intake.has(unshown(text)):
+                raise JobrunnerError(f"{name} lies in the inbox, but is not queued yet: jobrunner explain {name}")
+            raise JobrunnerError(f"no package named {name} is known: jobrunner explain {name} looks for it")
         return job
 
     def select(self, filters: Filters) -> Sequence[int]:
