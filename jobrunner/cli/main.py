@@ -33,6 +33,7 @@ COMMANDS = (
     "cancel",
     "pause",
     "resume",
+    "front",
     "wait",
     "check",
     "demo",
@@ -44,7 +45,7 @@ _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
     *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.watching"),
-    *("wiring.awaiting", "wiring.pausing"),
+    *("wiring.awaiting", "wiring.fronting", "wiring.pausing"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

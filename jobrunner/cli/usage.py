@@ -22,6 +22,7 @@ _MEANT = {
     **dict.fromkeys(("requeue", "again", "resubmit"), ("retry",)),
     **dict.fromkeys(("hold", "suspend", "freeze", "halt"), ("pause",)),
     **dict.fromkeys(("unpause", "continue", "unhold", "release"), ("resume",)),
+    **dict.fromkeys(("first", "next", "prioritize", "priority"), ("front",)),
     **dict.fromkeys(("join", "await", "until"), ("wait",)),
     **dict.fromkeys(("add", "submit", "enqueue", "import"), ("scan",)),
     **dict.fromkeys(("verify", "fsck", "doctor", "validate"), ("check",)),

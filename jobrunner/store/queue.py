@@ -1,7 +1,7 @@
 """Jobs change here. Each finish is fenced: ClaimLost where the job is somebody else's by now."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
@@ -101,6 +101,14 @@ class Queue:
     def retry(self, job: Job, now: float) -> bool:
         """Queue a failed job again with new budgets; False where it is not failed any more."""
         return bool(self._database.execute(self._statements["retry"], {"id": job.id, "now": now}))
+
+    def front(self, jobs: Sequence[Job]) -> list[bool]:
+        """Have these jobs claimed next, in this order, and say of each whether it was queued."""
+        place = (self._database.one(self._statements["foremost"])["position"] or 0) - len(jobs)
+        return [
+            bool(self._database.execute(self._statements["front"], {"id": job.id, "position": position}))
+            for position, job in enumerate(jobs, start=place)
+        ]
 
     def replace(self, job: Job, now: float) -> bool:
         """Queue the new delivery of a failed job; False where it is not failed any more."""

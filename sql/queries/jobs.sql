@@ -97,6 +97,18 @@ UPDATE jobs SET
     failures = 0, delays = 0, crashes = 0, interruptions = 0
 WHERE id = :id AND state = 'failed';
 
+-- name: foremost
+-- The first place of all that may be claimed, now or later: what is claimed next stands before it.
+SELECT min(position) AS position FROM (
+    SELECT position FROM (SELECT position FROM jobs WHERE {is_ready} ORDER BY position, id LIMIT 1)
+    UNION ALL SELECT position FROM jobs WHERE {is_waiting}
+    UNION ALL SELECT position FROM jobs WHERE state = 'running'
+);
+
+-- name: front
+-- To a place of its own; what waits for another try is due at once.
+UPDATE jobs SET position = :position, not_before_at = NULL WHERE id = :id AND state = 'queued';
+
 -- name: replace
 -- A new delivery of a failed package: what lies in failed/ has been put aside and is not this job's any more.
 UPDATE jobs SET
