@@ -19,9 +19,9 @@ def command(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Queued or waiting packages.")],
 ) -> None:
-    """Put queued packages in front: they are claimed next, in this order.
+    """Put queued packages in front: they are claimed next.
 
-    One that waits for another try is due at once.
+    Of several, the first that is named comes first. One that waits for another try is due at once.
     """
     from jobrunner.cli.choosing import Chosen, Steering
     from jobrunner.wiring.fronting import fronting

@@ -22,6 +22,8 @@ WORDS = {
     "show": ["x"],
     "logs": ["x"],
     "retry": ["--all"],
+    "front": ["p"],
+    "wait": ["p"],
     "cancel": ["x"],
     "prune": ["--older-than", "30d"],
 }
