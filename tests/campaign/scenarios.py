@@ -71,7 +71,6 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("pause-working", _several_queued, ("pause",), beside=("work", "-n", "2"), then=_RESUMED)
     yield Scenario("resume", _paused, ("resume",))
     yield Scenario("front", _several_queued, ("front", "r", "q"))
-    yield Scenario("front-working", _several_queued, ("front", "s", "r"), beside=("work", "-n", "2"))
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
     yield Scenario("recover-extraction", _killed_at("write", "/data-1/plan.txt"))
