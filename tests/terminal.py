@@ -38,6 +38,10 @@ class Terminal:
         self._process.wait()
         os.close(self._ours)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def resize(self, *, lines: int, columns: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 

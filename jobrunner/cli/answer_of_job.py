@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from jobrunner.cli.pasted import name_word, place
 from jobrunner.cli.times import local
-from jobrunner.cli.words import counted, duration, progress, soon, standing
+from jobrunner.cli.words import counted, duration, pause, progress, soon, standing
 from jobrunner.domain.explanation import AtWork, Kind, OfJob
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
@@ -13,6 +13,8 @@ from jobrunner.domain.status import Step
 
 #: What to do where nobody works: words, and a command.
 START = ("to start workers:", "jobrunner run -n 3")
+#: What to do in a pause.
+RESUME = ("to end the pause:", "jobrunner resume")
 _STEPS = {
     Step.TAKING: "it is being taken into work/",
     Step.EXTRACTING: "its zip is being extracted",
@@ -31,6 +33,8 @@ def headline(found: OfJob) -> str:
             return f"{name} is queued, behind {_others(found)}."
         case Kind.QUEUED:
             return f"{name} is queued, and the next one."
+        case Kind.PAUSED:
+            return f"{name} is queued, but jobrunner is paused."
         case Kind.NO_WORKER:
             return f"{name} is queued, but no worker is running."
         case Kind.HELD_UP:
@@ -61,7 +65,7 @@ def why(found: OfJob) -> Iterator[str]:
     match found.kind:
         case Kind.QUEUED:
             yield f"It has been in the queue since {since(found.since)}."
-        case Kind.NO_WORKER | Kind.HELD_UP:
+        case Kind.NO_WORKER | Kind.HELD_UP | Kind.PAUSED:
             behind = f", behind {_others(found)}" if found.ahead else ""
             yield f"It has been in the queue since {since(found.since)}{behind}."
         case Kind.WAITING:
@@ -93,6 +97,8 @@ def to_do(found: OfJob) -> Iterator[tuple[str, str]]:
     name, running = name_word(found.name), found.running
     if found.kind is not Kind.RUNNING and found.kind not in _ENDED and not found.at_work.workers:
         yield START
+    if found.kind is not Kind.RUNNING and found.kind not in _ENDED and found.at_work.pause:
+        yield RESUME
     if found.kind is Kind.RUNNING and running and running.step is Step.HANDLER:
         yield "what it prints:", f"jobrunner logs -f {name}"
     elif found.story.log_paths and found.kind in {Kind.WAITING, Kind.FAILED}:
@@ -102,7 +108,9 @@ def to_do(found: OfJob) -> Iterator[tuple[str, str]]:
 
 
 def who_works(at_work: AtWork) -> Iterator[str]:
-    """Yield how many work, and what is wrong with the machine."""
+    """Yield how many work, whether they pause, and what is wrong with the machine."""
+    if at_work.pause:
+        yield f"Paused {pause(at_work.pause, time.time())}."
     if not at_work.workers:
         yield "No worker is running."
     elif not at_work.troubles:

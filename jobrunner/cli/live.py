@@ -11,7 +11,7 @@ from jobrunner.cli.output import Footer, Line, Styled, can_be_redrawn, styled
 from jobrunner.cli.words import age, step
 from jobrunner.domain.envelope import Envelope
 from jobrunner.domain.errors import StoreError
-from jobrunner.domain.events import JobDone, JobFailed
+from jobrunner.domain.events import JobDone, JobFailed, Paused, Resumed
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob
 
@@ -35,11 +35,14 @@ class LiveView:
         self._jobs: dict[int, RunningJob] = {}
         self._looked_at = 0.0
         self._is_drawn = False
+        self._idle = "idle"
 
     def show(self, envelope: Envelope) -> None:
         """Print an event; the lines below it come back with the next `draw`."""
         self.done += isinstance(envelope.event, JobDone)
         self.failed += isinstance(envelope.event, JobFailed)
+        if isinstance(envelope.event, Paused | Resumed):
+            self._idle = "idle, paused" if isinstance(envelope.event, Paused) else "idle"
         self.erase()
         terminal.show(envelope)
 
@@ -53,7 +56,7 @@ class LiveView:
             self._looked_at = now
             with suppress(StoreError, OSError):  # then what was seen last is shown
                 self._jobs = {entry.worker_pid: entry for entry in running()}
-        self._footer.draw(_lines(workers, self._jobs))
+        self._footer.draw(_lines(workers, self._jobs, self._idle))
         self._is_drawn = True
 
     def erase(self) -> None:
@@ -62,7 +65,7 @@ class LiveView:
         self._is_drawn = False
 
 
-def _lines(workers: Sequence[int | None], jobs: dict[int, RunningJob]) -> list[Line]:
+def _lines(workers: Sequence[int | None], jobs: dict[int, RunningJob], idle: str) -> list[Line]:
     size = shutil.get_terminal_size()
     most = max(size.lines // 2, 1)
     entries = [jobs.get(pid) if pid else None for pid in workers[:most]]
@@ -80,7 +83,7 @@ def _lines(workers: Sequence[int | None], jobs: dict[int, RunningJob]) -> list[L
                 cut(step(entry), max(size.columns - 12 - name - clock - bar, 1)),
             ]
         else:
-            line.append(styled("idle", dim=True))
+            line.append(styled(idle, dim=True))
         lines.append(line)
     if len(workers) > most:
         lines[-1] = [styled(f"     … and {len(workers) - most + 1:,} more", dim=True)]

@@ -33,6 +33,10 @@ COMMANDS = (
     "rerun",
     "accept",
     "cancel",
+    "pause",
+    "resume",
+    "front",
+    "wait",
     "check",
     "demo",
 )
@@ -42,8 +46,8 @@ COMMANDS = (
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
-    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.revising"),
-    "wiring.watching",
+    *("files.bug_report", "wiring.awaiting", "wiring.cancelling", "wiring.checking", "wiring.explaining"),
+    *("wiring.fronting", "wiring.pausing", "wiring.revising", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

@@ -6,7 +6,7 @@ from jobrunner.cli.columns import padded, width_of
 from jobrunner.cli.output import Line, Styled, styled
 from jobrunner.cli.sections import Room, Row, Section, laid_out
 from jobrunner.cli.times import short
-from jobrunner.cli.words import TINTS, age, estimate, soon, step
+from jobrunner.cli.words import TINTS, age, estimate, pause, soon, step
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Delivery, Runner, Status
 from jobrunner.domain.values import in_bytes
@@ -26,6 +26,9 @@ def overview(status: Status, room: Room) -> list[Line]:
 
 
 def _head(status: Status) -> Iterator[Line]:
+    if status.pause:
+        words = f"Paused {pause(status.pause, status.now)}."
+        yield [styled(words, fg="yellow", bold=True), " jobrunner resume"]
     yield from _who_works(status)
     for trouble in status.troubles:
         yield _labelled("trouble", trouble, fg="red", bold=True)

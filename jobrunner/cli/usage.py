@@ -20,6 +20,10 @@ _MEANT = {
     **dict.fromkeys(("tail", "follow"), ("logs -f",)),
     **dict.fromkeys(("kill", "abort", "remove", "rm", "delete"), ("cancel",)),
     **dict.fromkeys(("requeue", "again", "resubmit"), ("retry",)),
+    **dict.fromkeys(("hold", "suspend", "freeze", "halt"), ("pause",)),
+    **dict.fromkeys(("unpause", "continue", "unhold", "release"), ("resume",)),
+    **dict.fromkeys(("first", "next", "prioritize", "priority"), ("front",)),
+    **dict.fromkeys(("join", "await", "until"), ("wait",)),
     **dict.fromkeys(("add", "submit", "enqueue", "import"), ("scan",)),
     **dict.fromkeys(("verify", "fsck", "doctor", "validate"), ("check",)),
     **dict.fromkeys(("repair", "fix"), ("check --repair",)),
@@ -33,7 +37,8 @@ _MEANT = {
 }
 #: What no command does, and what does it.
 _OTHERWISE = {
-    "stop": "Ctrl-C or SIGTERM ends run and work; jobrunner cancel NAME stops one package",
+    "stop": "Ctrl-C or SIGTERM ends run and work; jobrunner cancel NAME stops one package, and jobrunner "
+    "pause all that is not running yet",
     "restart": "end run by Ctrl-C or SIGTERM and start it again; jobrunner retry NAME queues a failed package again",
 }
 _NEAR = 0.8  # of difflib's ratio: prune is not run, and start is not status

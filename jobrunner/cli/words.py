@@ -1,5 +1,8 @@
 """Words for people: of events, lengths of time and counts."""
 
+import time
+
+from jobrunner.cli.times import short
 from jobrunner.domain.events import (
     Awaited,
     ClaimGone,
@@ -14,6 +17,8 @@ from jobrunner.domain.events import (
     JobRecovered,
     Mended,
     PackagesFound,
+    Paused,
+    Resumed,
     RightsSet,
     Stopping,
     Trouble,
@@ -23,6 +28,7 @@ from jobrunner.domain.events import (
 )
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
+from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
 from jobrunner.domain.status import RunningJob
 
@@ -79,6 +85,17 @@ def progress(progress: Progress) -> str:
     """Return how far something is, in words: "aligning, 40%"; without a total, "aligning, 40"."""
     amount = f"{progress.done:,.15g}" if progress.fraction is None else f"{progress.fraction:.0%}"
     return f"{progress.text}, {amount}" if progress.text else amount
+
+
+def pause(of: Pause, now: float) -> str:
+    """Return since when a home is paused, until when and why, as far as that was said."""
+    until = f", until {short(of.until, now)}" if of.until is not None else ""
+    return f"since {short(of.since, now)}{until}{f': {of.reason}' if of.reason else ''}"
+
+
+def held(by: Pause, count: int, now: float) -> str:
+    """Return what keeps so many packages from being processed."""
+    return f"paused {pause(by, now)}; {packages(count)} left: jobrunner resume"
 
 
 def step(entry: RunningJob) -> str:
@@ -156,5 +173,9 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             return "trouble", "red", error
         case Mended():
             return "mended", "green", "nothing is wrong with the machine any more: the work goes on"
+        case Paused():
+            return "paused", "yellow", f"{pause(Pause(*event), time.time())}; running jobs end, nothing is claimed"
+        case Resumed():
+            return "resumed", "green", "the pause is over: the work goes on"
         case EventsLost(lost):
             return "lost", "yellow", f"{lost:,} lines of a process are missing here: they were not read fast enough"

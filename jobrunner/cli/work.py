@@ -45,6 +45,7 @@ def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) 
 
 def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
+    from jobrunner.cli import words
     from jobrunner.cli.live import LiveView
     from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import Ended, WorkersStarted
@@ -52,6 +53,7 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     from jobrunner.domain.settings_file import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
+    from jobrunner.wiring.pausing import pausing
 
     view, began = LiveView(), time.monotonic()
     emit = Emit(Role.SUPERVISOR, view.show)
@@ -73,12 +75,14 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
                 home.intake.scan()
             caught = supervisor.run(worker, workers, beside=scanner, drain=drain, draw=draw)
             view.erase()
-            if caught or not scan:
-                break
-            caught = home.wait_for_arrivals()
+            if scan and not caught:
+                caught = home.wait_for_arrivals()
             if caught or not home.store.jobs.any_pending():
                 break
         failed = drain and home.store.attempts.any_failed_under(supervisor.token)
+        held = pausing(home).held() if drain and not caught else None
         supervisor.leave()
+        if held:
+            complain(words.held(*held, time.time()))
         emit(Ended(view.done, view.failed, time.monotonic() - began))
-        return 128 + caught if caught else int(failed)
+        return 128 + caught if caught else int(failed or held is not None)

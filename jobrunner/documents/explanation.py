@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobrunner.documents.pause import pause_document
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.documents.times import utc
 from jobrunner.domain.explanation import AtWork, Elsewhere, Explanation, InInbox, OfJob, Unknown
@@ -61,4 +62,8 @@ def _of_job(explanation: OfJob) -> dict[str, Any]:
 
 
 def _at_work(at_work: AtWork) -> dict[str, Any]:
-    return {"workers": at_work.workers, "troubles": list(at_work.troubles)}
+    return {
+        "workers": at_work.workers,
+        "troubles": list(at_work.troubles),
+        "paused": pause_document(at_work.pause),
+    }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobrunner.documents.pause import pause_document
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.documents.times import utc
 from jobrunner.domain.status import Status
@@ -27,6 +28,7 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for runner in status.runners
         ],
+        "paused": pause_document(status.pause),
         "counts": status.counts,
         "troubles": list(status.troubles),
         "throughput": {"last_minute": status.done_last_minute, "last_hour": status.done_last_hour},

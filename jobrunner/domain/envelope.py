@@ -55,7 +55,8 @@ class Emit:
 _NAMES: dict[type, str] = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in get_args(Event)}
 _KINDS = {name: kind for kind, name in _NAMES.items()}
 #: What a value may be, by the type of its field: JSON has one kind of number.
-_FITTING: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+_FITTING: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+_FITTING |= {kind | None: (*fitting, type(None)) for kind, fitting in _FITTING.items()}
 _FIELDS = {kind: [_FITTING[type_] for type_ in kind.__annotations__.values()] for kind in _NAMES}
 _HEAD = [(float, int), (int,), (str,), (int, type(None)), (int, type(None)), (str,)]
 _encode = json.JSONEncoder(separators=(",", ":")).encode

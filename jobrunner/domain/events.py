@@ -135,6 +135,18 @@ class Mended(NamedTuple):
     """What was wrong with the machine is not any more: the work goes on."""
 
 
+class Paused(NamedTuple):
+    """The home is paused, and nothing is claimed. Times are seconds since 1970; without `until` a resume ends it."""
+
+    since: float
+    until: float | None
+    reason: str | None
+
+
+class Resumed(NamedTuple):
+    """The pause is over: the work goes on."""
+
+
 class EventsLost(NamedTuple):
     """So many events of this process could not be told: whoever hears them was too slow."""
 
@@ -159,5 +171,7 @@ Event = (
     | Ended
     | Trouble
     | Mended
+    | Paused
+    | Resumed
     | EventsLost
 )

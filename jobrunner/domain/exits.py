@@ -9,6 +9,7 @@ from jobrunner.domain.role import Role
 FAILED = 1
 USAGE = 2
 BUG = 70  #: EX_SOFTWARE of sysexits.h
+TIMED_OUT = 124  #: as timeout(1) has it
 INTERRUPTED = 130  #: by Ctrl-C; of any signal it is 128 and its number
 
 

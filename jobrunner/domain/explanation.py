@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from jobrunner.domain.lack import Lack
+from jobrunner.domain.pause import Pause
 from jobrunner.domain.status import Delivery, RunningJob, Story
 
 
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     # what has a job
     QUEUED = "queued"
     NO_WORKER = "no-worker"  #: it is queued, and nobody works
+    PAUSED = "paused"  #: it is queued, and nothing is claimed until somebody resumes, or the time of the pause is over
     HELD_UP = "held-up"  #: it is queued, and the workers wait until something of the machine is mended
     WAITING = "waiting"
     RUNNING = "running"
@@ -38,11 +40,15 @@ class Kind(StrEnum):
 
 
 class AtWork(NamedTuple):
-    """How many workers live, and what is wrong with the machine; `are_held_up`: all of them wait for that."""
+    """How many workers live, what is wrong with the machine, and whether there is a pause.
+
+    `are_held_up`: all of them wait until what is wrong is mended.
+    """
 
     workers: int
     troubles: Sequence[str]
     are_held_up: bool
+    pause: Pause | None
 
 
 class OfJob(NamedTuple):

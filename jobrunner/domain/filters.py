@@ -44,6 +44,8 @@ class ListedJob(NamedTuple):
 
 
 EVERY_STANDING = frozenset(Standing)
+#: Seconds after which nobody means a time to come: a hundred years.
+_FARTHEST = 100 * 365 * 86400.0
 
 
 class Filters(NamedTuple):
@@ -87,33 +89,57 @@ def span(since: str | None, until: str | None, now: float) -> tuple[float, float
     return start, end
 
 
+def to_come(option: str, text: str, now: float) -> float:
+    """Return the seconds since 1970 of a time that is to come, or of a length from now. Raises ConfigurationError."""
+    moment = _read(text, now, ahead=True)
+    if moment is None or moment - now > _FARTHEST:
+        raise ConfigurationError(
+            f'{option} is {text!r}, but must be a length such as 2h, or a time such as 06:00, "tomorrow 06:00" or '
+            "2026-12-01"
+        )
+    if moment <= now:
+        raise ConfigurationError(f"{option} is {text!r}, but that is over: name a time that is to come")
+    return moment
+
+
 def _moment(option: str, text: str, now: float) -> float:
-    for read in (_age, _time_of_day, _date):
+    moment = _read(text, now, ahead=False)
+    if moment is None:
+        raise ConfigurationError(
+            f'{option} is {text!r}, but must be an age such as 7d, or a time such as 2026-11-01, "2026-11-01 06:00", '
+            "yesterday or 06:00"
+        )
+    return moment
+
+
+def _read(text: str, now: float, *, ahead: bool) -> float | None:
+    """Return which moment a text means, looking back or ahead from now; None where it is no time."""
+    for read in (_length, _time_of_day, _date):
         with suppress(ValueError, OverflowError):
-            return read(text.strip(), now)
-    raise ConfigurationError(
-        f'{option} is {text!r}, but must be an age such as 7d, or a time such as 2026-11-01, "2026-11-01 06:00", '
-        "yesterday or 06:00"
-    )
+            return read(text.strip(), now, ahead)
+    return None
 
 
-def _age(text: str, now: float) -> float:
+def _length(text: str, now: float, ahead: bool) -> float:
     if text.isdecimal():  # days, or seconds?
         raise ValueError(text)
-    return now - duration(text)
+    return now + duration(text) if ahead else now - duration(text)
 
 
-def _time_of_day(text: str, now: float) -> float:
-    """Return when a clock showed this on that day, or showed it last."""
-    match = re.fullmatch(r"(today|yesterday)?(?:(?:^|\s+)(\d\d?):(\d\d)(?::(\d\d))?)?", text)
-    if not match or not text:
+def _time_of_day(text: str, now: float, ahead: bool) -> float:
+    """Return when a clock shows this on that day; without a day, when it showed this last, or will next."""
+    match = re.fullmatch(r"(today|yesterday|tomorrow)?(?:(?:^|\s+)(\d\d?):(\d\d)(?::(\d\d))?)?", text)
+    if not match or not text or match[1] == ("yesterday" if ahead else "tomorrow"):
         raise ValueError(text)
     day, (hour, minute, second) = match[1], (int(part or 0) for part in match.groups()[1:])
     present = datetime.fromtimestamp(now)
     found = datetime.combine(present, time(hour, minute, second))
-    is_yesterday = day == "yesterday" or (day is None and found > present)
-    return (found - timedelta(days=is_yesterday)).timestamp()
+    if day is None:
+        days = int(found <= present) if ahead else -int(found > present)
+    else:
+        days = {"yesterday": -1, "today": 0, "tomorrow": 1}[day]
+    return (found + timedelta(days=days)).timestamp()
 
 
-def _date(text: str, _now: float) -> float:
+def _date(text: str, _now: float, _ahead: bool) -> float:
     return datetime.fromisoformat(text).timestamp()

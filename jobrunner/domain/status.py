@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jobrunner.domain.failures import Failures
 from jobrunner.domain.job import Attempt, Job
 from jobrunner.domain.lack import Lack
+from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
 
 
@@ -121,6 +122,7 @@ class Status(NamedTuple):
     """
 
     now: float
+    pause: Pause | None
     runners: Sequence[Runner]
     troubles: Sequence[str]
     counts: dict[str, int]

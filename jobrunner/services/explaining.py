@@ -130,6 +130,8 @@ class Explaining:
         )
         if job.verdict and job.state in {State.QUEUED, State.RUNNING}:
             found = found._replace(kind=Kind.CONDEMNED)
+        elif standing is Standing.QUEUED and at_work.pause:
+            found = found._replace(kind=Kind.PAUSED)
         elif standing is Standing.QUEUED and not at_work.workers:
             found = found._replace(kind=Kind.NO_WORKER)
         elif standing is Standing.QUEUED and at_work.are_held_up:
@@ -147,7 +149,8 @@ class Explaining:
         workers = self._store.workers.not_ended()
         living = [worker for worker in workers if worker.process.lives()]
         are_held_up = bool(living) and all(worker.trouble for worker in living)
-        return AtWork(len(living), self._report.troubles(workers), are_held_up)
+        pause = self._store.pauses.in_force(self._store.now().wall)
+        return AtWork(len(living), self._report.troubles(workers), are_held_up, pause)
 
     def _elsewhere(self, name: str, at_work: AtWork) -> OfJob | Elsewhere | None:
         """Explain what lies in archive/ or failed/ under the name of no job."""

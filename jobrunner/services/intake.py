@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 from jobrunner.domain.envelope import Emit
@@ -124,6 +125,12 @@ class Intake:
     def delivery(self, name: str) -> Delivery | None:
         """Return what lies in the inbox under a name, None where nothing does. Raises OSError."""
         return next(iter(self._inbox.look_at(self._inbox.among([name]), time.time())), None)
+
+    def has(self, name: str) -> bool:
+        """Say whether something of this name lies in the inbox, as far as we may look into it."""
+        with suppress(OSError, ValueError):  # a name with a NUL
+            return "/" not in name and bool(self._inbox.among([name]))
+        return False
 
     def with_contents(self, delivery: Delivery) -> Delivery:
         """Return a delivery with what it holds by now, as far as that can be seen."""

@@ -57,17 +57,19 @@ class Report:
         alive = [worker for worker in workers if worker.process.lives()]
         runners = self._runners(alive, now)
         troubles = self.troubles(workers)
+        pause = self._store.pauses.in_force(now.wall)
         counts, oldest, failed = jobs.counts(now), jobs.oldest(), jobs.failed(_MOST_FAILED)
         begun = jobs.running(now)
         held = {worker.id for worker in alive}
         return Status(
             now=now.wall,
+            pause=pause,
             runners=runners,
             troubles=troubles,
             counts=counts,
             done_last_minute=jobs.done_within(60, now),
             done_last_hour=jobs.done_within(3600, now),
-            seconds_left=None if troubles else self._seconds_left(counts["queued"], oldest, runners, now),
+            seconds_left=None if pause or troubles else self._seconds_left(counts["queued"], oldest, runners, now),
             oldest=oldest,
             running=[self._with_step(each) for each in begun if each.job.worker_id in held],
             interrupted=[each for each in begun if each.job.worker_id not in held],
@@ -94,9 +96,10 @@ class Report:
             if job is None:
                 raise JobrunnerError(f"{shown(text)} has no revision {revision}: jobrunner show {shown(text)} has all")
         if job is None:
-            raise JobrunnerError(
-                f"no package named {shown(text)} is known: jobrunner explain {shown(text)} looks for it"
-            )
+            name = shown(text)
+            if self._intake.has(unshown(text)):
+                raise JobrunnerError(f"{name} lies in the inbox, but is not queued yet: jobrunner explain {name}")
+            raise JobrunnerError(f"no package named {name} is known: jobrunner explain {name} looks for it")
         return job
 
     def now(self, job: Job) -> Job:

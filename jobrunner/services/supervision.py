@@ -18,6 +18,7 @@ from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
 from jobrunner.process.event_pipe import EventPipe
 from jobrunner.process.presence import Presence
+from jobrunner.services.pausing import PauseWatch
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.registration import Registration
 from jobrunner.services.slot import Main, Slot, death_in_words
@@ -54,6 +55,7 @@ class Supervisor:
         self._grace = grace
         self._present = presence.appear()
         self._registration = Registration(store, self._present.token)
+        self._pause = PauseWatch(store, emit)
         self._slots: list[Slot] = []
         self._aside: set[int] = set()
         self._dead: dict[int, float] = {}
@@ -132,8 +134,7 @@ class Supervisor:
         self._store.close()
         sys.stdout.flush()
         sys.stderr.flush()
-        parent = os.getpid()
-        slot.started_at = time.monotonic()
+        parent, slot.started_at = os.getpid(), time.monotonic()
         slot.pid = os.fork()
         if slot.pid == 0:
             self._run_child(slot, parent)
@@ -183,6 +184,7 @@ class Supervisor:
             self._store.open()
             self._present.hold_to_folder()
             self._registration.record()
+            self._pause.look()
             alive, now = self._recovery.run(), time.monotonic()
             self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
         except DatabaseGone as gone:
@@ -226,8 +228,7 @@ class Supervisor:
                 running.discard(ended[0])
             self._hear_events()
             is_another = came not in {None, signal.SIGCHLD}
-            if is_another:
-                caught = caught or came
+            caught = caught or (came if is_another else None)
             if (is_another or time.monotonic() >= deadline) and running:
                 _send(running, signal.SIGKILL)
                 deadline = time.monotonic() + 1

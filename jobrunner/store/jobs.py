@@ -104,12 +104,13 @@ class Jobs:
         return int(self._database.one(self._statements["failed_between"], _last(seconds, now))["failed"])
 
     def any_pending(self) -> bool:
-        """Say whether a job is queued, waiting or running."""
+        """Say whether a job is running, or is queued or waiting and not held by a pause without an end."""
         return bool(self._database.one(self._statements["pending"])["pending"])
 
     def any_ready(self, now: Moment) -> bool:
         """Say whether there is something to claim."""
-        return bool(self._database.one(self._statements["ready"], rows.waits(now, self._max_wait))["ready"])
+        parameters = rows.waits(now, self._max_wait) | {"wall": now.wall}
+        return bool(self._database.one(self._statements["ready"], parameters)["ready"])
 
     def ended(self, job_id: int) -> Adopted | None:
         """Return what is known of a job that has ended, without a place in failed/."""

@@ -1,6 +1,6 @@
 """Jobs change here. Each finish is fenced: ClaimLost where the job is somebody else's by now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
@@ -34,10 +34,10 @@ class Queue:
         return sum(self._database.execute(sql, rows.named(name) | {"now": now}) for name in names)
 
     def claim(self, worker_id: int, now: Moment) -> Job | None:
-        """Give the oldest ready job to a worker, as a new attempt."""
+        """Give the first ready job to a worker, as a new attempt; none in a pause."""
         if now.steady - self._looked_at >= _LOOK_SECONDS:
             self._end_waits(now)
-        claim = self._statements["claim"], {"worker_id": worker_id}
+        claim = self._statements["claim"], {"worker_id": worker_id, "wall": now.wall}
         row = self._database.row(*claim)
         if row is None and self._end_waits(now):
             row = self._database.row(*claim)
@@ -99,6 +99,14 @@ class Queue:
     def retry(self, job: Job, now: float) -> bool:
         """Queue a failed job again with new budgets; False where it is not failed any more."""
         return bool(self._database.execute(self._statements["retry"], {"id": job.id, "now": now}))
+
+    def front(self, jobs: Sequence[Job]) -> list[bool]:
+        """Have these jobs claimed next, in this order, and say of each whether it was queued."""
+        place = (self._database.one(self._statements["foremost"])["position"] or 0) - len(jobs)
+        return [
+            bool(self._database.execute(self._statements["front"], {"id": job.id, "position": position}))
+            for position, job in enumerate(jobs, start=place)
+        ]
 
     def replace(self, job: Job, now: float) -> bool:
         """Queue the new delivery of a failed job; False where it is not failed any more."""

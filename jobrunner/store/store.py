@@ -12,6 +12,7 @@ from jobrunner.store.database import BUSY_SECONDS, Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
+from jobrunner.store.pauses import Pauses
 from jobrunner.store.queue import Queue
 from jobrunner.store.revisions import Revisions
 from jobrunner.store.runners import Runners
@@ -23,8 +24,8 @@ class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
     `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
-    are. `attempts`, `workers` and `runners` tell who worked on them and who goes on; `now` is the clock that all
-    processes of the home agree on, once it has been started.
+    are. `attempts`, `workers` and `runners` tell who worked on them and who goes on, `pauses` whether anything may be
+    claimed; `now` is the clock that all processes of the home agree on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -37,6 +38,7 @@ class Store:
         self.revisions = Revisions(database)
         self.workers = Workers(database)
         self.runners = Runners(database)
+        self.pauses = Pauses(database)
         self.now = Clock(database, BOOT_ID)
         self._max_wait = max_wait
 

@@ -1,3 +1,5 @@
+-- fragments of: pauses
+
 -- fragment: job
 -- What rows.py makes a Job of.
 jobs.id, name, state, attempt, jobs.worker_id, failures, delays, crashes, interruptions, verdict, not_before_at,
@@ -30,15 +32,17 @@ ON CONFLICT (name) DO NOTHING;
 UPDATE jobs SET not_before_at = NULL WHERE {is_waiting} AND {is_due};
 
 -- name: claim
--- Choosing and marking is one statement: no two workers get the same row. The index jobs_ready keeps it flat.
+-- Choosing and marking is one statement: no two workers get the same row. The index jobs_ready keeps it flat. Once a
+-- pause is committed, nobody gets any.
 UPDATE jobs SET state = 'running', worker_id = :worker_id, attempt = attempt + 1
 WHERE id = (
     SELECT id FROM jobs WHERE {is_ready} ORDER BY position, id LIMIT 1
-)
+) AND NOT {is_paused}
 RETURNING {job};
 
 -- name: claim_cancelled
--- A cancel of a queued job claims it, whether it waits or not: all that is left to do is the move to failed/.
+-- A cancel of a queued job claims it, whether it waits or not, and in a pause, too: all that is left to do is the move
+-- to failed/.
 UPDATE jobs SET
     state = 'running', worker_id = :worker_id, attempt = attempt + 1, not_before_at = NULL,
     verdict = 'cancelled', error = 'cancelled'
@@ -92,6 +96,18 @@ UPDATE jobs SET
     position = (SELECT max(id) + 1 FROM jobs),
     failures = 0, delays = 0, crashes = 0, interruptions = 0
 WHERE id = :id AND state = 'failed';
+
+-- name: foremost
+-- The first place of all that may be claimed, now or later: what is claimed next stands before it.
+SELECT min(position) AS position FROM (
+    SELECT position FROM (SELECT position FROM jobs WHERE {is_ready} ORDER BY position, id LIMIT 1)
+    UNION ALL SELECT position FROM jobs WHERE {is_waiting}
+    UNION ALL SELECT position FROM jobs WHERE state = 'running'
+);
+
+-- name: front
+-- To a place of its own; what waits for another try is due at once.
+UPDATE jobs SET position = :position, not_before_at = NULL WHERE id = :id AND state = 'queued';
 
 -- name: replace
 -- A new delivery of a failed package: what lies in failed/ has been put aside and is not this job's any more.
@@ -186,17 +202,21 @@ SELECT
     (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;
 
 -- name: pending
--- Is anything queued, waiting or running? Read without the writers' lock.
+-- Is anything queued, waiting or running that will end? A pause without an end holds what is not running. Read without
+-- the writers' lock.
 SELECT
-    EXISTS (SELECT 1 FROM jobs WHERE {is_ready})
-    OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting})
-    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'running') AS pending;
+    EXISTS (SELECT 1 FROM jobs WHERE state = 'running')
+    OR NOT {is_paused_for_good} AND (
+        EXISTS (SELECT 1 FROM jobs WHERE {is_ready}) OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting})
+    ) AS pending;
 
 -- name: ready
 -- Is there something to claim? An idle worker asks this often, so it reads only.
 SELECT
-    EXISTS (SELECT 1 FROM jobs WHERE {is_ready})
-    OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting} AND {is_due}) AS ready;
+    NOT {is_paused} AND (
+        EXISTS (SELECT 1 FROM jobs WHERE {is_ready})
+        OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting} AND {is_due})
+    ) AS ready;
 
 -- name: done_between
 -- Nothing is done in the future, unless the clock was set back since.

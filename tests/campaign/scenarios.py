@@ -18,7 +18,7 @@ class Scenario:
     """`prepare` brings a home into its state, `command` is what is killed in it, at each of its points.
 
     `inbox_elsewhere`: the inbox is on another filesystem. `beside`: what runs, untraced, until the command has been
-    started again after the kill.
+    started again after the kill. `then`: what is left to do after that, unless the command drains.
     """
 
     name: str
@@ -26,11 +26,12 @@ class Scenario:
     command: tuple[str, ...] = DRAIN
     inbox_elsewhere: bool = False
     beside: tuple[str, ...] = ()
+    then: tuple[tuple[str, ...], ...] = (DRAIN,)
 
     @property
     def restart(self) -> list[tuple[str, ...]]:
         """What somebody does after the kill: the same once more, and then all that is left to do."""
-        return [self.command] if "--drain" in self.command else [self.command, DRAIN]
+        return [self.command] if "--drain" in self.command else [self.command, *self.then]
 
 
 def scenarios() -> dict[str, Scenario]:
@@ -74,6 +75,10 @@ def _all() -> Iterator[Scenario]:
     )
     yield Scenario("cancel-running", _queued("waits"), ("cancel", "p"), beside=("work", "-n", "1"))
     yield Scenario("cancel-dead", _killed_at("openat", "/evidence/lock-p", _queued("waits")), ("cancel", "p"))
+    yield Scenario("pause", _queued(), ("pause",), then=_RESUMED)
+    yield Scenario("pause-working", _several_queued, ("pause",), beside=("work", "-n", "2"), then=_RESUMED)
+    yield Scenario("resume", _paused, ("resume",))
+    yield Scenario("front", _several_queued, ("front", "r", "q"))
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
     yield Scenario("recover-extraction", _killed_at("write", "/data-1/plan.txt"))
@@ -85,6 +90,10 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("recover-condemned", _killed_at("openat", "/error.txt", _queued("rejects")))
     yield Scenario("recover-failed", _killed_at("rename", "/failed/p", _queued("rejects")))
     yield Scenario("recover-copy", _killed_at("rename", "/copied"), inbox_elsewhere=True)
+
+
+#: A drain in a pause, and one after it.
+_RESUMED = (DRAIN, ("resume",), DRAIN)
 
 
 def _known_home(place: Place) -> None:
@@ -99,6 +108,17 @@ def _queued(plan: str = "is quick", *, zip_name: str = "") -> Callable[[Place], 
         place.run("scan")
 
     return prepare
+
+
+def _several_queued(place: Place) -> None:
+    for name in ("p", "q", "r", "s"):
+        place.deliver(name)
+    place.run("scan")
+
+
+def _paused(place: Place) -> None:
+    _queued()(place)
+    place.run("pause")
 
 
 def _changeable(plan: str = "is quick") -> Callable[[Place], None]:

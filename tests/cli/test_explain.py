@@ -372,7 +372,7 @@ def test_of_each_job_is_said_where_it_stands_and_why(busy: TestHome) -> None:
     assert [asked(busy, name)[0]["ahead"] for name in ("next", "second", "third")] == [0, 1, 2]
     assert asked(busy, "next")[1].headline == "next is queued, and the next one."
     document, answer = asked(busy, "third")
-    assert (document["kind"], document["at_work"]) == ("queued", {"workers": 1, "troubles": []})
+    assert (document["kind"], document["at_work"]) == ("queued", {"workers": 1, "troubles": [], "paused": None})
     assert answer.headline == "third is queued, behind 2 others."
 
 

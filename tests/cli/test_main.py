@@ -22,6 +22,8 @@ WORDS = {
     "show": ["x"],
     "logs": ["x"],
     "retry": ["--all"],
+    "front": ["p"],
+    "wait": ["p"],
     "cancel": ["x"],
     "prune": ["--older-than", "30d"],
 }
@@ -150,7 +152,11 @@ def test_without_a_command_there_is_help_and_no_complaint() -> None:
         ("kill", "did you mean cancel?"),
         ("repair", "did you mean check --repair?"),
         ("help", "did you mean --help?"),
-        ("stop", "Ctrl-C or SIGTERM ends run and work; jobrunner cancel NAME stops one package"),
+        ("hold", "did you mean pause?"),
+        ("unpause", "did you mean resume?"),
+        ("first", "did you mean front?"),
+        ("join", "did you mean wait?"),
+        ("stop", "Ctrl-C or SIGTERM ends run and work; jobrunner pause all that is not running yet"),
         ("restart", "start it again; jobrunner retry NAME"),
     ],
 )

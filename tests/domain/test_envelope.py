@@ -10,7 +10,8 @@ from jobrunner.domain.events import Event, JobDone, JobFailed, Mended, RightsSet
 from jobrunner.domain.role import Role
 
 LIMIT = 4096
-SAMPLES: dict[type, Any] = {str: 'a\n\x1b\udcff\ud800🚀"', int: 2**40, float: 0.25, bool: True}
+SAMPLES: dict[Any, Any] = {str: 'a\n\x1b\udcff\ud800🚀"', int: 2**40, float: 0.25, bool: True}
+SAMPLES |= {float | None: None, str | None: SAMPLES[str]}
 
 
 def envelope(event: Event) -> Envelope:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.filters import Sort, Standing, order, span, standings
+from jobrunner.domain.filters import Sort, Standing, order, span, standings, to_come
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -78,6 +78,48 @@ def test_a_span_without_a_moment_is_refused() -> None:
     for since in ("6d", "7d"):
         with pytest.raises(ConfigurationError, match="nothing lies between"):
             span(since, "7d", NOW)
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2h", NOW + 7200),
+        ("7d", NOW + 7 * 86400),
+        ("06:00", berlin("2026-11-30 06:00")),
+        ("17:30", berlin("2026-12-01 17:30") - 86400),
+        ("17:30:01", berlin("2026-11-29 17:30:01")),
+        ("22:00", berlin("2026-11-29 22:00")),
+        ("today 22:00", berlin("2026-11-29 22:00")),
+        ("tomorrow", berlin("2026-11-30 00:00")),
+        ("tomorrow 22:00", berlin("2026-11-30 22:00")),
+        ("2026-12-24", berlin("2026-12-24 00:00")),
+        ("2026-12-24T06:00:00Z", datetime.fromisoformat("2026-12-24T06:00:00+00:00").timestamp()),
+    ],
+)
+def test_of_a_time_to_come_the_next_one_is_meant(written: str, meant: float) -> None:
+    assert to_come("--until", written, NOW) == meant
+
+
+@pytest.mark.usefixtures("in_berlin")
+def test_the_morning_after_a_change_of_the_clock_is_meant_as_a_clock_shows_it() -> None:
+    assert to_come("--until", "06:00", berlin("2026-10-24 22:00")) == berlin("2026-10-25 06:00")
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize(
+    "written", ["", "7", "yesterday", "yesterday 23:00", "25:00", "-2h", "200000d", "9" * 400 + "d"]
+)
+def test_what_is_no_time_to_come_is_refused_with_what_is_one(written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--until is .*must be a length such as 2h, or a time such as 06:00"):
+        to_come("--until", written, NOW)
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize("written", ["0s", "today", "today 17:30", "2026-11-01"])
+def test_a_time_that_is_over_is_not_to_come(written: str) -> None:
+    with pytest.raises(ConfigurationError, match="but that is over"):
+        to_come("--until", written, NOW)
 
 
 @pytest.mark.parametrize("sort", Sort)

@@ -102,12 +102,14 @@ def test_claiming_and_asking_for_what_is_queued_use_the_index_of_what_is_ready(s
         name: " ".join(
             row["detail"]
             for row in store.database.rows(
-                f"EXPLAIN QUERY PLAN {statements('jobs')[name]}", {"now": NOW, "horizon": NOW, "worker_id": 1}
+                f"EXPLAIN QUERY PLAN {statements('jobs')[name]}",
+                {"now": NOW, "wall": NOW, "horizon": NOW, "worker_id": 1},
             )
         )
         for name in ("claim", "end_waits", "ready", "pending", "untried_names")
     }
     assert "jobs_ready" in plans["claim"]
+    assert "CORRELATED" not in plans["claim"], "whether there is a pause is looked up once"
     assert "jobs_ready" in plans["untried_names"]
     assert "jobs_waiting" in plans["end_waits"]
     for name, plan in plans.items():
@@ -133,7 +135,7 @@ def test_the_oldest_is_what_has_been_in_the_queue_for_the_longest(store: OneWork
 
 
 def test_what_is_told_of_many_jobs_is_found_on_an_index(store: OneWorkerStore) -> None:
-    for name in ("oldest", "failed", "waiting", "running", "lookalikes", "done_between", "failed_between"):
+    for name in ("oldest", "foremost", "failed", "waiting", "running", "lookalikes", "done_between", "failed_between"):
         sql = statements("jobs")[name]
         rows = store.database.rows(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(re.findall(r":(\w+)", sql)))
         plan = [row["detail"] for row in rows]

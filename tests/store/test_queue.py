@@ -343,3 +343,55 @@ def test_a_job_fails_as_one_of_four_outcomes(store: OneWorkerStore, outcome: Out
     else:
         with pytest.raises(apsw.ConstraintError), store.write():
             store.queue.fail(job, outcome, "bad", None, TIMINGS, NOW)
+
+
+def test_jobs_in_front_are_claimed_next_in_their_order(store: OneWorkerStore) -> None:
+    store.enqueue("a", "b", "c", "d")
+    assert front(store, "d", "c") == [True, True]
+    assert front(store, "b") == [True]
+    assert store.jobs.ahead_of(named(store, "a"), at(NOW)) == 3
+    assert store.claim_order() == ["b", "d", "c", "a"]
+
+
+def test_in_front_of_all_is_also_in_front_of_what_waits_or_runs(store: OneWorkerStore) -> None:
+    waiting, running = store.claimed("waiting"), store.claimed("running")
+    store.requeue(waiting, AGAIN._replace(delay=10.0))
+    store.enqueue("a", "b")
+    front(store, "b")
+    store.requeue(running, AGAIN._replace(delay=None))  # it was interrupted, and keeps its place
+    assert [claimed.name for now in (NOW + 10,) * 4 if (claimed := store.claim(now))] == [
+        "b",
+        "waiting",
+        "running",
+        "a",
+    ]
+
+
+def test_what_waits_is_due_at_once_in_front_and_its_failures_stay(store: OneWorkerStore) -> None:
+    waiting = store.requeue(store.claimed(), AGAIN._replace(delay=10.0))
+    store.enqueue("a")
+    assert front(store, "p") == [True]
+    assert store.jobs.ahead_of(store.get(waiting), at(NOW)) == 0
+    again = store.claim()
+    assert again is not None
+    assert (again.name, again.failures, again.not_before_at) == ("p", 1, None)
+
+
+def test_only_what_is_queued_is_put_in_front(store: OneWorkerStore) -> None:
+    running = store.claimed("running")
+    done = store.complete(store.claimed("done"))
+    store.fail(store.claimed("failed"))
+    before = [store.get(running), store.get(done)]
+    assert front(store, "running", "done", "failed") == [False, False, False]
+    assert [store.get(running), store.get(done)] == before
+
+
+def front(store: OneWorkerStore, *names: str) -> list[bool]:
+    with store.write():
+        return store.queue.front([named(store, name) for name in names])
+
+
+def named(store: OneWorkerStore, name: str) -> Job:
+    found = store.jobs.find(name)
+    assert found is not None
+    return found

@@ -23,6 +23,7 @@ USERS = {
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
     "revisions": {"revisions"},
+    "pauses": {"pauses"},
     "runners": {"runners"},
     "workers": {"workers"},
 }
