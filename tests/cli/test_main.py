@@ -156,7 +156,7 @@ def test_without_a_command_there_is_help_and_no_complaint() -> None:
         ("unpause", "did you mean resume?"),
         ("first", "did you mean front?"),
         ("join", "did you mean wait?"),
-        ("stop", "Ctrl-C or SIGTERM ends run and work; jobrunner pause all that is not running yet"),
+        ("stop", "jobrunner cancel NAME stops one package, and jobrunner pause all that is not running yet"),
         ("restart", "start it again; jobrunner retry NAME"),
     ],
 )
