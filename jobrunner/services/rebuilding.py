@@ -99,9 +99,9 @@ class Rebuilding:
         try:
             migrate(made.database)
             with made.write():
-                made.queue.reserve_ids(lying.last_id)
+                made.adoption.reserve_ids(lying.last_id)
                 for found in self._found(lying, old):
-                    made.queue.adopt(found)
+                    made.adoption.adopt(found)
             counts = made.jobs.counts(made.now())
             owner.replace(self._folders, identity(made.database), self._path, made.database.waiting)
         finally:

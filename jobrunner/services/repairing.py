@@ -36,7 +36,7 @@ class Repairing:
     def repair(self, findings: Sequence[Finding]) -> Iterator[tuple[Finding, OSError | None]]:
         """Mend what can be mended and yield it, one by one, with what the system refused. Raises StoreError."""
         with self._store.write():  # an older database may have been put back: its next job is none of these
-            self._store.queue.reserve_ids(Inventory(self._folders).last_id)
+            self._store.adoption.reserve_ids(Inventory(self._folders).last_id)
         for finding in findings:
             try:
                 if self._mend(finding):
@@ -86,7 +86,7 @@ class Repairing:
 
     def _adopt(self, found: Adopted) -> bool:
         with self._store.write():
-            return self._store.queue.adopt(found)
+            return self._store.adoption.adopt(found)
 
     def _adopt_from_work(self, finding: Finding) -> bool:
         lying = [folder for found in Inventory(self._folders).work.values() for folder in found]

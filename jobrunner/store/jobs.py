@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from itertools import islice
 
-from jobrunner.domain.errors import StoreError
-from jobrunner.domain.job import Adopted, Job, KnownJob
+from jobrunner.domain.job import Job, KnownJob
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.naming import likeness
 from jobrunner.domain.status import QueuedJob, RunningJob
@@ -111,20 +109,6 @@ class Jobs:
         """Say whether there is something to claim."""
         parameters = rows.waits(now, self._max_wait) | {"wall": now.wall}
         return bool(self._database.one(self._statements["ready"], parameters)["ready"])
-
-    def ended(self, job_id: int) -> Adopted | None:
-        """Return what is known of a job that has ended, without a place in failed/."""
-        row = self._database.row(self._statements["ended"], {"id": job_id})
-        if row is None:
-            return None
-        with suppress(StoreError):  # an older version has no revisions
-            row |= self._database.one(self._statements["identity"], {"id": job_id})
-        return rows.ended_job(row)
-
-    def last_id(self) -> int:
-        """Return the highest id that is not given out any more; 0 where none was."""
-        row = self._database.row(self._statements["last_id"])
-        return int(row["seq"]) if row else 0
 
 
 def _last(seconds: float, now: Moment) -> dict[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Adopted, Details, Job, Outcome
+from jobrunner.domain.job import Details, Job, Outcome
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.store import rows
@@ -111,26 +111,6 @@ class Queue:
     def replace(self, job: Job, now: float) -> bool:
         """Queue the new delivery of a failed job; False where it is not failed any more."""
         return bool(self._database.execute(self._statements["replace"], {"id": job.id, "now": now}))
-
-    def adopt(self, found: Adopted) -> bool:
-        """Record a job for a package that lies somewhere without one; False where its name or id is known."""
-        place = rows.place(found.failed_name, found.error_name)
-        parameters = {
-            "id": found.id,
-            "state": found.state.value,
-            "attempt": found.attempt,
-            "error": found.error,
-            "verdict": found.verdict and found.verdict.value,
-            "created_at": found.created_at,
-            "finished_at": found.finished_at,
-        }
-        identity = rows.named(found.identity.package) | rows.identity(found.identity)
-        return bool(self._database.execute(self._statements["adopt"], identity | parameters | place))
-
-    def reserve_ids(self, last: int) -> None:
-        """Give out no id up to `last`."""
-        self._database.execute(self._statements["forget_ids"], {"last": last})
-        self._database.execute(self._statements["reserve_ids"], {"last": last})
 
     def _started(self, row: Row, now: Moment) -> Job:
         self._attempts.start(row["id"], row["attempt"], row["worker_id"], now)

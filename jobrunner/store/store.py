@@ -6,6 +6,7 @@ from pathlib import Path
 from jobrunner.domain.errors import StoreError
 from jobrunner.domain.job import Adopted
 from jobrunner.linux.proc import BOOT_ID
+from jobrunner.store.adoption import Adoption
 from jobrunner.store.attempts import Attempts
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import BUSY_SECONDS, Database
@@ -24,8 +25,9 @@ class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
     `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
-    are. `attempts`, `workers` and `runners` tell who worked on them and who goes on, `pauses` whether anything may be
-    claimed; `now` is the clock that all processes of the home agree on, once it has been started.
+    are, `adoption` makes jobs of what was found. `attempts`, `workers` and `runners` tell who worked on them and who
+    goes on, `pauses` whether anything may be claimed; `now` is the clock that all processes of the home agree on, once
+    it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -36,6 +38,7 @@ class Store:
         self.jobs = Jobs(database, max_wait=max_wait)
         self.listing = Listing(database, max_wait=max_wait)
         self.revisions = Revisions(database)
+        self.adoption = Adoption(database)
         self.workers = Workers(database)
         self.runners = Runners(database)
         self.pauses = Pauses(database)
@@ -68,12 +71,12 @@ class Store:
     def ended_jobs(self) -> Iterator[Adopted]:
         """Yield what can still be read of the jobs that have ended, in a damaged database of whatever version."""
         try:
-            last = self.jobs.last_id()
+            last = self.adoption.last_id()
         except StoreError:
             return
         for job_id in range(1, last + 1):
             try:
-                job = self.jobs.ended(job_id)
+                job = self.adoption.ended(job_id)
             except (StoreError, ValueError):  # a page of it is damaged, or what stands there is no job
                 continue
             if job:

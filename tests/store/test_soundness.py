@@ -22,7 +22,7 @@ def filled(path: Path) -> Store:
     migrate(store.database)
     with store.write():
         for number in range(JOBS):
-            store.queue.adopt(Adopted(Identity.plain(f"package-{number:05}"), State.DONE, 1, 1.0, 2.0))
+            store.adoption.adopt(Adopted(Identity.plain(f"package-{number:05}"), State.DONE, 1, 1.0, 2.0))
     return store
 
 

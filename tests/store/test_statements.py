@@ -17,6 +17,7 @@ TABLES = sorted(
 )
 #: The modules that execute the statements of a file.
 USERS = {
+    "adoption": {"adoption"},
     "attempts": {"attempts"},
     "clock": {"clock"},
     "identity": {"identity"},
