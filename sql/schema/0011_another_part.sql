@@ -1,0 +1,1 @@
+-- Of another part of the issue: left out where that has the number.
