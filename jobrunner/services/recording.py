@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.job import Attempt, EndedAttempt, Job, Outcome
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.linux.processes import Process
@@ -90,6 +90,7 @@ class Recording:
         claim = claim and not is_held_up and not self._asked_to_stop() and not self._machine.is_replaced
         with self._store.write():  # all others wait meanwhile
             lost = [ending for ending in endings if not self._has_recorded(ending, now)]
+            self._store.totals.add([_ended(ending) for ending in endings if ending not in lost], now.wall)
             return self._store.queue.claim(self._worker_id, now) if claim else None, lost
 
     def _has_recorded(self, ending: Ending, now: Moment) -> bool:
@@ -105,3 +106,15 @@ class Recording:
         except ClaimLost:
             return False
         return True
+
+
+def _ended(ending: Ending) -> EndedAttempt:
+    """Return what is counted of an ending."""
+    details = ending.attempt.details
+    match ending:
+        case Done(_, seconds):
+            return EndedAttempt(Outcome.DONE, True, details, seconds)
+        case Failed(_, outcome):
+            return EndedAttempt(outcome, True, details)
+        case PutOff(_, outcome):
+            return EndedAttempt(outcome, False, details)

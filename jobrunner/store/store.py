@@ -14,6 +14,7 @@ from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
 from jobrunner.store.queue import Queue
 from jobrunner.store.runners import Runners
+from jobrunner.store.totals import Totals
 from jobrunner.store.transactions import Write
 from jobrunner.store.workers import Workers
 
@@ -22,7 +23,8 @@ class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
     `queue` changes jobs, `jobs` and `listing` read them; `attempts`, `workers` and `runners` tell who worked on
-    them and who goes on; `now` is the clock that all processes of the home agree on, once it has been started.
+    them and who goes on; whoever records the end of an attempt adds it to the `totals`, too; `now` is the clock that
+    all processes of the home agree on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -34,6 +36,7 @@ class Store:
         self.listing = Listing(database, max_wait=max_wait)
         self.workers = Workers(database)
         self.runners = Runners(database)
+        self.totals = Totals(database)
         self.now = Clock(database, BOOT_ID)
         self._max_wait = max_wait
 

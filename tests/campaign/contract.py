@@ -100,6 +100,7 @@ def at_rest(
     ]
     notes = journal(evidence)
     attempts = rows(home, "SELECT * FROM attempts")
+    found += _totals(home)
     for delivery in deliveries:
         job = jobs.get(delivery.name)
         if job is None:
@@ -170,6 +171,19 @@ def _rests(home: TestHome) -> list[str]:
     damages = [row["integrity_check"] for row in rows(home, "PRAGMA integrity_check")]
     found += [f"the database is damaged: {damage}" for damage in damages if damage != "ok"]
     return found
+
+
+def _totals(home: TestHome) -> list[str]:
+    """Whether the totals have counted each attempt that has ended once, and those that were pruned or lost, too."""
+    counted = "SELECT outcome, sum(attempts) AS attempts, sum(jobs) AS jobs FROM outcome_totals GROUP BY outcome"
+    ended = """
+        SELECT outcome, count(*) AS attempts, sum(is_final OR outcome = 'done') AS jobs FROM attempts
+        WHERE ended_at IS NOT NULL GROUP BY outcome
+    """
+    totals, recorded = (
+        {row["outcome"]: (row["attempts"], row["jobs"]) for row in rows(home, sql)} for sql in (counted, ended)
+    )
+    return [] if totals == recorded else [f"the totals are {totals}, the attempts {recorded}"]
 
 
 def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], notes: list[Note]) -> list[str]:

@@ -23,6 +23,7 @@ USERS = {
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
     "runners": {"runners"},
+    "totals": {"totals"},
     "workers": {"workers"},
 }
 
