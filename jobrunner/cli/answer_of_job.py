@@ -77,6 +77,8 @@ def why(found: OfJob) -> Iterator[str]:
             yield job.error or ""
         case Kind.DONE if job.attempt > 1:
             yield f"It took {job.attempt} attempts."
+    if found.story.pruned_at.attempts and not found.story.attempts:
+        yield f"Its attempts were pruned at {local(found.story.pruned_at.attempts)}."
     if found.kind in _ENDED:
         path = found.story.package_path
         yield f"It lies in {place(path)}." if path else f"It has been taken out of {_ENDED[found.kind]}."

@@ -31,6 +31,7 @@ COMMANDS = (
     "logs",
     "retry",
     "cancel",
+    "prune",
     "check",
     "demo",
 )
@@ -40,7 +41,8 @@ COMMANDS = (
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
-    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.watching"),
+    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.pruning"),
+    "wiring.watching",
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

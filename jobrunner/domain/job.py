@@ -112,6 +112,13 @@ class EndedAttempt(NamedTuple):
     seconds: float | None = None
 
 
+class PrunedAt(NamedTuple):
+    """When the attempts at a job and its logs were removed because they were old (seconds since 1970); None: never."""
+
+    attempts: float | None = None
+    logs: float | None = None
+
+
 class Adopted(NamedTuple):
     """A job as it is recorded for a package that was found without one. Without an `id` it gets the next.
 

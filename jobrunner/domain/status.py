@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from jobrunner.domain.failures import Failures
-from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.job import Attempt, Job, PrunedAt
 from jobrunner.domain.lack import Lack
 from jobrunner.domain.progress import Progress
 
@@ -139,12 +139,16 @@ class Status(NamedTuple):
 
 
 class Story(NamedTuple):
-    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists."""
+    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists.
+
+    `pruned_at`: when attempts and logs that it had were removed.
+    """
 
     job: Job
     attempts: Sequence[Attempt]
     package_path: str | None
     log_paths: dict[int, str]
+    pruned_at: PrunedAt = PrunedAt()
 
     @property
     def waits(self) -> Sequence[float | None]:
@@ -159,3 +163,26 @@ class Story(NamedTuple):
             None if at is None else max(attempt.started_at - at, 0.0)
             for at, attempt in zip(since, self.attempts, strict=True)
         ]
+
+
+class Pruned(NamedTuple):
+    """How many packages something of was pruned, and what; `size` is that of the logs, in bytes.
+
+    `fault`: why something old stays, though it should not.
+    """
+
+    packages: int = 0
+    attempts: int = 0
+    logs: int = 0
+    size: int = 0
+    fault: str | None = None
+
+    def joined(self, other: "Pruned") -> "Pruned":
+        """Return both together."""
+        return Pruned(
+            self.packages + other.packages,
+            self.attempts + other.attempts,
+            self.logs + other.logs,
+            self.size + other.size,
+            self.fault or other.fault,
+        )

@@ -112,7 +112,8 @@ class Report:
         """Return all that is known of a job."""
         attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
-        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs)
+        pruned_at = self._store.old_jobs.pruned_at(job)
+        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs, pruned_at)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""

@@ -47,7 +47,6 @@ class Supervisor:
     ) -> None:
         """`grace`: seconds that running jobs get when a signal asks to stop."""
         self._store = store
-        self._presence = presence
         self._recovery = recovery
         self._emit = emit
         self._exit_of = exit_of
@@ -62,6 +61,8 @@ class Supervisor:
         self._signals = BlockedSignals(signals.stop_signals() | {signal.SIGCHLD})
         self._recover_at = 0.0
         self._draw: Draw = lambda _pids: None
+        #: Is called often, for what takes a moment and can wait: a worker that has just died goes before it.
+        self.meanwhile: Callable[[], None] = lambda: None
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -185,14 +186,14 @@ class Supervisor:
             self._registration.record()
             alive, now = self._recovery.run(), time.monotonic()
             self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
+            if not self._dead:
+                self.meanwhile()
         except DatabaseGone as gone:
             self._troubles.note(os.getpid(), str(gone))
             self._stop(signal.SIGTERM)
             raise StoreError("stopped, because the database is gone") from gone
-        except (StoreError, MachineError) as error:
-            trouble = str(error)
-        except OSError as error:
-            trouble = in_words(error)
+        except (StoreError, MachineError, OSError) as error:
+            trouble = in_words(error) if isinstance(error, OSError) else str(error)
         self._troubles.note(os.getpid(), trouble)
         self._recover_at = time.monotonic() + (_SHORT_TICK if self._dead else _TICK)
 

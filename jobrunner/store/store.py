@@ -12,6 +12,7 @@ from jobrunner.store.database import BUSY_SECONDS, Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
+from jobrunner.store.old_jobs import OldJobs
 from jobrunner.store.queue import Queue
 from jobrunner.store.runners import Runners
 from jobrunner.store.totals import Totals
@@ -34,6 +35,7 @@ class Store:
         self.queue = Queue(database, self.attempts, max_wait=max_wait)
         self.jobs = Jobs(database, max_wait=max_wait)
         self.listing = Listing(database, max_wait=max_wait)
+        self.old_jobs = OldJobs(database)
         self.workers = Workers(database)
         self.runners = Runners(database)
         self.totals = Totals(database)

@@ -22,6 +22,7 @@ USERS = {
     "identity": {"identity"},
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
+    "old_jobs": {"old_jobs"},
     "runners": {"runners"},
     "totals": {"totals"},
     "workers": {"workers"},
