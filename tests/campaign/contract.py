@@ -6,6 +6,7 @@ Each check returns the violations in words; none is good.
 import os
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -107,8 +108,10 @@ def at_rest(
             found.append(f"{delivery.name} has no job")
             continue
         mine = [note for note in notes if note.package == delivery.name]
-        outcomes = [attempt["outcome"] for attempt in attempts if attempt["job_id"] == job["id"]]
-        problems = _ending(home, delivery, job, outcomes, mine)
+        theirs = [attempt for attempt in attempts if attempt["job_id"] == job["id"]]
+        outcomes = [attempt["outcome"] for attempt in theirs]
+        problems = _logs(home, delivery.name, job, theirs)
+        problems += _ending(home, delivery, job, outcomes, mine)
         problems += _handlers(delivery, mine, (recorded or {}).get(delivery.name))
         found += [f"{delivery.name} ({delivery.plan}, {job['state']}): {problem}" for problem in problems]
     known = {os.fsdecode(job["failed_name"]) for job in jobs.values() if job["failed_name"] is not None}
@@ -174,16 +177,37 @@ def _rests(home: TestHome) -> list[str]:
 
 
 def _totals(home: TestHome) -> list[str]:
-    """Whether the totals have counted each attempt that has ended once, and those that were pruned or lost, too."""
+    """Whether the totals count each attempt that has ended once, and those that were pruned, too."""
     counted = "SELECT outcome, sum(attempts) AS attempts, sum(jobs) AS jobs FROM outcome_totals GROUP BY outcome"
     ended = """
         SELECT outcome, count(*) AS attempts, sum(is_final OR outcome = 'done') AS jobs FROM attempts
         WHERE ended_at IS NOT NULL GROUP BY outcome
     """
     totals, recorded = (
-        {row["outcome"]: (row["attempts"], row["jobs"]) for row in rows(home, sql)} for sql in (counted, ended)
+        {row["outcome"]: Counter(attempts=row["attempts"], jobs=row["jobs"]) for row in rows(home, sql)}
+        for sql in (counted, ended)
     )
-    return [] if totals == recorded else [f"the totals are {totals}, the attempts {recorded}"]
+    (pruned,) = rows(home, "SELECT total(attempt) AS attempts FROM jobs WHERE attempts_pruned_at IS NOT NULL")
+    sums = [sum(counts["attempts"] for counts in some.values()) for some in (totals, recorded)]
+    agree = (
+        totals == recorded
+        if not pruned["attempts"]
+        else all(counts <= totals.get(outcome, Counter()) for outcome, counts in recorded.items())
+    )
+    return (
+        []
+        if agree and sums[0] == sums[1] + pruned["attempts"]
+        else [f"the totals are {totals}, the attempts {recorded}, of which {pruned['attempts']} were pruned"]
+    )
+
+
+def _logs(home: TestHome, name: str, job: Row, attempts: list[Row]) -> list[str]:
+    """Whether the logs are there, unless they were pruned."""
+    wanted = {f"{each['number']}.log" for each in attempts if each["handle_seconds"] is not None}
+    folder = home.logs / name
+    if job["logs_pruned_at"]:
+        return ["its logs were pruned, and are there"] if folder.exists() else []
+    return [f"its log {log} is gone" for log in wanted if not (folder / log).exists()]
 
 
 def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], notes: list[Note]) -> list[str]:
