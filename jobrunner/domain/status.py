@@ -110,6 +110,22 @@ class QueuedJob(NamedTuple):
     since: float
 
 
+class Taken(NamedTuple):
+    """The bytes that something takes on its disk, and those that are free there; if not `is_all`, it takes more."""
+
+    size: int
+    free: int
+    is_all: bool
+
+
+class DiskUse(NamedTuple):
+    """What parts of a home take on their disks; None for what whoever asks may not look into."""
+
+    database: Taken | None
+    logs: Taken | None
+    work: Taken | None
+
+
 class Status(NamedTuple):
     """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
 
@@ -117,7 +133,7 @@ class Status(NamedTuple):
     what dead workers left is still running; it is `interrupted`. `seconds_left`: until the queue is empty, None where
     nothing can be said. `failures`: the failed ones of the last day by their reasons. `left_over`: what attempts left
     and we cannot remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two
-    packages.
+    packages. `disk`: what the home takes, but for the packages that wait, are archived or failed.
     """
 
     now: float
@@ -136,6 +152,7 @@ class Status(NamedTuple):
     survey: Survey
     left_over: Sequence[str]
     lookalikes: Sequence[tuple[str, str]]
+    disk: DiskUse
 
 
 class Story(NamedTuple):
