@@ -83,6 +83,8 @@ def why(found: OfJob) -> Iterator[str]:
             yield f"It took {job.attempt} attempts."
     for revision in found.story.revisions:
         yield f"Its revision {shown(revision.name)} is {standing(revision, time.time())}."
+    if found.story.pruned_at.attempts and not found.story.attempts:
+        yield f"Its attempts were pruned at {local(found.story.pruned_at.attempts)}."
     if found.kind in _ENDED:
         path = found.story.package_path
         yield f"It lies in {place(path)}." if path else f"It has been taken out of {_ENDED[found.kind]}."

@@ -8,14 +8,17 @@ import typer
 
 from jobrunner.cli.output import complain, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import counted
+from jobrunner.cli.words import counted, disk_use
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, in_words
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
+from jobrunner.domain.status import DiskUse
 
 EXAMPLES = ("jobrunner check", "jobrunner check --repair")
 
 _MOST_PATHS = 20
+#: Files and folders that are looked at for what they take: more than in a status, as a check takes its time anyway.
+_MOST_SIZED = 100_000
 
 #: Of each kind: what it is, and what to do about it.
 _WORDS = {
@@ -131,9 +134,10 @@ def command(
         complain(warning)
     rebuilt = rebuilding(settings, emit_of_command()).rebuild() if rebuild else None
     repaired: list[Finding] = []
+    disk: DiskUse | None = None
     try:
         with open_home(settings, emit_of_command()) as home:
-            findings = checking(home).check()
+            findings, disk = checking(home).check(), home.report.disk_use(_MOST_SIZED)
             if repair and findings.differences:
                 for finding, error in repairing(home).repair(findings.differences):
                     place = _place(finding, settings.home)
@@ -150,10 +154,15 @@ def command(
         findings = Findings([Finding(Kind.DATABASE_LOST, str(settings.database_path), reason=error.reason)])
     if as_json:
         from jobrunner.cli.json_output import print_json
+        from jobrunner.documents.status import disk_document
 
-        print_json(_document(findings, repaired, rebuilt))
+        print_json(_document(findings, repaired, rebuilt) | {"disk": disk and disk_document(disk)})
     else:
         _print(findings, rebuilt, settings.home)
+        if disk:
+            if findings.differences or findings.gone:
+                say()
+            say(styled(f"On the disk: {disk_use(disk)}.", dim=True))
     raise typer.Exit(int(bool(findings.differences)))
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -16,8 +16,10 @@ from jobrunner.cli import filters
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.job import Attempt, Job, State
+from jobrunner.cli.times import local
+from jobrunner.domain.job import State
 from jobrunner.domain.package import printable, shown
+from jobrunner.domain.status import Story
 
 EXAMPLES = ("jobrunner logs scan-0017", "jobrunner logs -f --tail 20 scan-0017")
 
@@ -62,17 +64,22 @@ def command(
             time.sleep(_FOLLOW_SECONDS)
             home.store.database.refresh()
         if not opened:
-            complain(_why_there_is_none(job, home.report.story(job).attempts, attempt))
+            complain(_why_there_is_none(home.report.story(job), attempt))
         elif not any(log.has_printed for log in opened.values()):
             complain("the handler has printed nothing")
 
 
-def _why_there_is_none(job: Job, attempts: Sequence[Attempt], wanted: int | None) -> str:
+def _why_there_is_none(story: Story, wanted: int | None) -> str:
     """Return why a job, or the attempt that is wanted, has no log."""
+    job = story.job
+    if story.pruned_at.logs and not (wanted and wanted > job.attempt):
+        return f"the logs of {shown(job.name)} were pruned at {local(story.pruned_at.logs)}"
     if wanted:
         return f"attempt {wanted} has no log: {shown(job.name)} has had {job.attempt} attempt{'s' * (job.attempt != 1)}"
-    if any(attempt.handle_seconds is not None for attempt in attempts):
+    if any(attempt.handle_seconds is not None for attempt in story.attempts):
         return "the log of this package is not there any more"
+    if story.pruned_at.attempts:
+        return "there is no log of this package, and its attempts were pruned: they would say why"
     if job.state is State.DONE:
         return "nothing was printed: no handler was set when this package was processed"
     if job.state is State.FAILED:

@@ -37,6 +37,7 @@ COMMANDS = (
     "resume",
     "front",
     "wait",
+    "prune",
     "check",
     "demo",
 )
@@ -47,7 +48,7 @@ _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
     *("files.bug_report", "wiring.awaiting", "wiring.cancelling", "wiring.checking", "wiring.explaining"),
-    *("wiring.fronting", "wiring.pausing", "wiring.revising", "wiring.watching"),
+    *("wiring.fronting", "wiring.pausing", "wiring.pruning", "wiring.revising", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

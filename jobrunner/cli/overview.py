@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jobrunner.cli.columns import padded, width_of
 from jobrunner.cli.output import Line, Styled, styled
-from jobrunner.cli.sections import Room, Row, Section, laid_out
+from jobrunner.cli.sections import Room, Row, Section, height, laid_out
 from jobrunner.cli.times import short
-from jobrunner.cli.words import TINTS, age, estimate, pause, soon, step
+from jobrunner.cli.words import TINTS, age, disk_use, estimate, pause, soon, step
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Delivery, Runner, Status
 from jobrunner.domain.values import in_bytes
@@ -22,7 +22,12 @@ _ALL = "jobrunner status --json"
 
 def overview(status: Status, room: Room) -> list[Line]:
     """Return how things stand, in as many lines as there is room for."""
-    return laid_out(list(_head(status)), _sections(status), room)
+    disk = _labelled("disk", disk_use(status.disk))
+    foot: list[Line] = [[""], disk]
+    left = room if room.lines is None else room._replace(lines=room.lines - sum(height(line, room) for line in foot))
+    head = list(_head(status))
+    lines = laid_out(head, _sections(status), left)
+    return [*lines, *(foot if len(lines) > len(head) else [disk])]
 
 
 def _head(status: Status) -> Iterator[Line]:

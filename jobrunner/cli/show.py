@@ -82,7 +82,8 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     yield "ended", local(job.finished_at)
     yield "next try", local(job.not_before_at)
     yield "lies in", shown(story.package_path or "nowhere: it has been removed")
-    yield "logs", shown(os.path.dirname(max(story.log_paths.items())[1])) if story.log_paths else ""
+    yield "logs", _logs(story)
+    yield "attempts", _pruned(story)
     yield "failures", str(job.failures or "")
     yield "crashes", str(job.crashes or "")
     encoding = next((each.encoding for each in reversed(story.attempts) if each.encoding), None)
@@ -91,6 +92,23 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
             "names",
             f"in the zip are taken to be {encoding}, which is a guess: extract.encoding in jobrunner.toml says it",
         )
+
+
+def _logs(story: Story) -> str:
+    """Return where the logs are, or since when they are gone."""
+    from jobrunner.cli.times import local
+
+    if story.log_paths:
+        return shown(os.path.dirname(max(story.log_paths.items())[1]))
+    return f"pruned at {local(story.pruned_at.logs)}" if story.pruned_at.logs else ""
+
+
+def _pruned(story: Story) -> str:
+    """Return how many attempts there were whose record is gone, and since when."""
+    from jobrunner.cli.times import local
+
+    pruned_at, missing = story.pruned_at.attempts, story.job.attempt - len(story.attempts)
+    return f"{missing:,} pruned at {local(pruned_at)}" if pruned_at and missing else ""
 
 
 def _say_attempts(story: Story) -> None:

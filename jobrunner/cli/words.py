@@ -30,7 +30,8 @@ from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
-from jobrunner.domain.status import RunningJob
+from jobrunner.domain.status import DiskUse, RunningJob
+from jobrunner.domain.values import in_bytes
 
 _EARLY_DEATHS = 3
 _NOW = 0.005  # seconds
@@ -123,6 +124,16 @@ def counted(count: int, noun: str) -> str:
 def packages(count: int) -> str:
     """Return "1 package" or "N packages"."""
     return counted(count, "package")
+
+
+def disk_use(use: DiskUse) -> str:
+    """Return what the parts of a home take, and how much is free on the work folder's disk."""
+    parts = [
+        f"{part} {'' if taken.is_all else 'more than '}{in_bytes(taken.size)}"
+        for part, taken in use._asdict().items()
+        if taken
+    ]
+    return ", ".join(parts) + (f"; {in_bytes(use.work.free)} free" if use.work else "")
 
 
 def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case for each event)

@@ -5,7 +5,15 @@ from typing import Any
 from jobrunner.documents.pause import pause_document
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.documents.times import utc
-from jobrunner.domain.status import Status
+from jobrunner.domain.status import DiskUse, Status
+
+
+def disk_document(use: DiskUse) -> dict[str, Any]:
+    """Return what the parts of a home take, in bytes; None for what may not be looked into."""
+    return {
+        part: taken and {"bytes": taken.size, "is_all": taken.is_all, "free": taken.free}
+        for part, taken in use._asdict().items()
+    }
 
 
 def status_document(status: Status) -> dict[str, Any]:
@@ -102,4 +110,5 @@ def status_document(status: Status) -> dict[str, Any]:
         "unseen": status.survey.unseen,
         "lookalikes": [{"name": name, "looks_like": other} for name, other in status.lookalikes],
         "left_over": [{"path": path} for path in status.left_over],
+        "disk": disk_document(status.disk),
     }

@@ -24,6 +24,8 @@ def story_document(story: Story) -> dict[str, Any]:
         "crashes": job.crashes,
         "interruptions": job.interruptions,
         "package_path": story.package_path,
+        "attempts_pruned_at": utc(story.pruned_at.attempts),
+        "logs_pruned_at": utc(story.pruned_at.logs),
         "attempts": [
             {
                 "number": attempt.number,

@@ -134,6 +134,25 @@ class Details:
     encoding: str | None = None
 
 
+class EndedAttempt(NamedTuple):
+    """What is counted of an attempt that has ended; `is_final`: its job has ended by it, done or failed.
+
+    `seconds`: from the claim until the package was done, None where it is not.
+    """
+
+    outcome: Outcome
+    is_final: bool = False
+    details: Details = Details()
+    seconds: float | None = None
+
+
+class PrunedAt(NamedTuple):
+    """When the attempts at a job and its logs were removed because they were old (seconds since 1970); None: never."""
+
+    attempts: float | None = None
+    logs: float | None = None
+
+
 class Adopted(NamedTuple):
     """A job as it is recorded for a package that was found without one. Without an `id` it gets the next.
 

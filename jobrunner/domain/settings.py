@@ -162,6 +162,14 @@ class WorkSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """For how long what is no package stays of a package that is done. In seconds; infinity: for ever."""
+
+    attempts: float = key(values.age_if_any, "none", 'how long attempts of done packages are kept: "90d", or for ever')
+    logs: float = key(values.age_if_any, "none", 'how long their logs are kept: "30d", or for ever')
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a home, with absolute paths."""
 
@@ -173,6 +181,7 @@ class Settings:
     process: ProcessSettings
     retry: RetrySettings
     work: WorkSettings
+    retention: RetentionSettings
 
     @property
     def database_path(self) -> Path:
@@ -193,4 +202,5 @@ SECTIONS: dict[str, type] = {
     "process": ProcessSettings,
     "retry": RetrySettings,
     "work": WorkSettings,
+    "retention": RetentionSettings,
 }

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from jobrunner.domain.failures import Failures
-from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.job import Attempt, Job, PrunedAt
 from jobrunner.domain.lack import Lack
 from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
@@ -111,6 +111,22 @@ class QueuedJob(NamedTuple):
     since: float
 
 
+class Taken(NamedTuple):
+    """The bytes that something takes on its disk, and those that are free there; if not `is_all`, it takes more."""
+
+    size: int
+    free: int
+    is_all: bool
+
+
+class DiskUse(NamedTuple):
+    """What parts of a home take on their disks; None for what whoever asks may not look into."""
+
+    database: Taken | None
+    logs: Taken | None
+    work: Taken | None
+
+
 class Status(NamedTuple):
     """How a home stands at `now` (seconds since 1970); `failed` newest first, `waiting` next first.
 
@@ -118,7 +134,7 @@ class Status(NamedTuple):
     what dead workers left is still running; it is `interrupted`. `seconds_left`: until the queue is empty, None where
     nothing can be said. `failures`: the failed ones of the last day by their reasons. `left_over`: what attempts left
     and we cannot remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two
-    packages.
+    packages. `disk`: what the home takes, but for the packages that wait, are archived or failed.
     """
 
     now: float
@@ -138,16 +154,21 @@ class Status(NamedTuple):
     survey: Survey
     left_over: Sequence[str]
     lookalikes: Sequence[tuple[str, str]]
+    disk: DiskUse
 
 
 class Story(NamedTuple):
-    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists."""
+    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists.
+
+    `pruned_at`: when attempts and logs that it had were removed.
+    """
 
     job: Job
     attempts: Sequence[Attempt]
     package_path: str | None
     log_paths: dict[int, str]
     revisions: Sequence[Job] = ()
+    pruned_at: PrunedAt = PrunedAt()
 
     @property
     def waits(self) -> Sequence[float | None]:
@@ -162,3 +183,26 @@ class Story(NamedTuple):
             None if at is None else max(attempt.started_at - at, 0.0)
             for at, attempt in zip(since, self.attempts, strict=True)
         ]
+
+
+class Pruned(NamedTuple):
+    """How many packages something of was pruned, and what; `size` is that of the logs, in bytes.
+
+    `fault`: why something old stays, though it should not.
+    """
+
+    packages: int = 0
+    attempts: int = 0
+    logs: int = 0
+    size: int = 0
+    fault: str | None = None
+
+    def joined(self, other: "Pruned") -> "Pruned":
+        """Return both together."""
+        return Pruned(
+            self.packages + other.packages,
+            self.attempts + other.attempts,
+            self.logs + other.logs,
+            self.size + other.size,
+            self.fault or other.fault,
+        )

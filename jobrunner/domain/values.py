@@ -35,6 +35,28 @@ def timeout(value: object) -> float:
     return seconds
 
 
+def age(value: object) -> float:
+    """Return the seconds of a duration with its unit: what is older than a bare number would be gone by mistake."""
+    seconds = None if _is_bare(value) else _seconds(value)
+    if seconds is None:
+        raise ValueError('a duration with its unit, such as "30d" or "12h"')
+    return seconds
+
+
+def age_if_any(value: object) -> float:
+    """Return the seconds of a duration with its unit; infinity for "none"."""
+    try:
+        return math.inf if value == "none" else age(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "none"') from None
+
+
+def _is_bare(value: object) -> bool:
+    return isinstance(value, int | float) or (
+        isinstance(value, str) and re.fullmatch(_NUMBER, value.strip()) is not None
+    )
+
+
 def _seconds(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from jobrunner.domain.errors import ClaimLost
-from jobrunner.domain.job import Attempt, Job
+from jobrunner.domain.job import Attempt, EndedAttempt, Job, Outcome
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.retry import Decision
 from jobrunner.linux.processes import Process
@@ -89,19 +89,24 @@ class Recording:
         is_held_up = any(isinstance(ending, PutOff) and ending.trouble for ending in endings)
         claim = claim and not is_held_up and not self._asked_to_stop() and not self._machine.is_replaced
         with self._store.write():  # all others wait meanwhile
-            lost = [ending for ending in endings if not self._has_recorded(ending, now)]
-            return self._store.queue.claim(self._worker_id, now) if claim else None, lost
+            ended = [self._ended(ending, now) for ending in endings]
+            self._store.totals.add(filter(None, ended), now.wall)
+            following = self._store.queue.claim(self._worker_id, now) if claim else None
+        return following, [ending for ending, recorded in zip(endings, ended, strict=True) if recorded is None]
 
-    def _has_recorded(self, ending: Ending, now: Moment) -> bool:
+    def _ended(self, ending: Ending, now: Moment) -> EndedAttempt | None:
+        """Record an ending and return what is counted of it; None where the job is somebody else's by now."""
         job, details = ending.attempt.job, ending.attempt.details
         try:
             match ending:
-                case Done():
+                case Done(_, seconds):
                     self._store.queue.complete(job, details, now.wall)
+                    return EndedAttempt(Outcome.DONE, True, details, seconds)
                 case Failed(_, outcome, error, place, left_in_inbox):
                     self._store.queue.fail(job, outcome, error, place, details, now.wall, left_in_inbox=left_in_inbox)
+                    return EndedAttempt(outcome, True, details)
                 case PutOff(_, outcome, decision):
                     self._store.queue.requeue(job, outcome, decision, now, details)
+                    return EndedAttempt(outcome, False, details)
         except ClaimLost:
-            return False
-        return True
+            return None

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, JobCancelled, JobRecovered, Trouble
-from jobrunner.domain.job import Job, Outcome, State
+from jobrunner.domain.job import EndedAttempt, Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files import sweeping
 from jobrunner.files.folders import Folders
@@ -94,6 +94,7 @@ class Recovery:
             return
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered: list[tuple[Event, Job]] = []
+        ended: list[EndedAttempt] = []
         with self._store.write():
             now = self._store.now()
             if self._store.workers.end(worker.id, now.wall):  # else another recovery was faster
@@ -110,11 +111,13 @@ class Recovery:
                         outcome, error = Outcome.CRASHED, f"worker {worker.pid} died while it ran"
                     decision = self._decide(job, outcome, error)
                     self._store.queue.requeue(job, outcome, decision, now)
+                    ended.append(EndedAttempt(outcome))
                     if outcome is Outcome.CANCELLED:
                         recovered.append((JobCancelled(job.name, worker.pid), job))
                     else:
                         condemned = bool(job.verdict or decision.verdict)
                         recovered.append((JobRecovered(job.name, error, condemned), job))
+                self._store.totals.add(ended, now.wall)
         self._presence.forget(token)
         if orphaned:
             self._presence.forget(worker.supervisor)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from jobrunner.domain.findings import Finding, Kind
-from jobrunner.domain.job import Adopted, Job, Outcome, State
+from jobrunner.domain.job import Adopted, EndedAttempt, Job, Outcome, State
 from jobrunner.domain.retry import RetryPolicy, decide
 from jobrunner.files import moves, sweeping
 from jobrunner.files.folders import Folders
@@ -81,7 +81,9 @@ class Repairing:
                 return False
             reason = "its worker had ended without it"
             decision = decide(job, Outcome.INTERRUPTED, reason, self._policy, jitter=0)
-            self._store.queue.requeue(job, Outcome.INTERRUPTED, decision, self._store.now())
+            now = self._store.now()
+            self._store.queue.requeue(job, Outcome.INTERRUPTED, decision, now)
+            self._store.totals.add([EndedAttempt(Outcome.INTERRUPTED)], now.wall)
         return True
 
     def _adopt(self, found: Adopted) -> bool:

@@ -9,10 +9,11 @@ from jobrunner.domain.job import Job
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
-from jobrunner.domain.status import QueuedJob, Runner, RunningJob, Status, Story, Survey
+from jobrunner.domain.status import DiskUse, QueuedJob, Runner, RunningJob, Status, Story, Survey
 from jobrunner.files import probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
+from jobrunner.files.usage import disk_use
 from jobrunner.process.killing import in_words
 from jobrunner.process.output import LogReader
 from jobrunner.process.presence import Presence
@@ -24,6 +25,7 @@ from jobrunner.store.workers import WorkerRecord
 _MOST = 1000
 _MOST_FAILED = 5_000
 _MOST_LOOKED_INTO = 100
+_MOST_SIZED = 1000
 _DAY = 86400.0  # seconds
 #: Seconds for which deaths among the workers are told.
 _DYING = 300.0
@@ -79,7 +81,12 @@ class Report:
             survey=self._survey(),
             left_over=self._left_over(),
             lookalikes=jobs.lookalikes(now.wall - _DAY, _MOST),
+            disk=self.disk_use(_MOST_SIZED),
         )
+
+    def disk_use(self, most: int) -> DiskUse:
+        """Return what the home takes, after a look at up to so many files and folders of each part of it."""
+        return disk_use(str(self._store.database.path), self._folders, most)
 
     def running(self) -> list[RunningJob]:
         """Return the jobs that run, or that dead workers left, and how far each is. Raises StoreError."""
@@ -127,7 +134,8 @@ class Report:
         attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
         revisions = self._store.revisions.of(job.package) if job.revision == 1 else ()
-        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs, revisions)
+        pruned_at, place = self._store.old_jobs.pruned_at(job), self._folders.whereabouts(job)
+        return Story(_with_wall_time(job, self._store.now()), attempts, place, logs, revisions, pruned_at)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""

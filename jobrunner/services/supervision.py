@@ -48,7 +48,6 @@ class Supervisor:
     ) -> None:
         """`grace`: seconds that running jobs get when a signal asks to stop."""
         self._store = store
-        self._presence = presence
         self._recovery = recovery
         self._emit = emit
         self._exit_of = exit_of
@@ -64,6 +63,8 @@ class Supervisor:
         self._signals = BlockedSignals(signals.stop_signals() | {signal.SIGCHLD})
         self._recover_at = 0.0
         self._draw: Draw = lambda _pids: None
+        #: Is called often, for what takes a moment and can wait: a worker that has just died goes before it.
+        self.meanwhile: Callable[[], None] = lambda: None
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -187,14 +188,14 @@ class Supervisor:
             self._pause.look()
             alive, now = self._recovery.run(), time.monotonic()
             self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
+            if not self._dead:
+                self.meanwhile()
         except DatabaseGone as gone:
             self._troubles.note(os.getpid(), str(gone))
             self._stop(signal.SIGTERM)
             raise StoreError("stopped, because the database is gone") from gone
-        except (StoreError, MachineError) as error:
-            trouble = str(error)
-        except OSError as error:
-            trouble = in_words(error)
+        except (StoreError, MachineError, OSError) as error:
+            trouble = in_words(error) if isinstance(error, OSError) else str(error)
         self._troubles.note(os.getpid(), trouble)
         self._recover_at = time.monotonic() + (_SHORT_TICK if self._dead else _TICK)
 

@@ -13,10 +13,12 @@ from jobrunner.store.database import BUSY_SECONDS, Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
+from jobrunner.store.old_jobs import OldJobs
 from jobrunner.store.pauses import Pauses
 from jobrunner.store.queue import Queue
 from jobrunner.store.revisions import Revisions
 from jobrunner.store.runners import Runners
+from jobrunner.store.totals import Totals
 from jobrunner.store.transactions import Write
 from jobrunner.store.workers import Workers
 
@@ -25,8 +27,9 @@ class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
     `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
-    are, `adoption` makes jobs of what was found. `attempts`, `workers` and `runners` tell who worked on them and who
-    goes on, `pauses` whether anything may be claimed; `now` is the clock that all processes of the home agree on, once
+    are, `adoption` makes jobs of what was found, `old_jobs` forgets what need not be kept. `attempts`, `workers` and
+    `runners` tell who worked on them and who goes on, `pauses` whether anything may be claimed; whoever records the
+    end of an attempt adds it to the `totals`, too. `now` is the clock that all processes of the home agree on, once
     it has been started.
     """
 
@@ -39,9 +42,11 @@ class Store:
         self.listing = Listing(database, max_wait=max_wait)
         self.revisions = Revisions(database)
         self.adoption = Adoption(database)
+        self.old_jobs = OldJobs(database)
         self.workers = Workers(database)
         self.runners = Runners(database)
         self.pauses = Pauses(database)
+        self.totals = Totals(database)
         self.now = Clock(database, BOOT_ID)
         self._max_wait = max_wait
 

@@ -22,6 +22,7 @@ from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.slot import Main
 from jobrunner.services.supervision import Supervisor
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
+from jobrunner.wiring.pruning import retention
 from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.working import worker
 
@@ -41,6 +42,7 @@ def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
     Title(f"supervisor {shown(str(home.settings.home))}").take()
     grace = home.settings.work.shutdown_grace
     supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, exit_of, grace=grace)
+    supervising.meanwhile = retention(home).look
     try:
         hold_to_one_work_folder(home)  # now that others see us
     except BaseException:

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -115,14 +116,17 @@ def at_rest(
     ]
     notes = journal(evidence)
     attempts = rows(home, "SELECT * FROM attempts")
+    found += _totals(home)
     for delivery in deliveries:
         job = jobs.get(delivery.job)
         if job is None:
             found.append(f"{delivery.job} has no job")
             continue
         mine = [note for note in notes if note.package == delivery.name]
-        outcomes = [attempt["outcome"] for attempt in attempts if attempt["job_id"] == job["id"]]
-        problems = _ending(home, delivery, job, outcomes, mine)
+        theirs = [attempt for attempt in attempts if attempt["job_id"] == job["id"]]
+        outcomes = [attempt["outcome"] for attempt in theirs]
+        problems = _logs(home, delivery.name, job, theirs)
+        problems += _ending(home, delivery, job, outcomes, mine)
         problems += _handlers(delivery, mine, (recorded or {}).get(delivery.name))
         found += [f"{delivery.job} ({delivery.plan}, {job['state']}): {problem}" for problem in problems]
     known = {os.fsdecode(job["failed_name"]) for job in jobs.values() if job["failed_name"] is not None}
@@ -185,6 +189,40 @@ def _rests(home: TestHome) -> list[str]:
     damages = [row["integrity_check"] for row in rows(home, "PRAGMA integrity_check")]
     found += [f"the database is damaged: {damage}" for damage in damages if damage != "ok"]
     return found
+
+
+def _totals(home: TestHome) -> list[str]:
+    """Whether the totals count each attempt that has ended once, and those that were pruned, too."""
+    counted = "SELECT outcome, sum(attempts) AS attempts, sum(jobs) AS jobs FROM outcome_totals GROUP BY outcome"
+    ended = """
+        SELECT outcome, count(*) AS attempts, sum(is_final OR outcome = 'done') AS jobs FROM attempts
+        WHERE ended_at IS NOT NULL GROUP BY outcome
+    """
+    totals, recorded = (
+        {row["outcome"]: Counter(attempts=row["attempts"], jobs=row["jobs"]) for row in rows(home, sql)}
+        for sql in (counted, ended)
+    )
+    (pruned,) = rows(home, "SELECT total(attempt) AS attempts FROM jobs WHERE attempts_pruned_at IS NOT NULL")
+    sums = [sum(counts["attempts"] for counts in some.values()) for some in (totals, recorded)]
+    agree = (
+        totals == recorded
+        if not pruned["attempts"]
+        else all(counts <= totals.get(outcome, Counter()) for outcome, counts in recorded.items())
+    )
+    return (
+        []
+        if agree and sums[0] == sums[1] + pruned["attempts"]
+        else [f"the totals are {totals}, the attempts {recorded}, of which {pruned['attempts']} were pruned"]
+    )
+
+
+def _logs(home: TestHome, name: str, job: Row, attempts: list[Row]) -> list[str]:
+    """Whether the logs are there, unless they were pruned."""
+    wanted = {f"{each['number']}.log" for each in attempts if each["handle_seconds"] is not None}
+    folder = home.logs / name
+    if job["logs_pruned_at"]:
+        return ["its logs were pruned, and are there"] if folder.exists() else []
+    return [f"its log {log} is gone" for log in wanted if not (folder / log).exists()]
 
 
 def _ending(home: TestHome, delivery: Delivery, job: Row, outcomes: list[str], notes: list[Note]) -> list[str]:

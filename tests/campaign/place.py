@@ -52,9 +52,9 @@ class Place:
             self._folders.append(elsewhere)
         self.configure()
 
-    def configure(self, *, max_attempts: int = 5, handler: str | None = None) -> None:
-        """Set the home up. `handler` is TOML source that takes the place of the usual command."""
-        more = f'[folders]\ninbox = "{self.home.inbox}"\n'
+    def configure(self, *, max_attempts: int = 5, handler: str | None = None, more: str = "") -> None:
+        """Set the home up. `handler` is TOML source that takes the place of the usual command, `more` of sections."""
+        more += f'[folders]\ninbox = "{self.home.inbox}"\n'
         contract.prepare(self.home, self.evidence, more, max_attempts=max_attempts)
         if handler is not None:
             toml = (self.home.path / "jobrunner.toml").read_text()

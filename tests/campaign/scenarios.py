@@ -79,6 +79,8 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("pause-working", _several_queued, ("pause",), beside=("work", "-n", "2"), then=_RESUMED)
     yield Scenario("resume", _paused, ("resume",))
     yield Scenario("front", _several_queued, ("front", "r", "q"))
+    yield Scenario("prune", _ended_long_ago, ("prune", "--older-than", "0s"))
+    yield Scenario("retention", _ended_long_ago)
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
     yield Scenario("recover-extraction", _killed_at("write", "/data-1/plan.txt"))
@@ -226,11 +228,22 @@ def _ended(place: Place) -> None:
     _killed_at("mkdir", "/data-1/result", lambda place: place.run("scan"))(place)
 
 
+def _ended_long_ago(place: Place) -> None:
+    """Two packages are done, one of them at its second attempt, and one has failed; another one is queued."""
+    for name, plan in (("p", "fails at first"), ("q", "is quick"), ("r", "rejects")):
+        place.deliver(name, plan)
+    place.run("scan")
+    place.run(*DRAIN)
+    place.configure(more='[retention]\nattempts = "0s"\nlogs = "0s"\n')
+    place.deliver("s")
+    place.run("scan")
+
+
 def _differing(place: Place) -> None:
     """The database knows none of them any more; a fourth package's worker is dead; there is a leftover, and a lock."""
     _ended(place)
     with closing(apsw.Connection(str(place.home.path / "jobrunner.db"))) as connection:
-        connection.execute("DELETE FROM attempts; DELETE FROM jobs")
+        connection.execute("DELETE FROM attempts; DELETE FROM jobs; DELETE FROM outcome_totals")
     place.deliver("s")
     _killed_at("mkdir", "/data-1/result", lambda place: place.run("scan"))(place)
     (place.home.work / "90-1" / "data" / "deep").mkdir(parents=True)

@@ -66,6 +66,9 @@ def test_the_json_of_an_empty_home_has_the_shape_of_the_contract(home: TestHome)
     assert document["counts"] == ZERO
     assert [document[key] for key in ("running", "waiting", "failed", "duplicates", "incomplete", "new")] == [[]] * 6
     assert document["throughput"] == {"last_minute": 0, "last_hour": 0}
+    assert document["disk"].keys() == {"database", "logs", "work"}
+    for taken in document["disk"].values():
+        assert taken.keys() == {"bytes", "is_all", "free"}
 
 
 def test_the_json_of_a_busy_home_says_all_of_it(busy: TestHome) -> None:
@@ -154,7 +157,9 @@ def test_all_of_it_fits_the_screen_of_a_small_terminal(busy: TestHome) -> None:
 
 
 def test_where_nothing_is_it_says_how_to_start(home: TestHome) -> None:
-    assert home.jobrunner("status").stdout.splitlines() == [
+    *lines, disk = home.jobrunner("status").stdout.splitlines()
+    assert re.fullmatch(r"disk      database \S+ KiB, logs 0 B, work \S+ \w+; \S+ \w+ free", disk)
+    assert lines == [
         "Nothing is running: jobrunner run -n 3",
         "packages  0 queued  0 waiting  0 running  0 done  0 failed",
         "pace      0 done in the last hour, 0 in the last minute",

@@ -1,3 +1,4 @@
+import math
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -56,6 +57,8 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "retry.backoff": ("7s", 7.0, "8s", 8.0),
     "retry.max_backoff": ("2d", 172800.0, "1d", 86400.0),
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
+    "retention.attempts": ("90d", 90 * 86400.0, "12h", 12 * 3600.0),
+    "retention.logs": ("30d", 30 * 86400.0, "1w", 7 * 86400.0),
 }
 
 #: What has to be set with a key.
@@ -165,6 +168,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "retry.backoff": 10.0,
         "retry.max_backoff": 3600.0,
         "work.shutdown_grace": 30.0,
+        "retention.attempts": math.inf,
+        "retention.logs": math.inf,
     }
     assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
 

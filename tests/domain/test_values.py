@@ -10,6 +10,10 @@ from jobrunner.domain import values
 @pytest.mark.parametrize(
     ("parse", "written", "value"),
     [
+        (values.age, "30d", 2592000.0),
+        (values.age, "0s", 0.0),
+        (values.age_if_any, "12 hours", 43200.0),
+        (values.age_if_any, "none", math.inf),
         (values.duration, "0s", 0.0),
         (values.duration, "10s", 10.0),
         (values.duration, "1.5 m", 90.0),
@@ -60,6 +64,8 @@ def test_what_people_write_is_understood(parse: Callable[[object], object], writ
     [
         *[(values.duration, bad) for bad in (-1, "-1s", "s", "1h30", "1 hours ago", "1e3s", "", None, True)],
         *[(values.duration, bad) for bad in (math.inf, math.nan, "9" * 400, "٣s", "1h -3m")],
+        *[(values.age, bad) for bad in ("30", "1.5", " 30 ", 30, 0.5, True, "none", "-1d", "soon", "")],
+        *[(values.age_if_any, bad) for bad in ("30", 90, "None", None)],
         *[(values.timeout, bad) for bad in ("0s", "0.0m", 0, "None", "")],
         *[(values.memory, bad) for bad in ("1 KiB", 5, "")],
         *[(values.open_files, bad) for bad in (7, "", None)],

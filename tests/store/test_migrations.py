@@ -44,7 +44,17 @@ def test_the_files_are_numbered_from_one_without_a_gap() -> None:
 def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
     assert tables(empty) == set()
     migrate(empty)
-    assert tables(empty) == {"workers", "jobs", "attempts", "identity", "clock", "runners", "pauses"}
+    assert tables(empty) == {
+        "workers",
+        "jobs",
+        "attempts",
+        "identity",
+        "clock",
+        "runners",
+        "pauses",
+        "outcome_totals",
+        "duration_totals",
+    }
     assert {row["name"] for row in schema(empty) if row["type"] == "index" and row["sql"]} == {
         "workers_not_ended",
         "jobs_ready",

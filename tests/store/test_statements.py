@@ -25,7 +25,9 @@ USERS = {
     "listing": {"listing"},
     "revisions": {"revisions"},
     "pauses": {"pauses"},
+    "old_jobs": {"old_jobs"},
     "runners": {"runners"},
+    "totals": {"totals"},
     "workers": {"workers"},
 }
 
