@@ -27,7 +27,7 @@ class Kill:
     """One place to die at.
 
     `edge` is a function by its dotted name ("os.rename"), or "commit of STEP", STEP being a method of Queue or, as
-    "Revisions.METHOD", of Revisions. Its calls
+    "Revisions.METHOD", of another class of the store. Its calls
     count whose arguments match `matching` (and that succeed, for "after"); the process dies at the `call`-th of its
     calls, and in all no more than `times` processes die. With `alone`, only this process dies, else the whole tree.
     With `stops`, this process is stopped instead (SIGSTOP), until somebody lets it go on.
@@ -104,11 +104,10 @@ def _wrap_commit(step: str, when: str, die_if_it_is_time: Callable[[], None]) ->
     """Die when the step is executed but not committed ("before"), or as soon as it is ("after")."""
     from jobrunner.store.database import Database
     from jobrunner.store.queue import Queue
-    from jobrunner.store.revisions import Revisions
 
     taken: list[str] = []
     *of, step = step.split(".")
-    owner: Any = Revisions if of else Queue
+    owner: Any = _resolved(f"jobrunner.store.{of[0].lower()}.{of[0]}.{step}")[0] if of else Queue
     original, write = getattr(owner, step), Database.write
 
     def wrapped(*arguments: Any, **options: Any) -> Any:

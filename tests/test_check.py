@@ -253,9 +253,9 @@ def test_while_workers_are_at_it_nothing_is_found(home: TestHome) -> None:
 
 
 REPAIRS = {
-    "adopt, not committed": Kill("commit of adopt", "before"),
-    "adopt": Kill("commit of adopt"),
-    "second adopt": Kill("commit of adopt", call=2),
+    "adopt, not committed": Kill("commit of Adoption.adopt", "before"),
+    "adopt": Kill("commit of Adoption.adopt"),
+    "second adopt": Kill("commit of Adoption.adopt", call=2),
     "rename of a leftover": Kill("os.rename", matching="left-over"),
     "part of a leftover": Kill("os.rmdir"),
 }

@@ -199,8 +199,8 @@ def test_a_package_that_had_just_been_moved_to_the_archive_is_done(used: TestHom
 
 
 REBUILDS = {
-    "adopt, not committed": Kill("commit of adopt", "before"),
-    "adopt": Kill("commit of adopt"),
+    "adopt, not committed": Kill("commit of Adoption.adopt", "before"),
+    "adopt": Kill("commit of Adoption.adopt"),
     "the old one is moved": Kill("jobrunner.files.moves.rename_new", matching="damaged"),
     "before the new one is in place": Kill("jobrunner.files.moves.rename_new", "before", matching="rebuilding"),
     "the new one is in place": Kill("jobrunner.files.moves.rename_new", matching="rebuilding"),

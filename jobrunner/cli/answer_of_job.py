@@ -9,7 +9,7 @@ from jobrunner.cli.words import counted, duration, pause, progress, soon, standi
 from jobrunner.domain.explanation import AtWork, Kind, OfJob
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
-from jobrunner.domain.status import Step
+from jobrunner.domain.status import Step, Story
 
 #: What to do where nobody works: words, and a command.
 START = ("to start workers:", "jobrunner run -n 3")
@@ -81,10 +81,7 @@ def why(found: OfJob) -> Iterator[str]:
             yield job.error or ""
         case Kind.DONE if job.attempt > 1:
             yield f"It took {job.attempt} attempts."
-    for revision in found.story.revisions:
-        yield f"Its revision {shown(revision.name)} is {standing(revision, time.time())}."
-    if found.story.pruned_at.attempts and not found.story.attempts:
-        yield f"Its attempts were pruned at {local(found.story.pruned_at.attempts)}."
+    yield from _history(found.story)
     if found.kind in _ENDED:
         path = found.story.package_path
         yield f"It lies in {place(path)}." if path else f"It has been taken out of {_ENDED[found.kind]}."
@@ -92,6 +89,13 @@ def why(found: OfJob) -> Iterator[str]:
         if found.story.package_path is None:
             yield "Its package is nowhere: deliver it again."
         yield from who_works(found.at_work) if found.kind is not Kind.NO_WORKER else _troubles(found.at_work)
+
+
+def _history(story: Story) -> Iterator[str]:
+    for revision in story.revisions:
+        yield f"Its revision {shown(revision.name)} is {standing(revision, time.time())}."
+    if story.pruned_at.attempts and not story.attempts:
+        yield f"Its attempts were pruned at {local(story.pruned_at.attempts)}."
 
 
 def to_do(found: OfJob) -> Iterator[tuple[str, str]]:

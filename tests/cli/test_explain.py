@@ -402,7 +402,8 @@ def test_a_duplicate_is_held_and_says_of_what(busy: TestHome, name: str, kind: s
     assert answer.headline == f"{name} lies in the inbox once more, and is held there: a name is processed once."
     assert answer.why[0].startswith(f"{name} {words}")
     assert kind_of(busy, str(package / f"{name}.zip")) == "duplicate"
-    (command,) = commands(answer)
+    *others, command = commands(answer)
+    assert others == ([f"jobrunner explain --compare {name}", f"jobrunner accept {name}"] if kind == "done" else [])
     subprocess.run(["bash", "-c", command], check=True)
     assert kind_of(busy, name) == kind
     assert kind_of(busy, f"{name}-2") in {"unscanned", "queued"}
