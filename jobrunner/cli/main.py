@@ -32,6 +32,7 @@ COMMANDS = (
     "retry",
     "cancel",
     "check",
+    "config",
     "demo",
 )
 
@@ -39,7 +40,14 @@ COMMANDS = (
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
-    *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
+    *(
+        "documents.configuration",
+        "documents.explanation",
+        "documents.listing",
+        "documents.progress",
+        "documents.status",
+        "documents.story",
+    ),
     *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.watching"),
 )
 

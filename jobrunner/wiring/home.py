@@ -2,14 +2,12 @@
 
 import os
 import signal
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from jobrunner.domain import settings_file
 from jobrunner.domain.envelope import Emit
-from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError
 from jobrunner.domain.events import Trouble, Upgraded
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings
@@ -32,33 +30,12 @@ from jobrunner.store.migrations import check, is_blank, migrate
 from jobrunner.store.store import Store
 from jobrunner.unzip.end import unfinished
 from jobrunner.wiring import safety
-from jobrunner.wiring.safety import SETTINGS_FILE
+from jobrunner.wiring.settings import load
 
 
 def load_settings(home: Path) -> Settings:
     """Return the settings of a home. Raises ConfigurationError where they are wrong, or where it is no home."""
-    home = home.resolve()
-    file = home / SETTINGS_FILE
-    try:
-        toml = tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff")) if file.exists() else {}
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
-    except PermissionError as error:
-        raise ConfigurationError(
-            f"the settings cannot be read: {in_words(error)}; their owner can let a group read: database.group"
-        ) from error
-    except OSError as error:
-        raise ConfigurationError(f"the settings cannot be read: {in_words(error)}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
-    settings = settings_file.build(home, toml, os.environ, source=str(file))
-    if not any(path.exists() for path in (file, settings.database_path, settings.folders.inbox)):
-        raise ConfigurationError(
-            f"{home} is no jobrunner home (no {SETTINGS_FILE}, no database, no inbox): "
-            "go to one, name it with --home, or make one with jobrunner init"
-        )
-    places.check_apart(settings)
-    return settings
+    return load(home).settings
 
 
 class Home(NamedTuple):

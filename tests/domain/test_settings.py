@@ -55,6 +55,7 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "retry.max_attempts": (5, 5, "6", 6),
     "retry.backoff": ("7s", 7.0, "8s", 8.0),
     "retry.max_backoff": ("2d", 172800.0, "1d", 86400.0),
+    "work.workers": (3, 3, "12", 12),
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
 }
 
@@ -164,6 +165,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "retry.max_attempts": 3,
         "retry.backoff": 10.0,
         "retry.max_backoff": 3600.0,
+        "work.workers": 1,
         "work.shutdown_grace": 30.0,
     }
     assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
@@ -183,7 +185,7 @@ def test_three_slashes_lead_into_the_home_and_four_elsewhere(url: str, path: Pat
         ({"folder": {}}, {}, "jobrunner.toml: unknown section [folder] (did you mean folders?)"),
         ({"retry": {"max_atempts": 1}}, {}, "unknown key retry.max_atempts (did you mean max_attempts?)"),
         ({"zzz": {}}, {}, "unknown section [zzz] (known are: folders, database, intake, "),
-        ({"work": {"zzz": 1}}, {}, "unknown key work.zzz (known are: shutdown_grace)"),
+        ({"work": {"zzz": 1}}, {}, "unknown key work.zzz (known are: workers, shutdown_grace)"),
         ({}, {"JOBRUNNER_FOLDERS_INBOKS": "x"}, "JOBRUNNER_FOLDERS_INBOKS (did you mean JOBRUNNER_FOLDERS_INBOX?)"),
         ({"retry": 3}, {}, "jobrunner.toml: retry must be a section, [retry]"),
         ({"inbox": "in"}, {}, "jobrunner.toml: unknown section [inbox]"),
