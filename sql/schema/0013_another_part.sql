@@ -1,0 +1,2 @@
+-- Another part brings this one.
+SELECT 1;
