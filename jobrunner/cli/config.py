@@ -28,7 +28,7 @@ def command(
 
     What is shown is a jobrunner.toml that means the same, with a warning below what is unwise.
     """
-    from jobrunner.wiring.settings import configuration
+    from jobrunner.wiring.configuring import configuration
 
     source = context.parent.get_parameter_source("home") if context.parent else None
     found = configuration(context.obj, _ORIGINS.get(source.name if source else "", "the current folder"))

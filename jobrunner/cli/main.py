@@ -33,6 +33,7 @@ COMMANDS = (
     "cancel",
     "check",
     "config",
+    "reload",
     "demo",
 )
 
@@ -48,7 +49,14 @@ _LATER = (
         "documents.status",
         "documents.story",
     ),
-    *("files.bug_report", "wiring.cancelling", "wiring.checking", "wiring.explaining", "wiring.watching"),
+    *(
+        "files.bug_report",
+        "wiring.cancelling",
+        "wiring.checking",
+        "wiring.explaining",
+        "wiring.reloading",
+        "wiring.watching",
+    ),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

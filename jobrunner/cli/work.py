@@ -55,6 +55,7 @@ def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
     from jobrunner.domain.unwise import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
+    from jobrunner.wiring.reloading import reloading, renewed
 
     view, began = LiveView(), time.monotonic()
     emit = Emit(Role.SUPERVISOR, view.show)
@@ -65,18 +66,17 @@ def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
     settings = load_settings(path)
     for warning in unwise(settings, len(os.sched_getaffinity(0))):
         complain(str(warning))
-    workers = given or settings.work.workers
-    with open_home(settings, emit) as home:
-        supervisor = running.supervisor(home, exits.of)
-        emit(WorkersStarted(workers, str(home.settings.home)))
-        worker = running.worker_main(home.settings, exits.of, drain=drain)
-        scanner = running.scanner_main(home.settings) if scan else None
+    with open_home(settings, emit) as opened:
+        home, by = opened, reloading(opened, given=given)
+        supervisor = running.supervisor(home, exits.of, by, drain=drain, scan=scan)
+        emit(WorkersStarted(by.workers, str(settings.home)))
         draw = partial(view.draw, home.report.running)
         while True:
             if scan:
                 home.intake.scan()
-            caught = supervisor.run(worker, workers, beside=scanner, drain=drain, draw=draw)
+            caught = supervisor.run(draw)
             view.erase()
+            home = renewed(home, by)
             if caught or not scan:
                 break
             caught = home.wait_for_arrivals()

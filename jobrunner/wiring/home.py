@@ -18,10 +18,7 @@ from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
-from jobrunner.process.title import Title
 from jobrunner.services.intake import Intake
-from jobrunner.services.machine import Tell
-from jobrunner.services.registration import Registration
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
 from jobrunner.store.database import Database
@@ -56,21 +53,6 @@ class Home(NamedTuple):
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
-
-    def watch(self, tell: Tell) -> signal.Signals:
-        """Scan until a signal comes and return it; nobody upgrades the database meanwhile, or StoreError is raised."""
-        Title(f"scanner {shown(str(self.settings.home))}").take()
-        present = self.presence.appear(as_scanner=True)
-        registration = Registration(self.store, present.token)
-        registration.begin("scan", 0)
-        try:
-            self.store.open_in_turn()
-            with suppress(StoreError):  # the watch says why
-                registration.record()
-            return self.intake.watch(tell, signals.stop_signals())
-        finally:
-            registration.end()
-            present.leave()
 
     def wait_for_arrivals(self) -> signal.Signals | None:
         """Scan until a package is to be processed, or none is on its way; return the signal that came meanwhile."""
@@ -166,7 +148,15 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
         emit=emit,
         inbox=inbox,
         intake=intake,
-        report=Report(store, presence, folders, keep_free, intake, has_handler=settings.process.has_handler),
+        report=Report(
+            store,
+            presence,
+            folders,
+            keep_free,
+            intake,
+            str(settings.home / safety.SETTINGS_FILE),
+            has_handler=settings.process.has_handler,
+        ),
         retrying=Retrying(store, folders),
     )
 

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain import settings_file
-from jobrunner.domain.configuration import Configuration, listing
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.settings import Settings
-from jobrunner.domain.unwise import unwise
 from jobrunner.files import places
 from jobrunner.files.settings_file import SettingsText, read
 from jobrunner.wiring.safety import SETTINGS_FILE
@@ -52,12 +50,3 @@ def load(home: Path) -> Loaded:
         )
     places.check_apart(settings)
     return Loaded(settings, file, found, toml)
-
-
-def configuration(home: Path, home_origin: str) -> Configuration:
-    """Return every setting of a home with where it comes from. Raises ConfigurationError as `load` does."""
-    loaded = load(home)
-    file = str(loaded.file) if loaded.read.text is not None else None
-    warnings = unwise(loaded.settings, len(os.sched_getaffinity(0)))
-    listed = listing(loaded.toml, loaded.read.text or "", os.environ, warnings)
-    return Configuration(str(loaded.settings.home), home_origin, file, listed)

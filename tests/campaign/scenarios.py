@@ -66,6 +66,8 @@ def _all() -> Iterator[Scenario]:
     )
     yield Scenario("cancel-running", _queued("waits"), ("cancel", "p"), beside=("work", "-n", "1"))
     yield Scenario("cancel-dead", _killed_at("openat", "/evidence/lock-p", _queued("waits")), ("cancel", "p"))
+    yield Scenario("reload", _queued("is slow"), ("reload",), beside=("work", "-n", "1"))
+    yield Scenario("taken-over", _queued("reloads"))
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
     yield Scenario("recover-extraction", _killed_at("write", "/data-1/plan.txt"))
