@@ -28,7 +28,12 @@ class Setting:
 
     def set(self, version: str = "old", more: str = "") -> None:
         """Rewrite the file: `version` reaches the handler, `more` is TOML source."""
-        self.home.configure(self.base.format(f'environment = {{ VERSION = "{version}" }}\n') + more)
+        self.write(self.base.format(f'environment = {{ VERSION = "{version}" }}\n') + more)
+
+    def write(self, toml: str) -> None:
+        """Put a file in the place of the other one, in one step: a half-written one would be noticed, too."""
+        (self.home.path / "new.toml").write_text(toml)
+        (self.home.path / "new.toml").rename(self.home.path / "jobrunner.toml")
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start to run, and return once it is recorded."""
@@ -105,7 +110,7 @@ def test_workers_are_added_and_drained_while_packages_run(setting: Setting) -> N
     assert sorted(setting.started()) == ["a", "b", "c", "d"]
 
 
-def test_a_worker_finishes_its_package_as_it_began_and_the_next_goes_by_the_new_settings(setting: Setting) -> None:
+def test_a_worker_finishes_as_it_began_and_the_next_goes_by_the_new_settings(setting: Setting) -> None:
     process = setting.start("run", "-n", "1")
     setting.begin("a")
     setting.set("new", '[work]\nworkers = 3\n[folders]\nmode = "0700"\n')
@@ -140,7 +145,7 @@ def test_what_is_wrong_changes_nothing_and_what_is_meant_the_same_is_not_said(se
     assert "jobrunner.toml has changed and is wrong, so nothing of it counts" in said
     assert "unknown section [wrok] (did you mean work?)" in said
     assert "unknown section [wrok]" in complaint(setting.home.jobrunner("reload"))
-    setting.home.configure('[process]\ncommand = ["nonesuch"]\n')
+    setting.write('[process]\ncommand = ["nonesuch"]\n')
     refused = complaint(setting.home.jobrunner("reload"), code=1)
     assert (
         f"work, pid {process.pid}: refused, and nothing has changed: process.command: the program nonesuch" in refused
