@@ -178,6 +178,8 @@ CASES: dict[str, list[Case]] = {
         *((damage, words) for words in ([], ["--rebuild"])),
         (lose, ["--json"]),
     ],
+    "config": [(leave_as_it_is, []), (leave_as_it_is, ["--json"]), (misconfigure, [])],
+    "reload": [(leave_as_it_is, []), (misconfigure, []), (without_work, [])],
     "demo": [(leave_as_it_is, ["archive"]), (leave_as_it_is, ["jobrunner.toml"])],  # and see below
 }
 

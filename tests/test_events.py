@@ -17,6 +17,7 @@ from jobrunner.domain.envelope import Emit, as_line
 from jobrunner.domain.role import Role
 from jobrunner.wiring import running
 from jobrunner.wiring.bugs import Exits
+from jobrunner.wiring.reloading import reloading
 from jobrunner.wiring.home import block_signals, load_settings, open_home
 
 block_signals()
@@ -24,9 +25,8 @@ heard = []
 emit = Emit(Role.SUPERVISOR, heard.append, lambda envelope: print(as_line(envelope, 4096).decode(), end=""))
 exit_of = Exits(None, print).of
 with open_home(load_settings(Path(sys.argv[1])), emit) as home:
-    supervisor = running.supervisor(home, exit_of)
-    main = running.worker_main(home.settings, exit_of, drain=True)
-    supervisor.run(main, 2, beside=running.scanner_main(home.settings), drain=True)
+    supervisor = running.supervisor(home, exit_of, reloading(home, given=2), drain=True, scan=True)
+    supervisor.run()
     supervisor.leave()
 print(len(heard))
 """

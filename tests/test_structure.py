@@ -106,6 +106,7 @@ MAY_NAME_THE_INBOX = {
     "services/checking",
     "wiring/home",
     "wiring/safety",
+    "wiring/settings",
 }
 #: Functions of os that take a path, unless they are told a folder's descriptor.
 TAKES_A_PATH = {f"os.{function.__name__}" for function in os.supports_dir_fd}

@@ -13,6 +13,7 @@ import pytest
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.wiring.bugs import Exits
+from jobrunner.wiring.reloading import reloading
 from jobrunner.wiring.running import supervisor
 from tests.messages import complaint, tree
 from tests.support import TestHome, wait_until
@@ -120,12 +121,12 @@ def test_two_homes_do_not_run_on_one_database(home: TestHome, tmp_path: Path) ->
 def test_nor_when_they_start_at_the_same_moment(home: TestHome, tmp_path: Path) -> None:
     exit_of = Exits(None, print).of
     one, other = home.open(), on_the_database_of(home, tmp_path / "other").open()
-    first = supervisor(other, exit_of)
+    first = supervisor(other, exit_of, reloading(other))
     with pytest.raises(ConfigurationError, match="is used by a jobrunner with the work folder"):
-        supervisor(one, exit_of)
+        supervisor(one, exit_of, reloading(one))
     assert os.listdir(home.work / ".workers") == []
     first.leave()
-    supervisor(one, exit_of).leave()
+    supervisor(one, exit_of, reloading(one)).leave()
 
 
 def test_a_copy_of_the_database_is_no_second_home_on_it(home: TestHome, tmp_path: Path) -> None:

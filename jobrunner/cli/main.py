@@ -39,6 +39,8 @@ COMMANDS = (
     "wait",
     "prune",
     "check",
+    "config",
+    "reload",
     "demo",
 )
 
@@ -46,9 +48,10 @@ COMMANDS = (
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
-    *("documents.explanation", "documents.listing", "documents.progress", "documents.status", "documents.story"),
-    *("files.bug_report", "wiring.awaiting", "wiring.cancelling", "wiring.checking", "wiring.explaining"),
-    *("wiring.fronting", "wiring.pausing", "wiring.pruning", "wiring.revising", "wiring.watching"),
+    *("documents.configuration", "documents.explanation", "documents.listing", "documents.progress"),
+    *("documents.status", "documents.story", "files.bug_report", "wiring.awaiting", "wiring.cancelling"),
+    *("wiring.checking", "wiring.explaining", "wiring.fronting", "wiring.pausing", "wiring.pruning"),
+    *("wiring.reloading", "wiring.revising", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

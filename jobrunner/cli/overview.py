@@ -71,6 +71,12 @@ def _who_works(status: Status) -> Iterator[Line]:
                 fg="red",
                 bold=True,
             )
+        if runner.settings_changed:
+            yield _labelled(
+                "settings",
+                f"jobrunner.toml is another one than pid {runner.pid} runs with: jobrunner reload",
+                fg="yellow",
+            )
     if (more := len(status.runners) - _MOST_RUNNERS) > 0:
         yield _labelled("", f"… and {more:,} more: {_ALL}")
     commands = {runner.command for runner in status.runners}

@@ -24,7 +24,9 @@ def command(
     emit = emit_of_command()
     with open_home(load_settings(context.obj), emit) as home:
         if watch:
-            raise typer.Exit(128 + home.watch(tell(emit)))
+            from jobrunner.wiring import reloading
+
+            raise typer.Exit(128 + reloading.watch(home, tell(emit)))
         found = home.intake.scan()
         if not found.new and not found.replaced:
             say("Nothing new in the inbox.")

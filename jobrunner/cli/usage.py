@@ -29,6 +29,8 @@ _MEANT = {
     **dict.fromkeys(("repair", "fix"), ("check --repair",)),
     **dict.fromkeys(("worker", "workers", "process"), ("work",)),
     **dict.fromkeys(("new", "create", "setup"), ("init",)),
+    **dict.fromkeys(("settings", "configuration"), ("config",)),
+    **dict.fromkeys(("refresh", "hup"), ("reload",)),
     "watch": ("scan --watch",),
     "rebuild": ("check --rebuild",),
     "drain": ("run --drain",),

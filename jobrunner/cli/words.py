@@ -20,6 +20,9 @@ from jobrunner.domain.events import (
     Paused,
     Resumed,
     RightsSet,
+    SettingsChanged,
+    SettingsRefused,
+    SettingsTaken,
     Stopping,
     Trouble,
     Upgraded,
@@ -171,6 +174,17 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             return "upgrade", "cyan", f"{shown(database)} is of this version now; as it was before: {shown(backup)}"
         case RightsSet(path, was, mode):
             return "rights", "cyan", f"{shown(path)}: {was}; its mode is {mode:04o} now"
+        case SettingsChanged(keys, restart):
+            then = (
+                ": jobrunner reload takes over what can be, a restart all"
+                if restart
+                else ": jobrunner reload takes it over"
+            )
+            return "settings", "yellow", f"jobrunner.toml has changed since the start ({keys}){then}"
+        case SettingsRefused(error):
+            return "settings", "red", f"jobrunner.toml has changed and is wrong, so nothing of it counts: {error}"
+        case SettingsTaken(outcome):
+            return "reload", "cyan", outcome
         case Stopping(grace):
             return (
                 "stop",

@@ -11,12 +11,10 @@ import typer
 
 from jobrunner.cli.main import exits
 from jobrunner.cli.output import complain
+from jobrunner.domain.unwise import too_many
+from jobrunner.domain.values import MOST_WORKERS
 
 EXAMPLES = ("jobrunner work -n 3", "jobrunner work -n 3 --drain")
-
-
-_MOST_WORKERS = 1000
-_WORKERS_PER_PROCESSOR = 8  # with more, they wait for each other, unless their handlers mostly wait for something else
 
 
 def _some(text: str | int) -> int:
@@ -24,36 +22,42 @@ def _some(text: str | int) -> int:
         workers = int(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no number of workers") from None
-    if not 1 <= workers <= _MOST_WORKERS:
-        raise typer.BadParameter(f"there can be 1 to {_MOST_WORKERS:,} workers")
-    processors = len(os.sched_getaffinity(0))
-    if workers > _WORKERS_PER_PROCESSOR * processors:
-        complain(f"{workers:,} workers share {processors} processor{'s' * (processors > 1)}: fewer may be faster")
+    if not 1 <= workers <= MOST_WORKERS:
+        raise typer.BadParameter(f"there can be 1 to {MOST_WORKERS:,} workers")
+    if why := too_many(workers, len(os.sched_getaffinity(0))):
+        complain(why)
     return workers
 
 
 Workers = Annotated[
-    int, typer.Option("-n", "--workers", parser=_some, metavar="N", help="How many packages at a time.")
+    int | None,
+    typer.Option(
+        "-n", "--workers", parser=_some, metavar="N", help="How many packages at a time; else as [work] workers says."
+    ),
 ]
 Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
 
 
-def command(context: typer.Context, workers: Workers = 1, drain: Drain = False) -> None:
+def command(context: typer.Context, workers: Workers = None, drain: Drain = False) -> None:
     """Process what is queued, until stopped."""
     raise typer.Exit(supervise(context.obj, workers, drain=drain, scan=False))
 
 
-def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
-    """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code."""
+def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
+    """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code.
+
+    `given`: how many workers -n asks for, None where it is left out.
+    """
     from jobrunner.cli import words
     from jobrunner.cli.live import LiveView
     from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import Ended, WorkersStarted
     from jobrunner.domain.role import Role
-    from jobrunner.domain.settings_file import unwise
+    from jobrunner.domain.unwise import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
     from jobrunner.wiring.pausing import pausing
+    from jobrunner.wiring.reloading import reloading, renewed
 
     view, began = LiveView(), time.monotonic()
     emit = Emit(Role.SUPERVISOR, view.show)
@@ -62,19 +66,19 @@ def supervise(path: Path, workers: int, *, drain: bool, scan: bool) -> int:
     gc.set_threshold(10_000)  # objects: at the default, 700, there is a collection every few packages
     gc.enable()
     settings = load_settings(path)
-    for warning in unwise(settings):
-        complain(warning)
-    with open_home(settings, emit) as home:
-        supervisor = running.supervisor(home, exits.of)
-        emit(WorkersStarted(workers, str(home.settings.home)))
-        worker = running.worker_main(home.settings, exits.of, drain=drain)
-        scanner = running.scanner_main(home.settings) if scan else None
+    for warning in unwise(settings, len(os.sched_getaffinity(0))):
+        complain(str(warning))
+    with open_home(settings, emit) as opened:
+        home, by = opened, reloading(opened, given=given)
+        supervisor = running.supervisor(home, exits.of, by, drain=drain, scan=scan)
+        emit(WorkersStarted(by.workers, str(settings.home)))
         draw = partial(view.draw, home.report.running)
         while True:
             if scan:
                 home.intake.scan()
-            caught = supervisor.run(worker, workers, beside=scanner, drain=drain, draw=draw)
+            caught = supervisor.run(draw)
             view.erase()
+            home = renewed(home, by)
             if scan and not caught:
                 caught = home.wait_for_arrivals()
             if caught or not home.store.jobs.any_pending():

@@ -33,6 +33,7 @@ def status_document(status: Status) -> dict[str, Any]:
                     "newest_at": utc(runner.deaths.newest_at),
                     "newest": runner.deaths.newest,
                 },
+                "settings_changed": runner.settings_changed,
             }
             for runner in status.runners
         ],

@@ -111,6 +111,28 @@ class RightsSet(NamedTuple):
     mode: int
 
 
+class SettingsChanged(NamedTuple):
+    """The settings file has changed since it was read; `restart`: some of that needs one, else a reload takes it over.
+
+    `keys` names what has changed.
+    """
+
+    keys: str
+    restart: bool
+
+
+class SettingsRefused(NamedTuple):
+    """The settings file has changed and is wrong: the settings stay as they are."""
+
+    error: str
+
+
+class SettingsTaken(NamedTuple):
+    """A reload was asked for, and this is what became of it, in words."""
+
+    outcome: str
+
+
 class Stopping(NamedTuple):
     """A signal came: running jobs have `grace` seconds to end."""
 
@@ -167,6 +189,9 @@ Event = (
     | WorkerDied
     | Upgraded
     | RightsSet
+    | SettingsChanged
+    | SettingsRefused
+    | SettingsTaken
     | Stopping
     | Ended
     | Trouble

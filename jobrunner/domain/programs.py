@@ -43,20 +43,19 @@ def _words(text: str) -> list[str]:
 
 
 def unwise(command: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is odd about the words of a command, though it can be meant."""
+    """Yield what is odd about the words of `process.command`, though it can be meant."""
     if "{package}" in command:
         yield (
-            "process.command has the word {package}: a package named --help would be an option to your program; "
+            "has the word {package}: a package named --help would be an option to your program; "
             "write --name={package}, or use $JOBRUNNER_PACKAGE"
         )
     for word in command:
         if _OF_A_SHELL.fullmatch(word):
-            yield f'process.command has the word "{word}", which the program gets as it is: for a shell {_A_SHELL}'
+            yield f'has the word "{word}", which the program gets as it is: for a shell {_A_SHELL}'
         for placeholder in re.findall(r"(?<!\$)\{[a-z_]+\}", word):
             if placeholder not in _PLACEHOLDERS:
                 yield (
-                    f"process.command has {placeholder}, which the program gets as it is: only "
-                    f"{', '.join(_PLACEHOLDERS)} are replaced"
+                    f"has {placeholder}, which the program gets as it is: only {', '.join(_PLACEHOLDERS)} are replaced"
                 )
 
 

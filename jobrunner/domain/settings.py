@@ -156,8 +156,9 @@ class RetrySettings:
 
 @dataclass(frozen=True, slots=True)
 class WorkSettings:
-    """How workers end. `shutdown_grace` in seconds."""
+    """How many workers there are, and how they end. `shutdown_grace` in seconds."""
 
+    workers: int = key(values.workers, 1, "how many packages at a time, where -n does not say it")
     shutdown_grace: float = key(values.duration, "30s", "how long running jobs may go on after SIGTERM or Ctrl-C")
 
 

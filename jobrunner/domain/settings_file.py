@@ -2,16 +2,18 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jobrunner.domain import programs
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.settings import SECTIONS, FolderSettings, Settings
 
 ENVIRONMENT_PREFIX = "JOBRUNNER_"
+#: What needs no quotes as a key of TOML.
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str], *, source: str) -> Settings:
@@ -20,26 +22,15 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
     `source` names the TOML file in messages. Raises ConfigurationError, one line that names every bad key.
     """
     problems = [*_unknown_in_toml(toml, source), *_unknown_in_environment(environment)]
-    sections = {}
-    for section, kind in SECTIONS.items():
-        table = toml.get(section, {})
-        given: dict[str, Any] = {}
-        for spec in fields(kind):
-            variable = f"{ENVIRONMENT_PREFIX}{section}_{spec.name}".upper()
-            if variable in environment:
-                value, where = environment[variable], variable
-            elif isinstance(table, Mapping) and spec.name in table:
-                value, where = table[spec.name], f"{source}: {section}.{spec.name}"
-            else:
-                continue
-            try:
-                given[spec.name] = spec.metadata["parse"](value)
-            except ValueError as error:
-                written = (
-                    "" if isinstance(value, Mapping) else f" is {_in_toml(value)}, but"
-                )  # a table may hold secrets
-                problems.append(f"{where}{written} must be {error}")
-        sections[section] = kind(**given)
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for section, spec, value, variable in given(toml, environment):
+        try:
+            values[section][spec.name] = spec.metadata["parse"](value)
+        except ValueError as error:
+            where = variable or f"{source}: {section}.{spec.name}"
+            written = "" if isinstance(value, Mapping) else f" is {in_toml(value)}, but"  # a table may hold secrets
+            problems.append(f"{where}{written} must be {error}")
+    sections: dict[str, Any] = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
     settings = Settings(home=home, **sections)
     if settings.process.command and settings.process.callable:
         problems.append(f"{source}: process.command and process.callable are both set: remove one")
@@ -52,20 +43,37 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
     return _with_absolute_folders(settings)
 
 
-def _in_toml(value: object) -> str:
+class Given(NamedTuple):
+    """A value of a key as it is written in the file or, where `variable` names one, in an environment variable."""
+
+    section: str
+    spec: Field[Any]
+    value: object
+    variable: str | None
+
+
+def given(toml: Mapping[str, object], environment: Mapping[str, str]) -> Iterator[Given]:
+    """Yield what is written of the keys that there are, the environment's before the file's."""
+    for section, kind in SECTIONS.items():
+        table = toml.get(section, {})
+        for spec in fields(kind):
+            variable = f"{ENVIRONMENT_PREFIX}{section}_{spec.name}".upper()
+            if variable in environment:
+                yield Given(section, spec, environment[variable], variable)
+            elif isinstance(table, Mapping) and spec.name in table:
+                yield Given(section, spec, table[spec.name], None)
+
+
+def in_toml(value: object) -> str:
     """Return a value as it stands in the file."""
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def unwise(settings: Settings) -> Iterator[str]:
-    """Yield what is odd about settings, though it can be meant: one line each."""
-    yield from programs.unwise(settings.process.command or ())
-    retry = settings.retry
-    if retry.backoff > retry.max_backoff:
-        yield (
-            f"retry.backoff is longer than retry.max_backoff: each wait before another try is {retry.max_backoff:g} s; "
-            "set both"
+    if isinstance(value, Mapping):
+        pairs = (
+            f"{name if _BARE.fullmatch(name) else in_toml(name)} = {in_toml(part)}" for name, part in value.items()
         )
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(in_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def template() -> str:
@@ -84,7 +92,7 @@ def _written(spec: Field[Any]) -> str:
     default = spec.metadata["written"]
     if default is None:
         return str(spec.metadata["example"])
-    return _in_toml(default)
+    return in_toml(default)
 
 
 def _with_absolute_folders(settings: Settings) -> Settings:

@@ -27,6 +27,7 @@ class Runner(NamedTuple):
     """A jobrunner that goes on: its `command` is run, work or scan. It keeps so many `workers`; so many are `alive`.
 
     `deaths`: those of the last minutes, None where all is well. `started_at` in seconds since 1970.
+    `settings_changed`: jobrunner.toml is another one than it runs with.
     """
 
     command: str
@@ -35,6 +36,7 @@ class Runner(NamedTuple):
     workers: int
     alive: int
     deaths: Deaths | None
+    settings_changed: bool = False
 
 
 class Contents(NamedTuple):

@@ -16,6 +16,8 @@ _SMALLEST_LOG = 2**16
 #: With less address space, or fewer open files, no program starts.
 _SMALLEST_MEMORY = 2**22
 _FEWEST_FILES = 8
+#: So many workers of one supervisor there can be.
+MOST_WORKERS = 1000
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
@@ -107,6 +109,14 @@ def positive(value: object) -> int:
     number = _whole(value)
     if number is None or number < 1:
         raise ValueError("a whole number from 1 on")
+    return number
+
+
+def workers(value: object) -> int:
+    """Return a number of workers."""
+    number = _whole(value)
+    if number is None or not 1 <= number <= MOST_WORKERS:
+        raise ValueError(f"a whole number from 1 to {MOST_WORKERS:,}")
     return number
 
 

@@ -14,6 +14,8 @@ from jobrunner.linux.users import user_name
 
 #: What may ask a process to stop. Those that run for long hold them back, so no call is interrupted by one.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+#: What a service manager tells its services: systemd.exec(5), sd_notify(3).
+_OF_A_MANAGER = {"INVOCATION_ID", "NOTIFY_SOCKET"}
 #: Seconds after which a wait looks for the first time whether it has to go on, and between two looks.
 _FIRST_LOOK = 1.5
 _LOOKS = 0.5
@@ -29,8 +31,30 @@ def stop_signals() -> frozenset[signal.Signals]:
     """Return the signals that ask us to stop.
 
     One that was ignored when we were started stays ignored: SIGHUP under nohup, SIGINT in the background of a script.
+    Under a service manager SIGHUP asks for something else.
     """
+    return _heeded() - reload_signals()
+
+
+def reload_signals() -> frozenset[signal.Signals]:
+    """Return the signals that ask us to take changed settings over: SIGHUP under a service manager, else none.
+
+    A terminal sends SIGHUP when it is closed, so whoever has one is no service, whatever its environment says.
+    """
+    is_a_service = not _OF_A_MANAGER.isdisjoint(os.environ) and not _has_a_terminal()
+    return _heeded() & {signal.SIGHUP} if is_a_service else frozenset()
+
+
+def _heeded() -> frozenset[signal.Signals]:
     return frozenset(number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
+
+
+def _has_a_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def a_stop_is_held_back() -> bool:

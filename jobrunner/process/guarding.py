@@ -71,7 +71,9 @@ class Server:
             kernel.set_name(GUARD_NAME)
             kernel.adopt_orphans()
             os.setpgrp()  # a kill of the supervisor's whole process group leaves us to clear up
-            for number in signals.stop_signals():  # a handler of ours, and not SIG_IGN, which programs would inherit
+            for number in (
+                signals.stop_signals() | signals.reload_signals()
+            ):  # a handler of ours, and not SIG_IGN, which programs would inherit
                 signal.signal(number, lambda *_: None)
             signals.unblock()
             self._groups = cgroup.enter(self._present.token, self._max_processes)

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
@@ -45,9 +45,12 @@ class Intake:
         """
         return self._scan(thorough=False)[0]
 
-    def watch(self, tell: Tell, stop: Iterable[signal.Signals]) -> signal.Signals:
+    def watch(
+        self, tell: Tell, stop: Iterable[signal.Signals], beside: Callable[[], bool] = lambda: False
+    ) -> signal.Signals | None:
         """Scan until one of these signals comes (they must be blocked) and return it.
 
+        `beside` is done after each scan, and may raise StoreError; if it returns True, None is returned.
         `tell` is called once with what keeps it from scanning, and with None when that is over.
         """
         told: str | None = None
@@ -59,17 +62,25 @@ class Intake:
                 tell(trouble)
 
         self._store.database.waiting.tell = say
+        is_over = False
+
+        def scan() -> None:
+            nonlocal is_over
+            self.scan()
+            is_over = beside()
+
         stopping = BlockedSignals(stop)
         while True:
-            say(self._try_to_scan())
-            caught = stopping.wait(SCAN_INTERVAL)
-            if caught:
+            say(self._try_to(scan))
+            if is_over:
+                return None
+            if caught := stopping.wait(SCAN_INTERVAL):
                 return caught
 
-    def _try_to_scan(self) -> str | None:
+    def _try_to(self, scan: Callable[[], None]) -> str | None:
         try:
             self._store.open()
-            self.scan()
+            scan()
         except OSError as error:
             return probe.look(self._folders, self._keep_free) or f"the inbox cannot be scanned: {in_words(error)}"
         except StoreError as error:

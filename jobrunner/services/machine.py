@@ -102,7 +102,7 @@ class Machine:
     def _wait(self, trouble: str | None, pause: float) -> float:
         while trouble:
             self.say(trouble)
-            if self._asked_to_stop(pause):
+            if self._asked_to_stop.at_once(pause):
                 raise Stopped
             pause = min(pause * 2, _LONGEST_PAUSE)
             trouble = self.probe()

@@ -37,6 +37,10 @@ class Recovery:
         self._emit = emit
         self._held_up: dict[str, Waiting] = {}
 
+    def decide_by(self, policy: RetryPolicy) -> None:
+        """Decide by another policy from now on."""
+        self._policy = policy
+
     def run(self, *, stopped: bool = False) -> set[int]:
         """Recover from every worker that died and return the pids of those that live.
 

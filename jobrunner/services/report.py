@@ -10,7 +10,7 @@ from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.status import DiskUse, QueuedJob, Runner, RunningJob, Status, Story, Survey
-from jobrunner.files import probe
+from jobrunner.files import probe, settings_file
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
 from jobrunner.files.usage import disk_use
@@ -41,6 +41,7 @@ class Report:
         folders: Folders,
         keep_free: int,
         intake: Intake,
+        settings_path: str,
         *,
         has_handler: bool,
     ) -> None:
@@ -49,6 +50,7 @@ class Report:
         self._folders = folders
         self._keep_free = keep_free
         self._intake = intake
+        self._settings_path = settings_path
         self._has_handler = has_handler
 
     def status(self) -> Status:
@@ -149,6 +151,7 @@ class Report:
 
     def _runners(self, alive: Sequence[WorkerRecord], now: Moment) -> list[Runner]:
         """Return what goes on here, with how many of its workers are alive."""
+        settings_state = settings_file.state(self._settings_path)
         return [
             Runner(
                 runner.command,
@@ -157,6 +160,7 @@ class Report:
                 runner.workers,
                 sum(worker.supervisor == runner.token for worker in alive),
                 runner.deaths if runner.deaths and now.wall - runner.deaths.newest_at < _DYING else None,
+                runner.settings_state != settings_state,
             )
             for runner in self._store.runners.all()
             if runner.process.lives()

@@ -22,7 +22,10 @@ Main = Callable[[str, int, Tell, Emit], None]
 
 @dataclass(slots=True)
 class Slot:
-    """`pid` is that of the process which lives here; once it has `ended`, there is none again. Times are monotonic."""
+    """`pid` is that of the process which lives here; once it has `ended`, there is none again. Times are monotonic.
+
+    `is_leaving`: it has been asked to end, and another one follows, but in a place that `is_surplus`.
+    """
 
     main: Main
     role: Role
@@ -32,6 +35,8 @@ class Slot:
     restart_at: float = 0.0
     early_deaths: int = 0
     ended: bool = False
+    is_leaving: bool = False
+    is_surplus: bool = False
 
     @property
     def is_worker(self) -> bool:

@@ -12,16 +12,16 @@ from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_words
 from jobrunner.domain.events import GivenUp, Stopping, Trouble, WorkerDied
 from jobrunner.domain.exits import BUG, ExitOf
-from jobrunner.domain.role import Role
 from jobrunner.linux import kernel, processes
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
 from jobrunner.process.event_pipe import EventPipe
 from jobrunner.process.presence import Presence
-from jobrunner.services.pausing import PauseWatch
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.registration import Registration
-from jobrunner.services.slot import Main, Slot, death_in_words
+from jobrunner.services.reloading import Reloading
+from jobrunner.services.slot import Slot, death_in_words
+from jobrunner.services.slots import Crew, Slots, send
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
 
@@ -36,35 +36,43 @@ _SHORT_TICK = 0.02
 _TRICKLE = 0.05
 #: Seconds that we wait for the guards of killed workers; what they leave then is recovered at the next start.
 _GUARDS_END = 10.0
-#: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
-_MOST_ASIDE = 16
 
 
 class Supervisor:
     """Keeps children alive. It forks them, so it holds no connection to the database while it does."""
 
     def __init__(
-        self, store: Store, presence: Presence, recovery: Recovery, emit: Emit, exit_of: ExitOf, *, grace: float
+        self,
+        store: Store,
+        presence: Presence,
+        recovery: Recovery,
+        reloading: Reloading,
+        crew_of: Callable[[], Crew],
+        emit: Emit,
+        exit_of: ExitOf,
+        looks: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """`grace`: seconds that running jobs get when a signal asks to stop."""
+        """`crew_of` returns whom to keep alive. `looks` take a moment each, and are called often, with the store open."""
         self._store = store
+        self._presence = presence
         self._recovery = recovery
         self._emit = emit
         self._exit_of = exit_of
-        self._grace = grace
+        self._reloading = reloading
+        self._crew_of = crew_of
+        self._looks = looks
+        self._crew = crew_of()
         self._present = presence.appear()
         self._registration = Registration(store, self._present.token)
-        self._pause = PauseWatch(store, emit)
-        self._slots: list[Slot] = []
-        self._aside: set[int] = set()
+        self._slots = Slots(self._crew)
         self._dead: dict[int, float] = {}
         self._troubles = Troubles(emit)
         self._events = EventPipe()
-        self._signals = BlockedSignals(signals.stop_signals() | {signal.SIGCHLD})
+        self._reload_signals = signals.reload_signals()
+        self._signals = BlockedSignals(signals.stop_signals() | self._reload_signals | {signal.SIGCHLD})
+        self._is_to_reload = False
         self._recover_at = 0.0
         self._draw: Draw = lambda _pids: None
-        #: Is called often, for what takes a moment and can wait: a worker that has just died goes before it.
-        self.meanwhile: Callable[[], None] = lambda: None
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -72,32 +80,27 @@ class Supervisor:
         """What the workers of this supervisor are recorded under."""
         return self._present.token
 
-    def run(
-        self, worker: Main, count: int, *, beside: Main | None = None, drain: bool = False, draw: Draw | None = None
-    ) -> signal.Signals | None:
-        """Run `count` workers, and another process beside them, until a signal comes; return it.
+    def run(self, draw: Draw | None = None) -> signal.Signals | None:
+        """Keep the crew alive until a signal comes; return it, or None when the workers have ended by themselves.
 
-        With `drain`, return None when the workers have ended by themselves. `draw` is called several times a second.
-        Raises StoreError: the database is gone.
+        `draw` is called several times a second. Raises StoreError: the database is gone.
         """
         self._draw = draw or self._draw
-        self._slots = [Slot(worker, Role.WORKER, number) for number in range(1, count + 1)]
-        if beside:
-            self._slots.append(Slot(beside, Role.SCANNER))
-        self._registration.begin("run" if beside else "work", count)
+        self._slots = Slots(self._crew)
+        self._registration.begin("run" if self._crew.scanner else "work", self._crew.workers, self._reloading.state)
         self._recover()
         self._sweep()
         heard = False
         while True:
-            for slot in self._slots:
-                if self._may_start(slot) and time.monotonic() >= slot.restart_at:
-                    self._start(slot)
-            if all(slot.ended for slot in self._slots if slot.is_worker):
+            for slot in self._slots.due():
+                self._start(slot)
+            if self._slots.have_ended:
                 return self._stop(None)
             caught = self._wait(listens=not heard)
-            if caught and caught != signal.SIGCHLD:
+            self._is_to_reload |= caught in self._reload_signals
+            if caught and caught not in self._reload_signals | {signal.SIGCHLD}:
                 return self._stop(caught)
-            self._reap(drain=drain)
+            self._reap()
             heard = self._hear()
             if caught or time.monotonic() >= self._recover_at:
                 self._recover()
@@ -107,28 +110,20 @@ class Supervisor:
         self._registration.end()
         self._present.leave()
 
-    def _may_start(self, slot: Slot) -> bool:
-        """Say whether a process may start in a slot, once it is time for that."""
-        return slot.is_free and not (slot.is_worker and len(self._aside) >= _MOST_ASIDE)
-
     def _hear(self) -> bool:
         """Hear what the children have to say, and free the places of those that wait for what their handlers left.
 
         Return whether there were events of theirs.
         """
         heard = self._hear_events()
-        held_up = self._troubles.hear()
-        for slot in self._slots:
-            if slot.pid in held_up:
-                self._aside.add(slot.pid)
-                slot.pid, slot.restart_at = None, 0.0
+        self._slots.put_aside(self._troubles.hear())
         return heard
 
     def _hear_events(self) -> bool:
         envelopes = self._events.receive()
         for envelope in envelopes:
             self._emit.pass_on(envelope)
-        self._draw([slot.pid for slot in self._slots if slot.is_worker])
+        self._draw([slot.pid for slot in self._slots.workers])
         return bool(envelopes)
 
     def _start(self, slot: Slot) -> None:
@@ -154,25 +149,24 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
-    def _reap(self, *, drain: bool) -> None:
+    def _reap(self) -> None:
         while ended := processes.ended_child():
             pid, code = ended
             self._hear()  # its last words
             self._troubles.forget(pid)
-            if pid in self._aside:
-                self._aside.discard(pid)
-                continue
-            slot = next((slot for slot in self._slots if slot.pid == pid), None)
+            self._slots.aside.discard(pid)
+            slot = self._slots.of(pid)
             if slot is None:
                 continue
-            slot.pid = None
+            was_asked = (slot.is_leaving and code == 0) or code == -signals.CANCEL_SIGNAL  # recovery tells of that job
+            self._slots.vacate(slot)
             if slot.is_worker and code != 0:
                 self._dead[pid] = time.monotonic() + _GUARDS_END
-            if code == 0 and drain:
-                slot.ended = True
-                continue
-            if code == -signals.CANCEL_SIGNAL:  # recovery says so, of the job
+            if was_asked:
                 slot.note_place()
+                continue
+            if code == 0 and self._crew.drains:
+                slot.ended = True
                 continue
             delay, words = slot.note_death(), death_in_words(code)
             self._registration.note_death(f"{slot.role} {pid} {words}")
@@ -185,11 +179,11 @@ class Supervisor:
             self._store.open()
             self._present.hold_to_folder()
             self._registration.record()
-            self._pause.look()
+            self._reload()
             alive, now = self._recovery.run(), time.monotonic()
             self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
-            if not self._dead:
-                self.meanwhile()
+            for look in self._looks if not self._dead else ():
+                look()
         except DatabaseGone as gone:
             self._troubles.note(os.getpid(), str(gone))
             self._stop(signal.SIGTERM)
@@ -198,6 +192,16 @@ class Supervisor:
             trouble = in_words(error) if isinstance(error, OSError) else str(error)
         self._troubles.note(os.getpid(), trouble)
         self._recover_at = time.monotonic() + (_SHORT_TICK if self._dead else _TICK)
+
+    def _reload(self) -> None:
+        """Take changed settings over if that is asked for, and only then answer. Raises StoreError."""
+        reloaded = self._reloading.look(self._registration, at_once=self._is_to_reload)
+        if reloaded:
+            self._is_to_reload = False
+            self._crew = self._crew_of()
+            self._recovery.decide_by(self._crew.policy)
+            self._slots.take_over(self._crew, renew=reloaded.concerns_workers)
+        self._registration.record()
 
     def _sweep(self) -> None:
         try:
@@ -208,7 +212,7 @@ class Supervisor:
 
     def _wait(self, *, listens: bool) -> signal.Signals | None:
         """Wait for a signal, a word of a child, or until something is due; events are such words if we listen."""
-        due = [self._recover_at, *(slot.restart_at for slot in self._slots if self._may_start(slot))]
+        due = [self._recover_at, *(slot.restart_at for slot in self._slots.waiting())]
         seconds = min(due) - time.monotonic()
         if listens:
             return self._signals.wait(seconds, beside=(self._troubles.fileno(), self._events.fileno()))
@@ -216,27 +220,27 @@ class Supervisor:
 
     def _stop(self, caught: signal.Signals | None) -> signal.Signals | None:
         """Let the children end; kill them when the grace is over or another signal comes. Return the first signal."""
-        running = {slot.pid for slot in self._slots if slot.pid is not None} | self._aside
+        running = self._slots.pids
         if caught:
             self._store.database.waiting.give_up = lambda: True
         if running and caught:
-            self._emit(Stopping(self._grace))
-        _send(running, signal.SIGTERM)
-        deadline = time.monotonic() + self._grace
+            self._emit(Stopping(self._crew.grace))
+        send(running, signal.SIGTERM)
+        deadline = time.monotonic() + self._crew.grace
         while running:
             came = self._signals.wait(min(deadline - time.monotonic(), _TICK), beside=(self._events.fileno(),))
             while ended := processes.ended_child():
                 running.discard(ended[0])
             self._hear_events()
-            is_another = came not in {None, signal.SIGCHLD}
+            is_another = came not in {None, signal.SIGCHLD, *self._reload_signals}
             caught = caught or (came if is_another else None)
             if (is_another or time.monotonic() >= deadline) and running:
-                _send(running, signal.SIGKILL)
+                send(running, signal.SIGKILL)
                 deadline = time.monotonic() + 1
         self._hear_events()
         self._troubles.hear()
         self._troubles.end()
-        workers = {slot.pid for slot in self._slots if slot.is_worker} | self._dead.keys()
+        workers = {slot.pid for slot in self._slots.workers} | self._dead.keys()
         deadline = time.monotonic() + _GUARDS_END
         with suppress(StoreError, MachineError, OSError):  # then the next start recovers
             self._store.open()
@@ -244,8 +248,3 @@ class Supervisor:
             while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
                 time.sleep(_SHORT_TICK)  # a guard is still ending its handler
         return caught
-
-
-def _send(pids: set[int], number: signal.Signals) -> None:
-    for pid in pids:
-        os.kill(pid, number)

@@ -18,7 +18,7 @@ def checking(home: Home) -> Checking:
 
     def keeps_from_starting() -> Finding | None:
         try:
-            require_handler(home)
+            require_handler(home.settings)
         except ConfigurationError as error:
             path = home.settings.home / safety.SETTINGS_FILE
             return Finding(Kind.CANNOT_START, str(path), reason=str(error))

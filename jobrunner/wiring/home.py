@@ -2,14 +2,12 @@
 
 import os
 import signal
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from jobrunner.domain import settings_file
 from jobrunner.domain.envelope import Emit
-from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError, in_words
+from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError
 from jobrunner.domain.events import Trouble, Upgraded
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import Settings
@@ -20,10 +18,7 @@ from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
-from jobrunner.process.title import Title
 from jobrunner.services.intake import Intake
-from jobrunner.services.machine import Tell
-from jobrunner.services.registration import Registration
 from jobrunner.services.report import Report
 from jobrunner.services.retrying import Retrying
 from jobrunner.store.database import Database
@@ -32,33 +27,12 @@ from jobrunner.store.migrations import check, is_blank, migrate
 from jobrunner.store.store import Store
 from jobrunner.unzip.end import unfinished
 from jobrunner.wiring import safety
-from jobrunner.wiring.safety import SETTINGS_FILE
+from jobrunner.wiring.settings import load
 
 
 def load_settings(home: Path) -> Settings:
     """Return the settings of a home. Raises ConfigurationError where they are wrong, or where it is no home."""
-    home = home.resolve()
-    file = home / SETTINGS_FILE
-    try:
-        toml = tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff")) if file.exists() else {}
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is not UTF-8: save it as UTF-8") from None
-    except PermissionError as error:
-        raise ConfigurationError(
-            f"the settings cannot be read: {in_words(error)}; their owner can let a group read: database.group"
-        ) from error
-    except OSError as error:
-        raise ConfigurationError(f"the settings cannot be read: {in_words(error)}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
-    settings = settings_file.build(home, toml, os.environ, source=str(file))
-    if not any(path.exists() for path in (file, settings.database_path, settings.folders.inbox)):
-        raise ConfigurationError(
-            f"{home} is no jobrunner home (no {SETTINGS_FILE}, no database, no inbox): "
-            "go to one, name it with --home, or make one with jobrunner init"
-        )
-    places.check_apart(settings)
-    return settings
+    return load(home).settings
 
 
 class Home(NamedTuple):
@@ -79,21 +53,6 @@ class Home(NamedTuple):
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
-
-    def watch(self, tell: Tell) -> signal.Signals:
-        """Scan until a signal comes and return it; nobody upgrades the database meanwhile, or StoreError is raised."""
-        Title(f"scanner {shown(str(self.settings.home))}").take()
-        present = self.presence.appear(as_scanner=True)
-        registration = Registration(self.store, present.token)
-        registration.begin("scan", 0)
-        try:
-            self.store.open_in_turn()
-            with suppress(StoreError):  # the watch says why
-                registration.record()
-            return self.intake.watch(tell, signals.stop_signals())
-        finally:
-            registration.end()
-            present.leave()
 
     def wait_for_arrivals(self) -> signal.Signals | None:
         """Scan until a package is to be processed, or none is on its way; return the signal that came meanwhile."""
@@ -189,7 +148,15 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
         emit=emit,
         inbox=inbox,
         intake=intake,
-        report=Report(store, presence, folders, keep_free, intake, has_handler=settings.process.has_handler),
+        report=Report(
+            store,
+            presence,
+            folders,
+            keep_free,
+            intake,
+            str(settings.home / safety.SETTINGS_FILE),
+            has_handler=settings.process.has_handler,
+        ),
         retrying=Retrying(store, folders),
     )
 

@@ -19,7 +19,10 @@ from jobrunner.process.signals import StopRequest
 from jobrunner.process.title import Title
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
 from jobrunner.services.machine import Machine, Stopped, Tell
+from jobrunner.services.pausing import PauseWatch
+from jobrunner.services.reloading import Reloading
 from jobrunner.services.slot import Main
+from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.pruning import retention
@@ -27,22 +30,38 @@ from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.working import worker
 
 
-def require_handler(home: Home) -> None:
+def require_handler(settings: Settings) -> None:
     """Raise ConfigurationError where the handler is certain not to start."""
-    process = home.settings.process
-    choosing.check(process, home.settings.home)
+    process = settings.process
+    choosing.check(process, settings.home)
     if account := Account.of(process.user):
-        account.check_reach(home.folders.work)
+        account.check_reach(str(settings.folders.work))
     cgroup.check(process.max_processes)
 
 
-def supervisor(home: Home, exit_of: ExitOf) -> Supervisor:
-    """Return a supervisor. Raises ConfigurationError where the handler is certain not to start."""
-    require_handler(home)
+def supervisor(
+    home: Home, exit_of: ExitOf, reloading: Reloading, *, drain: bool = False, scan: bool = False
+) -> Supervisor:
+    """Return a supervisor of workers that end when nothing is left to `drain`, and of a scanner, too, with `scan`.
+
+    Raises ConfigurationError where the handler is certain not to start.
+    """
+    require_handler(home.settings)
     Title(f"supervisor {shown(str(home.settings.home))}").take()
-    grace = home.settings.work.shutdown_grace
-    supervising = Supervisor(home.store, home.presence, recovery(home), home.emit, exit_of, grace=grace)
-    supervising.meanwhile = retention(home).look
+
+    def crew_of() -> Crew:
+        settings = reloading.settings
+        return Crew(
+            worker_main(settings, exit_of, drain=drain),
+            reloading.workers,
+            scanner_main(settings) if scan else None,
+            drain,
+            settings.work.shutdown_grace,
+            settings.retry_policy,
+        )
+
+    looks = (PauseWatch(home.store, home.emit).look, retention(home).look)
+    supervising = Supervisor(home.store, home.presence, recovery(home), reloading, crew_of, home.emit, exit_of, looks)
     try:
         hold_to_one_work_folder(home)  # now that others see us
     except BaseException:
@@ -59,9 +78,9 @@ def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
         title.take()
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
         folders, store = home.folders, home.store
-        stop = StopRequest({signal.SIGTERM})
+        stop = StopRequest({signal.SIGTERM}, drains=True)
         machine = Machine(folders, settings.extract.keep_free, store, tell, stop)
-        store.database.waiting.tell, store.database.waiting.give_up = machine.say, stop
+        store.database.waiting.tell, store.database.waiting.give_up = machine.say, stop.at_once
         with suppress(Stopped), ExitStack() as ending:
             present = machine.until_it_works(home.presence.appear)
             ending.callback(present.leave)

@@ -7,8 +7,10 @@ the home, so that no power cut of a campaign takes it.
 import fcntl
 import os
 import signal
+import sqlite3
 import sys
 import time
+from contextlib import closing
 
 EVIDENCE, NAME, DATA = sys.argv[1], os.environ["JOBRUNNER_PACKAGE"], os.environ["JOBRUNNER_DATA"]
 ATTEMPT = int(os.environ["JOBRUNNER_ATTEMPT"])
@@ -30,6 +32,8 @@ def main() -> int:
         code = 75
     elif plan.endswith("waits"):
         signal.pause()
+    if plan == "reloads" and is_first():
+        reload()
     if plan in {"forks", "escapes"}:
         leave_behind(is_daemon=plan == "escapes")
     if plan in {"is slow", "forks", "escapes"}:
@@ -39,6 +43,18 @@ def main() -> int:
     write("result/out.txt", NAME * 1000)
     note(WORDS[code])
     return code
+
+
+def reload() -> None:
+    """Change the settings and ask for a reload, as the command does; wait until they are taken over."""
+    with open("jobrunner.toml", "r+", encoding="utf-8") as file:
+        text = file.read()
+        file.seek(0)
+        file.write(text.replace('backoff = "0.05s"', 'backoff = "0.06s"'))
+    with closing(sqlite3.connect("jobrunner.db", timeout=60, isolation_level=None)) as database:
+        database.execute("UPDATE runners SET reloads_asked = reloads_asked + 1")
+        while database.execute("SELECT 1 FROM runners WHERE reloads_done < reloads_asked").fetchone():
+            time.sleep(0.01)
 
 
 def note(word: str) -> None:

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from jobrunner.domain.errors import StoreError
+from jobrunner.wiring.reloading import watch
 from tests.messages import complaint, met_a_bug
 from tests.support import BROKEN_ZIP, TestHome, wait_until
 
@@ -92,5 +93,5 @@ def test_a_scanner_that_is_older_than_the_database_by_now_does_not_start(home: T
     ((version),) = service.store.database.rows("PRAGMA user_version")
     service.store.database.execute(f"PRAGMA user_version = {version['user_version'] + 1}")
     with pytest.raises(StoreError, match="made by a newer jobrunner"):
-        service.watch(lambda trouble: None)
+        watch(service, lambda trouble: None)
     assert os.listdir(home.work / ".workers") == []

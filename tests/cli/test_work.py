@@ -98,6 +98,13 @@ def test_stopped_it_lets_the_running_job_finish(home: TestHome, number: signal.S
     assert (counts["done"], counts["queued"], counts["failed"]) == (1, 1, 0)
 
 
+def test_without_a_number_there_are_as_many_workers_as_the_settings_say(home: TestHome) -> None:
+    assert "start      1 worker in" in home.jobrunner("work", "--drain").stderr
+    home.configure("[work]\nworkers = 3\n")
+    assert "start      3 workers in" in home.jobrunner("work", "--drain").stderr
+    assert "start      2 workers in" in home.jobrunner("run", "-n", "2", "--drain").stderr
+
+
 def test_many_workers_on_few_processors_are_warned_of_and_work(home: TestHome) -> None:
     processors = len(os.sched_getaffinity(0))
     result = home.jobrunner("work", "-n", str(8 * processors + 1), "--drain")

@@ -56,7 +56,13 @@ if planned == "wait":
     append("started.txt", f"{os.getpid()} {child.pid}")
     while True:
         signal.pause()
-if planned:
+if planned == "reload":
+    with open("jobrunner.toml", "r+") as file:
+        text = file.read().replace('"0.01s"', '"0.02s"') + "[work]\\nworkers = 2\\n"
+        file.seek(0)
+        file.write(text)
+    subprocess.run([sys.executable, "-m", "jobrunner", "reload"], check=True)
+elif planned:
     sys.exit(planned)
 os.mkdir(os.path.join(data, "result"))
 for name, content in (("result/error.txt", "none"), ("error.txt", "0 errors"), ("b/out.txt", "beside the members")):
@@ -88,7 +94,10 @@ class Scene:
     delivered: dict[str, Tree] = field(default_factory=dict)
 
     def plan(self, **actions: str | int) -> None:
-        """What the handler does, by package_attempt: "wait", or exit with a status. All others end well."""
+        """What the handler does, by package_attempt: "wait", "reload" other settings, or exit with a status.
+
+        All others end well.
+        """
         planned = {run.replace("_", " "): action for run, action in actions.items()}
         (self.home.path / "plan.json").write_text(repr(planned).replace("'", '"'), "utf-8")
 

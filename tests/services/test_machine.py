@@ -24,6 +24,7 @@ class Scene:
     def __init__(self, home: TestHome) -> None:
         service = home.open()
         self.home = home
+        self.settings = service.settings
         self.store = service.store
         self.told: list[str | None] = []
         self.stop = StopRequest({signal.SIGTERM})
@@ -118,3 +119,16 @@ def test_what_is_wrong_is_recorded_before_it_is_waited_for(scene: Scene) -> None
     reader.open()
     assert Workers(reader).not_ended()[0].trouble == trouble
     reader.close()
+
+
+def test_a_worker_that_is_drained_goes_on_waiting_for_the_machine(scene: Scene) -> None:
+    away = scene.home.path / "away"
+    scene.home.archive.rename(away)
+    asked = StopRequest({signal.SIGTERM}, drains=True)
+    signal.raise_signal(signals.DRAIN_SIGNAL)
+    assert asked()
+    machine = Machine(Folders(scene.settings.folders), 0, scene.store, scene.told.append, asked)
+    machine.token = "me"
+    threading.Thread(target=lambda: (wait_until(scene.told.copy), away.rename(scene.home.archive))).start()
+    assert machine.until_it_works(lambda: os.listdir(scene.home.archive)) == []
+    assert scene.told[-1] is None

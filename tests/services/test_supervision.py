@@ -5,17 +5,16 @@ import time
 import pytest
 
 from jobrunner.domain.exits import Exit
-from jobrunner.domain.role import Role
-from jobrunner.services import supervision
-from jobrunner.services.slot import Slot
+from jobrunner.services import slots
+from jobrunner.wiring.reloading import reloading
 from jobrunner.wiring.running import supervisor
 from tests.support import TestHome
 
 
 def test_a_place_that_must_stay_empty_does_not_keep_it_awake(home: TestHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "_MOST_ASIDE", 0)  # as with so many workers that are held up
-    supervising = supervisor(home.open(), lambda error, role: Exit(1, str(error)))
-    supervising._slots = [Slot(lambda token, number, tell, emit: None, Role.WORKER)]
+    monkeypatch.setattr(slots, "_MOST_ASIDE", 0)  # as with so many workers that are held up
+    opened = home.open()
+    supervising = supervisor(opened, lambda error, role: Exit(1, str(error)), reloading(opened))
     supervising._recover_at = time.monotonic() + 0.3
     supervising._wait(listens=True)
     assert time.monotonic() >= supervising._recover_at - 0.01

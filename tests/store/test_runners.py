@@ -16,12 +16,12 @@ def runners(database: Database) -> Runners:
 
 def test_what_goes_on_is_known_until_it_ends(database: Database, runners: Runners) -> None:
     with database.write():
-        runners.begin("one", "run", 3, ONE, 100.0)
-        runners.begin("two", "scan", 0, OTHER, 101.0)
-        runners.begin("one", "run", 3, ONE, 200.0)
+        runners.begin("one", "run", 3, "a state", ONE, 100.0)
+        runners.begin("two", "scan", 0, "a state", OTHER, 101.0)
+        runners.begin("one", "run", 3, "a state", ONE, 200.0)
     assert runners.all() == [
-        RunnerRecord("one", "run", ONE, 100.0, 3, None),
-        RunnerRecord("two", "scan", OTHER, 101.0, 0, None),
+        RunnerRecord("one", "run", ONE, 100.0, 3, None, "a state"),
+        RunnerRecord("two", "scan", OTHER, 101.0, 0, None, "a state"),
     ]
     with database.write():
         runners.end("one")
@@ -36,7 +36,7 @@ def test_deaths_that_follow_each_other_are_counted_together(database: Database, 
         return runners.all()[0].deaths
 
     with database.write():
-        runners.begin("one", "work", 2, ONE, 100.0)
+        runners.begin("one", "work", 2, "a state", ONE, 100.0)
     assert deaths(1, "first", 110.0) == Deaths(1, 110.0, 110.0, "first")
     assert deaths(2, "third", 120.0) == Deaths(3, 110.0, 120.0, "third")
     assert deaths(1, "later", 130.1) == Deaths(1, 130.1, 130.1, "later")
@@ -44,4 +44,4 @@ def test_deaths_that_follow_each_other_are_counted_together(database: Database, 
 
 def test_only_what_goes_on_can_be_one(database: Database, runners: Runners) -> None:
     with pytest.raises(apsw.ConstraintError), database.write():
-        runners.begin("one", "retry", 1, ONE, 100.0)
+        runners.begin("one", "retry", 1, "a state", ONE, 100.0)

@@ -1,0 +1,113 @@
+"""The places of a supervisor's children: so many workers, and perhaps a scanner; their number may change meanwhile."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jobrunner.domain.retry import RetryPolicy
+from jobrunner.domain.role import Role
+from jobrunner.process import signals
+from jobrunner.services.slot import Main, Slot
+
+#: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
+_MOST_ASIDE = 16
+
+
+class Crew(NamedTuple):
+    """What a supervisor keeps alive: `workers` processes that run `worker`, and one that runs `scanner`, if any.
+
+    `drains`: workers end by themselves when nothing is left to do. `grace`: seconds that running jobs get when a
+    signal asks to stop. `policy` says what a worker's death means.
+    """
+
+    worker: Main
+    workers: int
+    scanner: Main | None
+    drains: bool
+    grace: float
+    policy: RetryPolicy
+
+
+class Slots:
+    """All places of one supervisor. `aside` are workers whose places others have: they wait for what does not end."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._all = [Slot(crew.worker, Role.WORKER, number) for number in range(1, crew.workers + 1)]
+        if crew.scanner:
+            self._all.append(Slot(crew.scanner, Role.SCANNER))
+        self.aside: set[int] = set()
+
+    @property
+    def workers(self) -> list[Slot]:
+        """The places of workers, in their order."""
+        return [slot for slot in self._all if slot.is_worker]
+
+    @property
+    def pids(self) -> set[int]:
+        """The children that live, as far as that is known."""
+        return {slot.pid for slot in self._all if slot.pid is not None} | self.aside
+
+    @property
+    def have_ended(self) -> bool:
+        """Whether all workers have ended because nothing is left to do."""
+        return all(slot.ended for slot in self.workers)
+
+    def waiting(self) -> list[Slot]:
+        """Return the places in which a process may start, now or when it is time."""
+        is_full = len(self.aside) >= _MOST_ASIDE
+        return [slot for slot in self._all if slot.is_free and not (slot.is_worker and is_full)]
+
+    def due(self) -> list[Slot]:
+        """Return the places in which a process may start now."""
+        return [slot for slot in self.waiting() if time.monotonic() >= slot.restart_at]
+
+    def of(self, pid: int) -> Slot | None:
+        """Return the place in which a child lives."""
+        return next((slot for slot in self._all if slot.pid == pid), None)
+
+    def put_aside(self, pids: Iterable[int]) -> None:
+        """Free the places of workers that are held up."""
+        for pid in pids:
+            if slot := self.of(pid):
+                self.aside.add(pid)
+                self.vacate(slot)
+                slot.restart_at = 0.0
+
+    def vacate(self, slot: Slot) -> None:
+        """Note that nobody lives in a place any more; one too many is gone with that."""
+        slot.pid, slot.is_leaving = None, False
+        if slot.is_surplus:
+            self._all.remove(slot)
+
+    def take_over(self, crew: Crew, *, renew: bool) -> None:
+        """Keep this crew from now on: places are added, or drained and then removed.
+
+        With `renew` all children are replaced, each worker after its package, so there are never more than wanted.
+        """
+        self._all += [
+            Slot(crew.worker, Role.WORKER, number) for number in range(len(self.workers) + 1, crew.workers + 1)
+        ]
+        for number, slot in enumerate(self.workers, 1):
+            slot.is_surplus = number > crew.workers
+            slot.main = crew.worker
+            if renew or slot.is_surplus:
+                self._let_go(slot, signals.DRAIN_SIGNAL)
+        for slot in self._all:
+            if not slot.is_worker and renew and crew.scanner:
+                slot.main = crew.scanner
+                self._let_go(slot, signal.SIGTERM)
+
+    def _let_go(self, slot: Slot, number: signal.Signals) -> None:
+        if slot.pid is None:
+            self.vacate(slot)
+        else:
+            slot.is_leaving = True
+            send({slot.pid}, number)
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to children that nobody has waited for: so long their pids cannot be others'."""
+    for pid in pids:
+        os.kill(pid, number)
