@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jobrunner.domain.naming import is_zip_of
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
-from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package, name_of
+from jobrunner.files.workspace import LEFTOVER_PREFIX, TRY_PREFIX, WORKSPACE_NAME, holds_package, name_of
 
 _OURS_IN_WORK = {".workers", ".home"}
 
@@ -37,6 +37,7 @@ class Inventory:
         self.failed = _visible(folders.failed)
         self.work: dict[int, list[WorkFolder]] = {}
         self.left_over: list[str] = []
+        self.tries: list[str] = []
         self.strange: list[str] = []
         for name in sorted(os.listdir(folders.work)):
             path = os.path.join(folders.work, name)
@@ -45,6 +46,8 @@ class Inventory:
                 self.work.setdefault(job_id, []).append(WorkFolder(path, job_id, int(match[2])))
             elif name.startswith(LEFTOVER_PREFIX):
                 self.left_over.append(path)
+            elif name.startswith(TRY_PREFIX):
+                self.tries.append(path)
             elif name not in _OURS_IN_WORK:
                 self.strange.append(path)
         for found in self.work.values():

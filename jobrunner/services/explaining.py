@@ -50,7 +50,7 @@ class Explaining:
 
         Raises StoreError.
         """
-        names = self._meant_by(text)
+        names = self.meant_by(text)
         known, lying = self._store.jobs.known(names), self._lying(names)
         at_work = self._at_work()
         for name in names:
@@ -60,7 +60,7 @@ class Explaining:
                 return explanation
         return self._unknown(names[0] if names else text)
 
-    def _meant_by(self, text: str) -> list[str]:
+    def meant_by(self, text: str) -> list[str]:
         """Return the names that a text may mean, the likeliest first."""
         found: dict[str, None] = {}
         for given in (unshown(text), text):

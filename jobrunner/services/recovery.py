@@ -6,7 +6,7 @@ from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
-from jobrunner.files import sweeping
+from jobrunner.files import moves, sweeping, tries
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage
 from jobrunner.process.killing import Waiting, in_words
@@ -53,6 +53,7 @@ class Recovery:
 
     def sweep(self) -> None:
         """Remove what is left of jobs that have ended, and the locks of dead processes. Raises StoreError, OSError."""
+        self.sweep_tries()
         registered = {
             token for worker in self._store.workers.not_ended() for token in (worker.token, worker.supervisor)
         }
@@ -79,6 +80,22 @@ class Recovery:
         if job is None or not job.is_put_away:
             return False
         sweeping.sweep(self._folders, job_id)
+        return True
+
+    def sweep_tries(self) -> None:
+        """Remove what tries have left that were killed. Raises OSError where the work folder cannot be read."""
+        for path in tries.lying(self._folders):
+            with suppress(OSError):  # the check tells of what is left
+                self.remove_try(path)
+
+    def remove_try(self, path: str) -> bool:
+        """End what is left of a try, by its work folder, and remove that; False where it goes on. Raises OSError."""
+        token = tries.token_of(path)
+        with self._presence.of_the_dead(token) as dead:
+            if not dead or kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE):
+                return False
+            moves.remove_tree(path)
+            self._presence.forget(token)
         return True
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:

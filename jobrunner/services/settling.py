@@ -68,8 +68,8 @@ class Settling:
         """Do what follows from the result, record it, and return the next job, claimed already. Raises Stopped."""
         if result.outcome is Outcome.DONE and attempt.stage < Stage.HANDLED:
             result = self._record_success(attempt)
-        if result.outcome not in {Outcome.DONE, Outcome.FAULT} and _has_lost_its_zip(attempt):
-            result = _without_its_zip(attempt, result)
+        if result.outcome not in {Outcome.DONE, Outcome.FAULT} and has_lost_its_zip(attempt):
+            result = without_its_zip(attempt, result)
         match result.outcome:
             case Outcome.DONE:
                 if not self._ready:
@@ -131,10 +131,10 @@ class Settling:
         workspace = attempt.workspace
         try:
             if self._has_handler:
-                fault = _fault_of(attempt)
+                fault = fault_of(attempt)
                 if fault:
                     self._machine.wait_until_well(self._machine.look())
-                    fault = _fault_of(attempt)
+                    fault = fault_of(attempt)
                 if fault:
                     return HandlerResult(Outcome.FAILED, fault)
             try:
@@ -202,7 +202,7 @@ class Settling:
         return PutOff(attempt, Outcome.FAULT, decision)
 
 
-def _fault_of(attempt: CurrentAttempt) -> str | None:
+def fault_of(attempt: CurrentAttempt) -> str | None:
     """Say why what the handler left cannot be archived; None if it can."""
     data, package = attempt.workspace.data, attempt.workspace.package
     if os.path.islink(data) or not os.path.isdir(data):
@@ -214,12 +214,13 @@ def _fault_of(attempt: CurrentAttempt) -> str | None:
     return conflict and f"the handler wrote {shown(conflict)}, which the sender has delivered, too"
 
 
-def _has_lost_its_zip(attempt: CurrentAttempt) -> bool:
+def has_lost_its_zip(attempt: CurrentAttempt) -> bool:
+    """Say whether the sender's zip, which had been taken, is not there any more."""
     is_taken = attempt.zip_path and os.path.isdir(attempt.workspace.package)
     return bool(is_taken) and not os.path.lexists(attempt.zip_path)
 
 
-def _without_its_zip(attempt: CurrentAttempt, result: HandlerResult) -> HandlerResult:
+def without_its_zip(attempt: CurrentAttempt, result: HandlerResult) -> HandlerResult:
     """Return what a handler has come to after which the sender's zip is not there: no further try can succeed."""
     with suppress(OSError):  # the next step meets it
         attempt.workspace.forget_copy()  # where it is one, the sender's own package is whole

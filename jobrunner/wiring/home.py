@@ -19,7 +19,7 @@ from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import signals
-from jobrunner.process.presence import Presence
+from jobrunner.process.presence import SCANNER, Presence
 from jobrunner.process.title import Title
 from jobrunner.services.intake import Intake
 from jobrunner.services.machine import Tell
@@ -83,7 +83,7 @@ class Home(NamedTuple):
     def watch(self, tell: Tell) -> signal.Signals:
         """Scan until a signal comes and return it; nobody upgrades the database meanwhile, or StoreError is raised."""
         Title(f"scanner {shown(str(self.settings.home))}").take()
-        present = self.presence.appear(as_scanner=True)
+        present = self.presence.appear(kind=SCANNER)
         registration = Registration(self.store, present.token)
         registration.begin("scan", 0)
         try:

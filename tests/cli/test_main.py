@@ -21,6 +21,7 @@ WORDS = {
     "explain": ["x"],
     "show": ["x"],
     "logs": ["x"],
+    "try": ["x"],
     "retry": ["--all"],
     "cancel": ["x"],
     "prune": ["--older-than", "30d"],
