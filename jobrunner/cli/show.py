@@ -9,7 +9,7 @@ import typer
 
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import duration, standing
+from jobrunner.cli.words import counted, duration, standing
 from jobrunner.domain.job import Attempt, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -76,6 +76,10 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     yield "next try", local(job.not_before_at)
     yield "lies in", shown(story.package_path or "nowhere: it has been removed")
     yield "logs", shown(os.path.dirname(max(story.log_paths.items())[1])) if story.log_paths else ""
+    if story.kept:
+        *earlier, newest = story.kept
+        beside = f"; of {counted(len(earlier), 'earlier attempt')} beside it" if earlier else ""
+        yield "data", f"of attempt {newest.attempt} in {shown(newest.path)} until {local(newest.until)}{beside}"
     yield "failures", str(job.failures or "")
     yield "crashes", str(job.crashes or "")
     encoding = next((each.encoding for each in reversed(story.attempts) if each.encoding), None)

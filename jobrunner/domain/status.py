@@ -138,13 +138,25 @@ class Status(NamedTuple):
     lookalikes: Sequence[tuple[str, str]]
 
 
+class Kept(NamedTuple):
+    """The data folder of a failed attempt, which stays at `path` until a time (seconds since 1970), or less."""
+
+    attempt: int
+    path: str
+    until: float
+
+
 class Story(NamedTuple):
-    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists."""
+    """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists.
+
+    `kept`: the data folders of failed attempts that are still there, the oldest first.
+    """
 
     job: Job
     attempts: Sequence[Attempt]
     package_path: str | None
     log_paths: dict[int, str]
+    kept: Sequence[Kept] = ()
 
     @property
     def waits(self) -> Sequence[float | None]:

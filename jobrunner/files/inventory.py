@@ -7,11 +7,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from jobrunner.domain.naming import is_zip_of
+from jobrunner.files import keeping
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import LEFTOVER_PREFIX, TRY_PREFIX, WORKSPACE_NAME, holds_package, name_of
 
-_OURS_IN_WORK = {".workers", ".home"}
+_OURS_IN_WORK = {".workers", ".home", keeping.FOLDER}
 
 
 class WorkFolder(NamedTuple):
@@ -52,12 +53,13 @@ class Inventory:
                 self.strange.append(path)
         for found in self.work.values():
             found.sort(key=lambda folder: folder.attempt)
+        self._kept = {kept.job_id for kept in keeping.lying(folders)}
         self.hidden = sorted(name for name in os.listdir(folders.inbox) if name.startswith(TAKEN_PREFIX))
 
     @property
     def last_id(self) -> int:
         """The greatest id of a job, known or not, that has left something behind under its id."""
-        return max(self.work, default=0)
+        return max((*self.work, *self._kept), default=0)
 
 
 def first_package(folders: Folders) -> str | None:

@@ -9,8 +9,9 @@ from jobrunner.domain.job import Job
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
+from jobrunner.domain.settings import ProcessSettings
 from jobrunner.domain.status import QueuedJob, Runner, RunningJob, Status, Story, Survey
-from jobrunner.files import probe
+from jobrunner.files import keeping, probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
 from jobrunner.process.killing import in_words
@@ -39,15 +40,14 @@ class Report:
         folders: Folders,
         keep_free: int,
         intake: Intake,
-        *,
-        has_handler: bool,
+        process: ProcessSettings,
     ) -> None:
         self._store = store
         self._presence = presence
         self._folders = folders
         self._keep_free = keep_free
         self._intake = intake
-        self._has_handler = has_handler
+        self._process = process
 
     def status(self) -> Status:
         """Return how things stand, as far as folders can be read. Raises StoreError."""
@@ -112,7 +112,8 @@ class Report:
         """Return all that is known of a job."""
         attempts = self._store.attempts.of_job(job)
         logs = logs_of(self._folders, job)
-        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs)
+        kept = keeping.of_job(self._folders, job, self._process.keep_failed)
+        return Story(_with_wall_time(job, self._store.now()), attempts, self._folders.whereabouts(job), logs, kept)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""
@@ -155,7 +156,7 @@ class Report:
 
     def _with_step(self, running: RunningJob) -> RunningJob:
         workspace = self._folders.workspace(running.job)
-        step = workspace.step(has_handler=self._has_handler)
+        step = workspace.step(has_handler=self._process.has_handler)
         return running._replace(step=step, progress=workspace.progress_now())
 
     def troubles(self, workers: Iterable[WorkerRecord]) -> list[str]:

@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import partial
 
 from jobrunner.domain.envelope import Emit
-from jobrunner.domain.errors import MachineError, NotTaken, PackageError, StillChanging, in_words
+from jobrunner.domain.errors import MachineError, NoRoom, NotTaken, PackageError, StillChanging, in_words
 from jobrunner.domain.events import ClaimGone, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import shown
 from jobrunner.domain.retry import MAX_CHANGES, Decision, RetryPolicy, as_it_stands, changes_in_a_row, decide, put_back
-from jobrunner.files import moves, sweeping
+from jobrunner.files import keeping, moves, sweeping
 from jobrunner.files.archiving import Archiving
 from jobrunner.files.failing import Failing
 from jobrunner.files.taking import SMALL
@@ -42,8 +42,12 @@ class Settling:
         emit: Emit,
         *,
         has_handler: bool,
+        keeps_failed: bool,
     ) -> None:
-        """Without a handler an attempt takes no time, so that the end of one can wait for the next one's."""
+        """Without a handler an attempt takes no time, so that the end of one can wait for the next one's.
+
+        `keeps_failed`: whether the data folder of an attempt at which the handler failed is kept for a look.
+        """
         self._archiving = archiving
         self._failing = failing
         self._recording = recording
@@ -51,6 +55,7 @@ class Settling:
         self._policy = policy
         self._emit = emit
         self._has_handler = has_handler
+        self._keeps_failed = keeps_failed
         self._ready: list[CurrentAttempt] = []  # empty unless a claimed job goes before
         self._ready_since, self._ready_size = 0.0, 0
 
@@ -60,6 +65,8 @@ class Settling:
             attempts = self._recording.attempts(attempt.job)
             if changes_in_a_row(attempts[:-1]) + 1 >= MAX_CHANGES:  # the last one is this one
                 return HandlerResult(Outcome.REJECTED, f"{error.reason}, and so at each of {MAX_CHANGES} tries")
+        if isinstance(error, NoRoom):
+            self._machine.make_room(error.needed)
         if isinstance(error, PackageError):
             return HandlerResult(Outcome.REJECTED, str(error))
         return HandlerResult(Outcome.FAULT, _in_words(error))
@@ -79,6 +86,8 @@ class Settling:
                 return self._go_on()
             case Outcome.FAULT:
                 return self.finish([self._put_off(attempt, result.error)])
+        if self._keeps_failed and result.outcome is not Outcome.LATER and attempt.details.handle is not None:
+            keeping.keep(attempt.workspace)
         jitter = random.random()
         decision = decide(attempt.job, result.outcome, result.error, self._policy, jitter=jitter)
         if decision.verdict:

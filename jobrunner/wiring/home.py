@@ -189,7 +189,7 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
         emit=emit,
         inbox=inbox,
         intake=intake,
-        report=Report(store, presence, folders, keep_free, intake, has_handler=settings.process.has_handler),
+        report=Report(store, presence, folders, keep_free, intake, settings.process),
         retrying=Retrying(store, folders),
     )
 

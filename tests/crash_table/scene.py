@@ -56,6 +56,9 @@ if planned == "wait":
     append("started.txt", f"{os.getpid()} {child.pid}")
     while True:
         signal.pause()
+if planned == "crash":
+    os.kill(os.getppid(), signal.SIGKILL)
+    signal.pause()
 if planned:
     sys.exit(planned)
 os.mkdir(os.path.join(data, "result"))
@@ -86,7 +89,7 @@ class Scene:
     delivered: dict[str, Tree] = field(default_factory=dict)
 
     def plan(self, **actions: str | int) -> None:
-        """What the handler does, by package_attempt: "wait", or exit with a status. All others end well."""
+        """What the handler does, by package_attempt: "wait", "crash" or exit with a status. All others end well."""
         planned = {run.replace("_", " "): action for run, action in actions.items()}
         (self.home.path / "plan.json").write_text(repr(planned).replace("'", '"'), "utf-8")
 
@@ -187,7 +190,7 @@ class Scene:
 
     def workspaces(self) -> dict[str, list[str]]:
         """What each work folder holds."""
-        found = [path for path in self.home.work.iterdir() if path.name not in {".home", ".workers"}]
+        found = [path for path in self.home.work.iterdir() if path.name not in {".home", ".workers", ".kept"}]
         return {path.name: sorted(os.listdir(path)) for path in found}
 
     def copies(self, name: str) -> list[Path]:
@@ -236,7 +239,7 @@ class Scene:
         self.assert_at_rest()
 
     def assert_at_rest(self) -> None:
-        assert sorted(os.listdir(self.home.work)) == [".home", ".workers"]
+        assert set(os.listdir(self.home.work)) - {".kept"} == {".home", ".workers"}
         assert processes_of(self.home) == []
         assert self.rows("SELECT * FROM workers WHERE ended_at IS NULL") == []
         assert self.rows("SELECT * FROM attempts WHERE ended_at IS NULL") == []
