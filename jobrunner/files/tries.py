@@ -63,7 +63,10 @@ def bring(
     if os.path.realpath(above) == os.path.realpath(folders.archive):
         zip_path = folders.zip_of(source, name)
         return _copy_zip(zip_path, f"{workspace.package}/{os.path.basename(zip_path)}", folders, settings, report)
-    with moves.opened(source) as package, moves.opened(workspace.package) as target:
+    if os.path.islink(source):
+        raise PackageError("its folder is a symbolic link: name the folder itself")
+    opened = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with at.held(opened) as package, moves.opened(workspace.package) as target:
         copy = Copy(package, folders.rights, settings, lenient=False, verified=False, report=report)
         copy.make(target)
     if os.path.realpath(above) == os.path.realpath(folders.failed) and (ours := inventory.our_error_file(source)):
@@ -74,6 +77,8 @@ def bring(
 def marks(data: str) -> dict[str, Mark]:
     """Return what is in a data folder, by paths in it, for `changes`; nothing where it is no folder any more."""
     found: dict[str, Mark] = {}
+    if os.path.islink(data):  # in its place, the handler has left one
+        return found
     with suppress(FileNotFoundError, NotADirectoryError), moves.opened(data) as root:
         for kind, folder, name in (walk := Walk(root)):
             if kind in {Kind.FILE, Kind.OTHER}:

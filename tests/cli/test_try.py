@@ -150,6 +150,16 @@ def test_a_zip_anywhere_is_tried_and_its_data_kept(bench: TestHome, tmp_path: Pa
     assert complaint(again, 1) == f"jobrunner: {kept} is there already: name a folder that is not, or an empty one"
 
 
+def test_links_lead_a_try_nowhere(bench: TestHome, tmp_path: Path) -> None:
+    os.symlink(bench.inbox / "p", tmp_path / "linked")
+    said = bench.jobrunner("try", str(tmp_path / "linked")).stderr
+    assert "its folder is a symbolic link: name the folder itself: it would fail at once" in said
+    plan(bench, "import shutil; shutil.rmtree(data); os.symlink('/proc', data)")
+    result = bench.jobrunner("try", "p", "--keep", str(tmp_path / "kept"))
+    assert "the handler removed its data folder" in result.stderr
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_bad_zip_would_fail_and_no_handler_sees_it(home: TestHome) -> None:
     home.handler("print('ran')")
     home.package("p", beside={"p.zip": BROKEN_ZIP})
