@@ -14,7 +14,7 @@ from tests.support import kill, wait_until
 HOLDER = """
 import os, signal, sys
 from pathlib import Path
-from jobrunner.process.presence import SCANNER, TRY, Presence
+from jobrunner.process.presence import Presence
 present = Presence(Path(sys.argv[1])).appear()
 child = os.fork() if sys.argv[2] == "fork" else 0
 if child or sys.argv[2] != "fork":
