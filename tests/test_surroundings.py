@@ -285,6 +285,22 @@ def test_what_the_archive_cannot_trust_fails_the_attempt_with_its_name(public_ho
 
 
 @as_root
+def test_in_a_try_a_handler_of_another_user_has_what_it_has_in_a_worker(public_home: TestHome) -> None:
+    script = """
+id -un; head -c 2 "$JOBRUNNER_ZIP"; echo; cat "$JOBRUNNER_DATA/data.txt"
+(echo x >> "$JOBRUNNER_ZIP") 2> /dev/null && echo "could write its zip"
+echo made > "$JOBRUNNER_DATA/file"
+"""
+    shell(public_home, script, user=f'"{USER}"')
+    public_home.package("p")
+    kept = public_home.path.parent / "kept"
+    result = public_home.jobrunner("try", "p", "--keep", str(kept))
+    assert (result.returncode, result.stdout) == (0, f"{USER}\nPK\n42\n"), result.stderr
+    assert "made     file" in result.stderr
+    assert (kept / "file").stat().st_uid == 0
+
+
+@as_root
 def test_after_a_crash_the_next_attempt_begins_with_a_folder_of_its_own(public_home: TestHome) -> None:
     home = public_home
     script = """

@@ -87,33 +87,41 @@ def _why_there_is_none(story: Story, wanted: int | None) -> str:
     return "nothing was printed: no handler has run on this package yet"
 
 
-class _Log:
-    """Prints a log that grows: byte for byte, but on a terminal without what could steer it.
+class Printer:
+    """Prints what a handler prints: byte for byte, but on a terminal without what could steer it.
 
-    There a line that a handler prints over and over (progress) becomes a line each time, and colours are left out.
+    There a line that it prints over and over (progress) becomes a line each time, and colours are left out.
     """
+
+    def __init__(self) -> None:
+        utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._decoder = io.IncrementalNewlineDecoder(utf8, translate=True) if os.isatty(1) else None
+
+    def pass_on(self, piece: bytes, *, is_last: bool = False) -> None:
+        """Print a piece. `is_last`: there will be no more."""
+        if self._decoder:
+            text = self._decoder.decode(piece, final=is_last)
+            sys.stdout.write(printable(_COLOUR.sub("", text), keep="\n\t"))
+        else:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
+
+
+class _Log:
+    """Prints a log that grows."""
 
     def __init__(self, read: Callable[[], bytes], begun: bytes) -> None:
         """`read` returns the next piece, empty where there is none yet; `begun` goes before all of them."""
         self._read = read
         self._begun = begun
-        utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._printer = Printer()
         self.has_printed = False
-        self._decoder = io.IncrementalNewlineDecoder(utf8, translate=True) if os.isatty(1) else None
 
     def pass_on(self, *, is_whole: bool) -> None:
         """Print what has come. `is_whole`: there will be no more."""
         while piece := self._begun or self._read():
             self._begun = b""
             self.has_printed = True
-            self._print(piece)
+            self._printer.pass_on(piece)
         if is_whole:
-            self._print(b"", final=True)
-        sys.stdout.flush()
-
-    def _print(self, piece: bytes, *, final: bool = False) -> None:
-        if self._decoder:
-            text = self._decoder.decode(piece, final=final)
-            sys.stdout.write(printable(_COLOUR.sub("", text), keep="\n\t"))
-        else:
-            sys.stdout.buffer.write(piece)
+            self._printer.pass_on(b"", is_last=True)

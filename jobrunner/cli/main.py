@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from jobrunner.domain.exits import FAILED, USAGE
 from jobrunner.domain.role import Role
 from jobrunner.wiring.bugs import Exits
 
-#: In the order of the help; each is a module beside this one.
+#: In the order of the help; each is a module beside this one, with a "_" behind what is a word of Python's.
 COMMANDS = (
     "init",
     "scan",
@@ -29,6 +30,7 @@ COMMANDS = (
     "explain",
     "show",
     "logs",
+    "try",
     "retry",
     "rerun",
     "accept",
@@ -78,7 +80,7 @@ class _Commands(TyperGroup):
         """Return a command. Raises ConfigurationError where there is none of that name."""
         if cmd_name not in COMMANDS:
             raise usage.no_such(cmd_name, COMMANDS)
-        module = import_module(f"jobrunner.cli.{cmd_name}")
+        module = import_module(f"jobrunner.cli.{cmd_name}{'_' * iskeyword(cmd_name)}")
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(cmd_name, cls=_Command, epilog="\n".join(module.EXAMPLES))(module.command)
         return typer.main.get_command(alone)

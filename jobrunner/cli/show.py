@@ -10,7 +10,7 @@ import typer
 from jobrunner.cli import filters
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import duration, standing
+from jobrunner.cli.words import counted, duration, standing
 from jobrunner.domain.job import Attempt, Job, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -84,6 +84,7 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     yield "lies in", shown(story.package_path or "nowhere: it has been removed")
     yield "logs", _logs(story)
     yield "attempts", _pruned(story)
+    yield "data", _kept(story)
     yield "failures", str(job.failures or "")
     yield "crashes", str(job.crashes or "")
     encoding = next((each.encoding for each in reversed(story.attempts) if each.encoding), None)
@@ -101,6 +102,17 @@ def _logs(story: Story) -> str:
     if story.log_paths:
         return shown(os.path.dirname(max(story.log_paths.items())[1]))
     return f"pruned at {local(story.pruned_at.logs)}" if story.pruned_at.logs else ""
+
+
+def _kept(story: Story) -> str:
+    """Return where the data folders of failed attempts are, and until when."""
+    from jobrunner.cli.times import local
+
+    if not story.kept:
+        return ""
+    *earlier, newest = story.kept
+    beside = f"; of {counted(len(earlier), 'earlier attempt')} beside it" if earlier else ""
+    return f"of attempt {newest.attempt} in {shown(newest.path)} until {local(newest.until)}{beside}"
 
 
 def _pruned(story: Story) -> str:

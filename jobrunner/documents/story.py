@@ -8,7 +8,7 @@ from jobrunner.domain.status import Story
 
 def story_document(story: Story) -> dict[str, Any]:
     """Return a job with its attempts, where its package lies and where its logs are; times are ISO 8601 in UTC."""
-    job = story.job
+    job, kept = story.job, {each.attempt: each for each in story.kept}
     return {
         "name": job.name,
         "package": job.package,
@@ -40,6 +40,8 @@ def story_document(story: Story) -> dict[str, Any]:
                 "archive_seconds": attempt.archive_seconds,
                 "encoding": attempt.encoding,
                 "log_path": story.log_paths.get(attempt.number),
+                "kept_path": kept[attempt.number].path if attempt.number in kept else None,
+                "kept_until": utc(kept[attempt.number].until) if attempt.number in kept else None,
             }
             for attempt, waited in zip(story.attempts, story.waits, strict=True)
         ],

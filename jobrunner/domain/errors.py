@@ -77,6 +77,14 @@ class MachineError(JobrunnerError):
     """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
 
 
+class NoRoom(MachineError):  # noqa: N818  (what it is, not an error)
+    """The disk of the work folder has too little room: so many bytes have to be free."""
+
+    def __init__(self, reason: str, needed: int) -> None:
+        super().__init__(reason)
+        self.needed = needed
+
+
 class StillChanging(MachineError):  # noqa: N818  (what happened, not an error)
     """The package has changed a moment ago, so it waits; `reason` says what of it changed."""
 

@@ -95,9 +95,9 @@ class ExtractSettings:
 class ProcessSettings:
     """The handler: a command or a callable; with neither, packages are extracted and archived.
 
-    `timeout` in seconds (infinity: none), `max_log` in bytes. The limits are those of each of its processes,
-    `max_memory` in bytes; None: as they are. `environment` pairs the names of variables with their texts, None for one
-    that is taken away.
+    `timeout` (infinity: none) and `keep_failed` in seconds, `max_log` in bytes. The limits are those of each of its
+    processes, `max_memory` in bytes; None: as they are. `environment` pairs the names of variables with their texts,
+    None for one that is taken away.
     """
 
     command: tuple[str, ...] | None = key(
@@ -138,6 +138,7 @@ class ProcessSettings:
         values.text, None, "whom it runs as, where root runs jobrunner: owns its data folder only", example='"analysis"'
     )
     no_new_privileges: bool = key(values.flag, False, "true: sudo and setuid programs give it no other rights")
+    keep_failed: float = key(values.duration, "0s", "how long the data folder of a failed attempt stays for a look")
 
     @property
     def has_handler(self) -> bool:

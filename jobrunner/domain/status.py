@@ -159,10 +159,19 @@ class Status(NamedTuple):
     disk: DiskUse
 
 
+class Kept(NamedTuple):
+    """The data folder of a failed attempt, which stays at `path` until a time (seconds since 1970), or less."""
+
+    attempt: int
+    path: str
+    until: float
+
+
 class Story(NamedTuple):
     """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists.
 
-    `pruned_at`: when attempts and logs that it had were removed.
+    `pruned_at`: when attempts and logs that it had were removed. `kept`: the data folders of failed attempts that are
+    still there, the oldest first.
     """
 
     job: Job
@@ -171,6 +180,7 @@ class Story(NamedTuple):
     log_paths: dict[int, str]
     revisions: Sequence[Job] = ()
     pruned_at: PrunedAt = PrunedAt()
+    kept: Sequence[Kept] = ()
 
     @property
     def waits(self) -> Sequence[float | None]:

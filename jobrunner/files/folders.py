@@ -59,6 +59,12 @@ class Folders:
         """Return the log of one attempt."""
         return os.path.join(self.logs, name, f"{attempt}.log")
 
+    def put_down(self, name: str, failed_name: str | None) -> str | None:
+        """Return where a package lies on which no attempt works: in failed, in the archive or in the inbox, or None."""
+        failed = [os.path.join(self.failed, failed_name)] if failed_name is not None else []
+        places = [*failed, self.archived(name), os.path.join(self.failed, name), os.path.join(self.inbox, name)]
+        return next((place for place in places if os.path.isdir(place)), None)
+
     def workspaces(self) -> dict[int, list[str]]:
         """Return the paths of the work folders of each job id."""
         found: dict[int, list[str]] = {}

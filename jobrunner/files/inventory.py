@@ -8,12 +8,19 @@ from typing import NamedTuple
 
 from jobrunner.domain.job import Identity
 from jobrunner.domain.naming import is_zip_of
-from jobrunner.files import receipts
+from jobrunner.files import keeping, receipts
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
-from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, holds_package, identity_of, name_of
+from jobrunner.files.workspace import (
+    LEFTOVER_PREFIX,
+    TRY_PREFIX,
+    WORKSPACE_NAME,
+    holds_package,
+    identity_of,
+    name_of,
+)
 
-_OURS_IN_WORK = {".workers", ".home"}
+_OURS_IN_WORK = {".workers", ".home", keeping.FOLDER}
 
 
 class WorkFolder(NamedTuple):
@@ -39,6 +46,7 @@ class Inventory:
         self.failed = _visible(folders.failed)
         self.work: dict[int, list[WorkFolder]] = {}
         self.left_over: list[str] = []
+        self.tries: list[str] = []
         self.strange: list[str] = []
         for name in sorted(os.listdir(folders.work)):
             path = os.path.join(folders.work, name)
@@ -47,16 +55,19 @@ class Inventory:
                 self.work.setdefault(job_id, []).append(WorkFolder(path, job_id, int(match[2])))
             elif name.startswith(LEFTOVER_PREFIX):
                 self.left_over.append(path)
+            elif name.startswith(TRY_PREFIX):
+                self.tries.append(path)
             elif name not in _OURS_IN_WORK:
                 self.strange.append(path)
         for found in self.work.values():
             found.sort(key=lambda folder: folder.attempt)
+        self._kept = {kept.job_id for kept in keeping.lying(folders)}
         self.hidden = sorted(name for name in os.listdir(folders.inbox) if name.startswith(TAKEN_PREFIX))
 
     @property
     def last_id(self) -> int:
         """The greatest id of a job, known or not, that has left something behind under its id."""
-        return max(self.work, default=0)
+        return max((*self.work, *self._kept), default=0)
 
 
 def first_package(folders: Folders) -> str | None:

@@ -137,14 +137,22 @@ def remove(folder: int, name: str) -> None:
 
 def empty(root: int) -> None:
     """Remove all that is in an open folder. Raises OSError."""
+    for _ in emptying(root):
+        pass
+
+
+def emptying(root: int) -> Generator[None, None, None]:
+    """Remove what is in an open folder, one entry a step: whoever stops in between may go on later. Raises OSError."""
     for kind, folder, name in Walk(root, most=_MOST_REMOVED, opening=at.open_our_folder):
         if kind is Kind.ENTER:
             _open_up(folder)
-        elif kind is Kind.LEAVE:
+            continue
+        if kind is Kind.LEAVE:
             os.rmdir(name, dir_fd=folder)
         else:
             with suppress(FileNotFoundError):  # its sender was faster
                 os.unlink(name, dir_fd=folder)
+        yield
 
 
 def _open_up(folder: int) -> None:

@@ -25,6 +25,8 @@ _PACKAGES = ("package", "delivered", "flushed", "copied")
 WORKSPACE_NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 #: What cannot be a work folder's any more gets this name, so that no attempt can take it over.
 LEFTOVER_PREFIX = ".left-over-"
+#: The work folder of a try is this and the end of its token, by whose lock it is known whether the try lives.
+TRY_PREFIX = ".try-"
 
 
 class Stage(IntEnum):
@@ -71,7 +73,11 @@ class Workspace(NamedTuple):
     @lru_cache(maxsize=1024)  # it is asked for at each step of an attempt, and those of a batch take turns
     def at(cls, work: str, job_id: int, attempt: int) -> "Workspace":
         """Return the work folder of an attempt, whether it exists or not."""
-        path = f"{work}/{job_id}-{attempt}"
+        return cls.in_folder(f"{work}/{job_id}-{attempt}", attempt)
+
+    @classmethod
+    def in_folder(cls, path: str, attempt: int) -> "Workspace":
+        """Return the work folder of an attempt that is called otherwise: a try's."""
         data = f"data-{attempt}"
         parts = ("package", "delivered", _ORIGINAL, data, _HANDLED, "flushed", "emptied", "copying", "copied")
         progress = f"progress-{attempt}"

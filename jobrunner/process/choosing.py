@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.settings import ProcessSettings
+from jobrunner.process.account import Account
 from jobrunner.process.callable import CallableHandler
 from jobrunner.process.command import CommandHandler
 from jobrunner.process.environment import WORKER_VARIABLE, environment_of
@@ -18,12 +19,17 @@ from jobrunner.process.starting import obstacle
 def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler | None:
     """Return the configured handler, None if there is none. `worker` is the token that marks its processes."""
     limits = Limits.of(settings)
-    environment = environment_of(settings, limits.account, os.environ) | {WORKER_VARIABLE: worker}
+    environment = environment_for(settings, worker)
     if settings.command is not None:
         return CommandHandler(settings.command, home, environment, limits)
     if settings.callable is not None:
         return CallableHandler(settings.callable, home, environment, limits)
     return None
+
+
+def environment_for(settings: ProcessSettings, worker: str) -> dict[str, str]:
+    """Return what the handler's processes of a worker, by its token, find in their environment before any call."""
+    return environment_of(settings, Account.of(settings.user), os.environ) | {WORKER_VARIABLE: worker}
 
 
 def check(settings: ProcessSettings, home: Path) -> None:

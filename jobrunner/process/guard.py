@@ -25,7 +25,7 @@ from jobrunner.process.presence import Present
 from jobrunner.process.title import Title
 
 #: Seconds between two looks at whether the guard was stopped, while the handler runs.
-_LOOK = 1.0
+_PAUSE = 1.0
 #: A guard that is stopped is continued, but not more often than this during one run of the handler.
 _MOST_STOPS = 3
 _TITLE = Title("guard")
@@ -66,8 +66,12 @@ class Guard:
             Server(theirs, handler, timeout, present, max_processes, room, give_up).run_until_closed()
         theirs.close()
 
-    def run(self, call: Call, held_up: HeldUp) -> HandlerResult:
+    def run(
+        self, call: Call, held_up: HeldUp, *, look: Callable[[], None] = lambda: None, pause: float = _PAUSE
+    ) -> HandlerResult:
         """Run the handler and return how it ended; nothing that it started is left then.
+
+        Meanwhile `look` is called every `pause` seconds; where it raises an error, the guard has to be closed.
 
         Raises JobrunnerError where the guard was killed: the worker cannot vouch for anything then, and has to end.
         """
@@ -75,8 +79,9 @@ class Guard:
             self._channel.send(call.as_message())
         stops = 0
         while stops <= _MOST_STOPS:
-            if not ready((self._channel.fileno(),), _LOOK):
+            if not ready((self._channel.fileno(),), pause):
                 stops += self._was_stopped()
+                look()
                 continue
             try:
                 message = self._channel.receive()

@@ -10,8 +10,8 @@ from jobrunner.domain.errors import MachineError
 from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE_FOLDER_MODE
 from jobrunner.domain.package import shown
 
-#: What the token of a process that only scans begins with.
-_SCANNER = "scanner-"
+#: What the tokens of processes begin with that do not clear up after the dead: those that only scan, and tries.
+SCANNER, TRY = "scanner-", "try-"
 
 
 class Presence:
@@ -23,11 +23,14 @@ class Presence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def appear(self, *, as_scanner: bool = False) -> "Present":
-        """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives."""
+    def appear(self, *, kind: str = "") -> "Present":
+        """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives.
+
+        `kind`: SCANNER or TRY, which the token begins with.
+        """
         self._folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
         while True:
-            token = as_scanner * _SCANNER + os.urandom(8).hex()
+            token = kind + os.urandom(8).hex()
             path = self._path(token)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, LOCK_MODE)
             if _locks(descriptor) and path.exists():
@@ -40,12 +43,12 @@ class Presence:
         return set(os.listdir(self._folder)) if self._folder.exists() else set()
 
     def anybody(self) -> bool:
-        """Say whether a supervisor, a worker or a scanner lives."""
+        """Say whether a supervisor, a worker, a scanner or a try lives."""
         return any(map(self.is_alive, self.tokens()))
 
     def anybody_recovers(self) -> bool:
-        """Say whether somebody lives who clears up after the dead, or is about to: a scanner is not."""
-        return any(self.is_alive(token) for token in self.tokens() if not token.startswith(_SCANNER))
+        """Say whether somebody lives who clears up after the dead, or is about to: no scanner, and no try."""
+        return any(self.is_alive(token) for token in self.tokens() if not token.startswith((SCANNER, TRY)))
 
     def is_alive(self, token: str) -> bool:
         """Say whether a process holds this token's lock."""

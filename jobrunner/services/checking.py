@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from jobrunner.domain.findings import Finding, Findings, Kind
 from jobrunner.domain.job import Job, State
-from jobrunner.files import inventory
+from jobrunner.files import inventory, tries
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, WorkFolder
 from jobrunner.files.workspace import Stage, holds_package, source_of
@@ -92,7 +92,11 @@ class Checking:
                 if self._store.jobs.get(job_id) == job:
                     yield from superfluous
         yield from (Finding(Kind.LEFTOVER_IN_WORK, path) for path in lying.left_over)
+        yield from (Finding(Kind.LEFTOVER_IN_WORK, path) for path in lying.tries if self._is_dead_try(path))
         yield from (Finding(Kind.UNKNOWN_IN_WORK, path) for path in lying.strange)
+
+    def _is_dead_try(self, path: str) -> bool:
+        return not self._presence.is_alive(tries.token_of(path)) and os.path.lexists(path)
 
     def _is_left(self, folder: WorkFolder) -> bool:
         """Say whether the folder is there, and does not record a folder in the inbox that is still to be removed."""

@@ -70,7 +70,8 @@ class LocalExecutor:
         log_path = logs.start_log(self._folders, job.name, job.attempt)
         call = Call(package, log_path, workspace.handler_progress)
         start = time.monotonic()
-        result = self._run(call, partial(self._hold_up, shown(job.name)))
+        held_up = partial(self._hold_up, shown(job.name))
+        result = run_as(self._account, call, lambda: self._guard.run(call, held_up))
         if self._machine.is_replaced:
             self._machine.hold_up(None)
         attempt.details.handle = time.monotonic() - start
@@ -82,16 +83,17 @@ class LocalExecutor:
         """Raise JobrunnerError where the guard was killed."""
         self._guard.hold_to_life()
 
-    def _run(self, call: Call, held_up: Callable[[Sequence[Left]], None]) -> HandlerResult:
-        """Run the handler; one that has an account of its own owns the data folder meanwhile."""
-        if self._account is None:
-            return self._guard.run(call, held_up)
-        data = str(call.package.data)
-        lending.make_for(call.progress_path, self._account.uid, self._account.gid)
-        lending.lend(data, self._account.uid, self._account.gid)
-        result = self._guard.run(call, held_up)
-        refused = lending.take_back(data)
-        return HandlerResult(Outcome.FAILED, refused) if refused and result.outcome is Outcome.DONE else result
-
     def _hold_up(self, name: str, left: Sequence[Left]) -> None:
         self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")
+
+
+def run_as(account: Account | None, call: Call, run: Callable[[], HandlerResult]) -> HandlerResult:
+    """Run the handler by `run`; one that has an account of its own owns the data folder meanwhile. Raises OSError."""
+    if account is None:
+        return run()
+    data = str(call.package.data)
+    lending.make_for(call.progress_path, account.uid, account.gid)
+    lending.lend(data, account.uid, account.gid)
+    result = run()
+    refused = lending.take_back(data)
+    return HandlerResult(Outcome.FAILED, refused) if refused and result.outcome is Outcome.DONE else result

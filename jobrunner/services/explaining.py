@@ -52,7 +52,7 @@ class Explaining:
         `with_comparison`: what a duplicate holds is compared with what lies in the archive; then OSError is raised
         where that cannot be read. Raises StoreError.
         """
-        names = self._meant_by(text)
+        names = self.meant_by(text)
         known = {name: job for name in names if (job := self._store.jobs.find(name))}
         lying = self._lying(names)
         at_work = self._at_work()
@@ -71,7 +71,7 @@ class Explaining:
                 return explanation._replace(comparison=comparison)
         return explanation
 
-    def _meant_by(self, text: str) -> list[str]:
+    def meant_by(self, text: str) -> list[str]:
         """Return the names that a text may mean, the likeliest first."""
         found: dict[str, None] = {}
         for given in (unshown(text), text):

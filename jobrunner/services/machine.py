@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from jobrunner.domain.errors import MachineError, StoreError, in_words
 from jobrunner.domain.events import HeldUp
-from jobrunner.files import probe
+from jobrunner.files import keeping, probe
 from jobrunner.files.folders import Folders
 from jobrunner.process.signals import StopRequest
 from jobrunner.store.store import Store
@@ -58,6 +58,7 @@ class Machine:
 
         It is recorded with the worker, for others to see: that proves, too, that the database can be written to.
         """
+        self.make_room(self._keep_free)
         trouble = probe.probe(self._folders, self._keep_free)
         try:
             self._store.open()
@@ -67,6 +68,11 @@ class Machine:
             self._store.close()
             return trouble or str(error)
         return trouble
+
+    def make_room(self, needed: int) -> None:
+        """Have so many bytes free, if the data of failed attempts that goes for it is enough: the oldest goes first."""
+        with suppress(OSError):  # the probe says what is wrong
+            keeping.make_room(self._folders, needed)
 
     def until_it_works(self, action: Callable[[], T]) -> T:
         """Repeat `action` until the machine lets it succeed, and return what it returns. Raises Stopped."""

@@ -4,7 +4,8 @@ import os
 import time
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
-from jobrunner.domain.package import shown
+from jobrunner.domain.job import Details
+from jobrunner.domain.package import Footprint, shown
 from jobrunner.domain.receipt import Zip
 from jobrunner.domain.settings import Settings
 from jobrunner.files import moves, receipts, sweeping
@@ -12,7 +13,7 @@ from jobrunner.files.folders import Folders
 from jobrunner.files.taking import SMALL, BeforeLong, Taking
 from jobrunner.files.workspace import Stage
 from jobrunner.services.attempt import CurrentAttempt
-from jobrunner.unzip.extraction import extract
+from jobrunner.unzip.extraction import Progress, extract
 
 
 class Preparing:
@@ -43,26 +44,34 @@ class Preparing:
                 "the archive already has a package of this name: move that one away, then jobrunner retry it"
             )
         self._folders.rights.make_folder(workspace.data)
-        attempt.zip_path = zip_path = self._folders.zip_of(workspace.package, job.package)
-        zip_name = zip_path.rpartition("/")[2]
+        attempt.zip_path = self._folders.zip_of(workspace.package, job.package)
+        zip_name = os.path.basename(attempt.zip_path)
         if zip_name != f"{job.package}.zip":
             workspace.record_name(job.package)
-        details, start = attempt.details, time.monotonic()
-        try:
-            report = workspace.report_extracted
-            extracted = extract(zip_path, workspace.data, self._settings.extract, report, taken.found)
-            details.encoding = extracted.encoding
-            attempt.zip = Zip(zip_name, extracted.size, extracted.sha256)
-        except UnfinishedZip as error:
-            age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
-            if 0 <= age < self._settings.intake.broken_after:  # else the clock was set back since
-                raise MachineError(f"{error}; it has changed within intake.broken_after") from error
-            raise PackageError(f"{error}; {error.cure}") from error
-        finally:
-            details.extract = time.monotonic() - start
-        only_the_zip = [zip_name] if taken.found.entries == 1 else None
-        conflict = moves.first_conflict(workspace.data, workspace.package, only_the_zip)
-        if conflict is not None:
-            raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
-        attempt.sender_files = only_the_zip or receipts.files_in(workspace.package)
+        report = workspace.report_extracted
+        attempt.zip = unzip(attempt.zip_path, workspace.data, taken.found, self._settings, attempt.details, report)
+        attempt.sender_files = [zip_name] if taken.found.entries == 1 else receipts.files_in(workspace.package)
         return True
+
+
+def unzip(zip_path: str, data: str, found: Footprint, settings: Settings, details: Details, report: Progress) -> Zip:
+    """Extract the zip of a package, as it lies there, into an empty folder, and return what it is.
+
+    `found`: what the package holds. Raises PackageError, MachineError, StillChanging, OSError, MemoryError.
+    """
+    start = time.monotonic()
+    try:
+        extracted = extract(zip_path, data, settings.extract, report, found)
+    except UnfinishedZip as error:
+        age = time.time() - os.lstat(zip_path).st_mtime  # which a copy has from what its sender wrote
+        if 0 <= age < settings.intake.broken_after:  # else the clock was set back since
+            raise MachineError(f"{error}; it has changed within intake.broken_after") from error
+        raise PackageError(f"{error}; {error.cure}") from error
+    finally:
+        details.extract = time.monotonic() - start
+    details.encoding = extracted.encoding
+    package, zip_name = os.path.split(zip_path)
+    conflict = moves.first_conflict(data, package, [zip_name] if found.entries == 1 else None)
+    if conflict is not None:
+        raise PackageError(f"the zip's member {shown(conflict)} would take the place of a file beside the zip")
+    return Zip(zip_name, extracted.size, extracted.sha256)

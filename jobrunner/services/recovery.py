@@ -1,12 +1,13 @@
 """Clears up after dead workers: kills their handlers, queues their jobs again, sweeps their leftovers."""
 
+import time
 from contextlib import suppress
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import EndedAttempt, Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
-from jobrunner.files import sweeping
+from jobrunner.files import keeping, moves, sweeping, tries
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage
 from jobrunner.process.killing import Waiting, in_words
@@ -17,6 +18,8 @@ from jobrunner.store.workers import WorkerRecord
 
 #: Seconds that a handler that was killed may take to be gone, before the others' recovery goes on.
 _PATIENCE = 1.0
+#: Seconds between two looks at whether the time of what is kept is over.
+_TIDY_PAUSE = 30.0
 
 
 class Recovery:
@@ -29,12 +32,19 @@ class Recovery:
         presence: Presence,
         policy: RetryPolicy,
         emit: Emit,
+        *,
+        keep_failed: float,
+        keep_free: int,
     ) -> None:
+        """`keep_failed`: for how many seconds the data of failed attempts stays while `keep_free` bytes are free."""
         self._store = store
         self._folders = folders
         self._presence = presence
         self._policy = policy
         self._emit = emit
+        self._keep_failed = keep_failed
+        self._keep_free = keep_free
+        self._tidy_at = 0.0
         self._held_up: dict[str, Waiting] = {}
 
     def decide_by(self, policy: RetryPolicy) -> None:
@@ -42,7 +52,7 @@ class Recovery:
         self._policy = policy
 
     def run(self, *, stopped: bool = False) -> set[int]:
-        """Recover from every worker that died and return the pids of those that live.
+        """Recover from every worker that died and return the pids of those that live. Now and then, tidy what is kept.
 
         `stopped`: we ended them ourselves, so that their deaths are nobody's fault. Raises StoreError, OSError.
         """
@@ -53,10 +63,13 @@ class Recovery:
                     self._recover(worker, stopped=stopped)
                 else:
                     alive.add(worker.pid)
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + _TIDY_PAUSE * self._has_tidied()
         return alive
 
     def sweep(self) -> None:
         """Remove what is left of jobs that have ended, and the locks of dead processes. Raises StoreError, OSError."""
+        self.sweep_tries()
         registered = {
             token for worker in self._store.workers.not_ended() for token in (worker.token, worker.supervisor)
         }
@@ -83,6 +96,29 @@ class Recovery:
         if job is None or not job.is_put_away:
             return False
         sweeping.sweep(self._folders, job_id)
+        return True
+
+    def _has_tidied(self) -> bool:
+        """Remove some of what is kept for too long, and say whether that was all of it, as far as we may."""
+        try:
+            return keeping.tidy(self._folders, self._keep_failed, self._keep_free)
+        except OSError:  # what is wrong with the work folder, a probe says
+            return True
+
+    def sweep_tries(self) -> None:
+        """Remove what tries have left that were killed. Raises OSError where the work folder cannot be read."""
+        for path in tries.lying(self._folders):
+            with suppress(OSError):  # the check tells of what is left
+                self.remove_try(path)
+
+    def remove_try(self, path: str) -> bool:
+        """End what is left of a try, by its work folder, and remove that; False where it goes on. Raises OSError."""
+        token = tries.token_of(path)
+        with self._presence.of_the_dead(token) as dead:
+            if not dead or kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE):
+                return False
+            moves.remove_tree(path)
+            self._presence.forget(token)
         return True
 
     def _recover(self, worker: WorkerRecord, *, stopped: bool) -> None:
@@ -129,7 +165,11 @@ class Recovery:
             self._emit(event, job.id, job.attempt)
 
     def _decide(self, job: Job, outcome: Outcome, error: str) -> Decision:
+        """Return what becomes of a job, and keep the data of an attempt that crashed, where that is wanted."""
         decision = decide(job, outcome, error, self._policy, jitter=0)
-        if self._folders.workspace(job).stage() < Stage.HANDLED:
+        workspace = self._folders.workspace(job)
+        if workspace.stage() < Stage.HANDLED:
+            if outcome is Outcome.CRASHED and self._keep_failed:
+                keeping.keep(workspace)
             return decision
         return decision._replace(verdict=None, crashes=job.crashes)  # what succeeded does not fail any more

@@ -9,7 +9,7 @@ from jobrunner.domain.retry import RetryPolicy, decide
 from jobrunner.files import moves, sweeping
 from jobrunner.files.folders import Folders
 from jobrunner.files.inventory import Inventory, archived_as, failed_as, work_as
-from jobrunner.files.workspace import LEFTOVER_PREFIX, holds_package
+from jobrunner.files.workspace import LEFTOVER_PREFIX, TRY_PREFIX, holds_package
 from jobrunner.process.presence import Presence
 from jobrunner.services import adoption
 from jobrunner.services.recovery import Recovery
@@ -60,6 +60,8 @@ class Repairing:
                 return identity is not None and self._adopt(adoption.from_failed(self._folders, identity, entry))
             case Kind.WORK_WITHOUT_JOB:
                 return self._adopt_from_work(finding)
+            case Kind.LEFTOVER_IN_WORK if os.path.basename(finding.path).startswith(TRY_PREFIX):
+                return self._recovery.remove_try(finding.path)
             case Kind.LEFTOVER_IN_WORK:
                 return self._remove(finding)
             case Kind.LEFTOVER_IN_INBOX:

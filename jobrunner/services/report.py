@@ -9,8 +9,9 @@ from jobrunner.domain.job import Job
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
+from jobrunner.domain.settings import ProcessSettings
 from jobrunner.domain.status import DiskUse, QueuedJob, Runner, RunningJob, Status, Story, Survey
-from jobrunner.files import probe, settings_file
+from jobrunner.files import keeping, probe, settings_file
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
 from jobrunner.files.usage import disk_use
@@ -42,8 +43,7 @@ class Report:
         keep_free: int,
         intake: Intake,
         settings_path: str,
-        *,
-        has_handler: bool,
+        process: ProcessSettings,
     ) -> None:
         self._store = store
         self._presence = presence
@@ -51,7 +51,7 @@ class Report:
         self._keep_free = keep_free
         self._intake = intake
         self._settings_path = settings_path
-        self._has_handler = has_handler
+        self._process = process
 
     def status(self) -> Status:
         """Return how things stand, as far as folders can be read. Raises StoreError."""
@@ -137,7 +137,8 @@ class Report:
         logs = logs_of(self._folders, job)
         revisions = self._store.revisions.of(job.package) if job.revision == 1 else ()
         pruned_at, place = self._store.old_jobs.pruned_at(job), self._folders.whereabouts(job)
-        return Story(_with_wall_time(job, self._store.now()), attempts, place, logs, revisions, pruned_at)
+        kept = keeping.of_job(self._folders, job, self._process.keep_failed)
+        return Story(_with_wall_time(job, self._store.now()), attempts, place, logs, revisions, pruned_at, kept)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""
@@ -182,7 +183,7 @@ class Report:
 
     def _with_step(self, running: RunningJob) -> RunningJob:
         workspace = self._folders.workspace(running.job)
-        step = workspace.step(has_handler=self._has_handler)
+        step = workspace.step(has_handler=self._process.has_handler)
         return running._replace(step=step, progress=workspace.progress_now())
 
     def troubles(self, workers: Iterable[WorkerRecord]) -> list[str]:

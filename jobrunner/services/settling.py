@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import partial
 
 from jobrunner.domain.envelope import Emit
-from jobrunner.domain.errors import MachineError, NotTaken, PackageError, StillChanging, in_words
+from jobrunner.domain.errors import MachineError, NoRoom, NotTaken, PackageError, StillChanging, in_words
 from jobrunner.domain.events import ClaimGone, JobDone, JobFailed, JobPutOff
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import shown
 from jobrunner.domain.retry import MAX_CHANGES, Decision, RetryPolicy, as_it_stands, changes_in_a_row, decide, put_back
-from jobrunner.files import moves, sweeping
+from jobrunner.files import keeping, moves, sweeping
 from jobrunner.files.archiving import Archiving
 from jobrunner.files.failing import Failing
 from jobrunner.files.taking import SMALL
@@ -44,8 +44,12 @@ class Settling:
         emit: Emit,
         *,
         has_handler: bool,
+        keeps_failed: bool,
     ) -> None:
-        """Without a handler an attempt takes no time, so that the end of one can wait for the next one's."""
+        """Without a handler an attempt takes no time, so that the end of one can wait for the next one's.
+
+        `keeps_failed`: whether the data folder of an attempt at which the handler failed is kept for a look.
+        """
         self._receipting = receipting
         self._archiving = archiving
         self._failing = failing
@@ -54,6 +58,7 @@ class Settling:
         self._policy = policy
         self._emit = emit
         self._has_handler = has_handler
+        self._keeps_failed = keeps_failed
         self._ready: list[CurrentAttempt] = []  # empty unless a claimed job goes before
         self._ready_since, self._ready_size = 0.0, 0
 
@@ -63,6 +68,8 @@ class Settling:
             attempts = self._recording.attempts(attempt.job)
             if changes_in_a_row(attempts[:-1]) + 1 >= MAX_CHANGES:  # the last one is this one
                 return HandlerResult(Outcome.REJECTED, f"{error.reason}, and so at each of {MAX_CHANGES} tries")
+        if isinstance(error, NoRoom):
+            self._machine.make_room(error.needed)
         if isinstance(error, PackageError):
             return HandlerResult(Outcome.REJECTED, str(error))
         return HandlerResult(Outcome.FAULT, _in_words(error))
@@ -71,8 +78,8 @@ class Settling:
         """Do what follows from the result, record it, and return the next job, claimed already. Raises Stopped."""
         if result.outcome is Outcome.DONE and attempt.stage < Stage.HANDLED:
             result = self._record_success(attempt)
-        if result.outcome not in {Outcome.DONE, Outcome.FAULT} and _has_lost_its_zip(attempt):
-            result = _without_its_zip(attempt, result)
+        if result.outcome not in {Outcome.DONE, Outcome.FAULT} and has_lost_its_zip(attempt):
+            result = without_its_zip(attempt, result)
         match result.outcome:
             case Outcome.DONE:
                 if not self._ready:
@@ -82,6 +89,8 @@ class Settling:
                 return self._go_on()
             case Outcome.FAULT:
                 return self.finish([self._put_off(attempt, result.error)])
+        if self._keeps_failed and result.outcome is not Outcome.LATER and attempt.details.handle is not None:
+            keeping.keep(attempt.workspace)
         jitter = random.random()
         decision = decide(attempt.job, result.outcome, result.error, self._policy, jitter=jitter)
         if decision.verdict:
@@ -134,10 +143,10 @@ class Settling:
         workspace = attempt.workspace
         try:
             if self._has_handler:
-                fault = _fault_of(attempt)
+                fault = fault_of(attempt)
                 if fault:
                     self._machine.wait_until_well(self._machine.look())
-                    fault = _fault_of(attempt)
+                    fault = fault_of(attempt)
                 if fault:
                     return HandlerResult(Outcome.FAILED, fault)
             for step in (partial(self._receipting.write, attempt), workspace.record_success):
@@ -206,7 +215,7 @@ class Settling:
         return PutOff(attempt, Outcome.FAULT, decision)
 
 
-def _fault_of(attempt: CurrentAttempt) -> str | None:
+def fault_of(attempt: CurrentAttempt) -> str | None:
     """Say why what the handler left cannot be archived; None if it can."""
     data, package = attempt.workspace.data, attempt.workspace.package
     if os.path.islink(data) or not os.path.isdir(data):
@@ -218,12 +227,13 @@ def _fault_of(attempt: CurrentAttempt) -> str | None:
     return conflict and f"the handler wrote {shown(conflict)}, which the sender has delivered, too"
 
 
-def _has_lost_its_zip(attempt: CurrentAttempt) -> bool:
+def has_lost_its_zip(attempt: CurrentAttempt) -> bool:
+    """Say whether the sender's zip, which had been taken, is not there any more."""
     is_taken = attempt.zip_path and os.path.isdir(attempt.workspace.package)
     return bool(is_taken) and not os.path.lexists(attempt.zip_path)
 
 
-def _without_its_zip(attempt: CurrentAttempt, result: HandlerResult) -> HandlerResult:
+def without_its_zip(attempt: CurrentAttempt, result: HandlerResult) -> HandlerResult:
     """Return what a handler has come to after which the sender's zip is not there: no further try can succeed."""
     with suppress(OSError):  # the next step meets it
         attempt.workspace.forget_copy()  # where it is one, the sender's own package is whole

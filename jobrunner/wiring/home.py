@@ -155,7 +155,7 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
             keep_free,
             intake,
             str(settings.home / safety.SETTINGS_FILE),
-            has_handler=settings.process.has_handler,
+            settings.process,
         ),
         retrying=Retrying(store, folders),
     )

@@ -6,5 +6,13 @@ from jobrunner.wiring.home import Home
 
 def recovery(home: Home) -> Recovery:
     """Return the recovery of a home."""
-    policy = home.settings.retry_policy
-    return Recovery(home.store, home.folders, home.presence, policy, home.emit)
+    settings = home.settings
+    return Recovery(
+        home.store,
+        home.folders,
+        home.presence,
+        settings.retry_policy,
+        home.emit,
+        keep_failed=settings.process.keep_failed,
+        keep_free=settings.extract.keep_free,
+    )

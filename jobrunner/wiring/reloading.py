@@ -43,7 +43,7 @@ def watch(home: Home, tell: Tell) -> signal.Signals:
     """Scan until a signal comes and return it; nobody upgrades the database meanwhile, or StoreError is raised."""
     settings = reloading(home, works=False, given=0)
     Title(f"scanner {shown(str(home.settings.home))}").take()
-    present = home.presence.appear(as_scanner=True)
+    present = home.presence.appear(kind=SCANNER)
     registration = Registration(home.store, present.token)
     registration.begin("scan", 0, settings.state)
     reload_signals = signals.reload_signals()

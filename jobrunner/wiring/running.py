@@ -15,6 +15,7 @@ from jobrunner.process import cgroup, choosing
 from jobrunner.process.account import Account
 from jobrunner.process.guard import Guard
 from jobrunner.process.output import Room
+from jobrunner.process.presence import Present
 from jobrunner.process.signals import StopRequest
 from jobrunner.process.title import Title
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
@@ -85,28 +86,34 @@ def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
             present = machine.until_it_works(home.presence.appear)
             ending.callback(present.leave)
             machine.token = present.token
-            configured = choosing.handler_for(settings.process, settings.home, present.token)
             store.close()  # the guard is forked, and a probe may have opened it
             executor: Executor = NoHandler()
-            if configured:
-                process = settings.process
-                guard = Guard(
-                    configured,
-                    timeout=process.timeout,
-                    present=present,
-                    give_up=_giving_up(exit_of, emit.in_role(Role.GUARD)),
-                    max_processes=process.max_processes,
-                    room=Room(process.max_log, settings.extract.keep_free),
-                    title=Title(f"guard {number}"),
-                )
+            if guard := guard_for(settings, present, exit_of, emit, Title(f"guard {number}")):
                 ending.callback(guard.close)
-                executor = LocalExecutor(guard, settings.home, folders, machine, Account.of(process.user))
+                executor = LocalExecutor(guard, settings.home, folders, machine, Account.of(settings.process.user))
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(store.close)
             machine.until_it_works(store.open_in_turn)
             worker(home, executor, machine, stop).run(present.token, supervisor, title, drain=drain)
 
     return main
+
+
+def guard_for(settings: Settings, present: Present, exit_of: ExitOf, emit: Emit, title: Title) -> Guard | None:
+    """Fork a guard that runs the configured handler; None if there is none. The database has to be closed."""
+    process = settings.process
+    handler = choosing.handler_for(process, settings.home, present.token)
+    if handler is None:
+        return None
+    return Guard(
+        handler,
+        timeout=process.timeout,
+        present=present,
+        give_up=_giving_up(exit_of, emit.in_role(Role.GUARD)),
+        max_processes=process.max_processes,
+        room=Room(process.max_log, settings.extract.keep_free),
+        title=title,
+    )
 
 
 def _giving_up(exit_of: ExitOf, emit: Emit) -> GiveUp:

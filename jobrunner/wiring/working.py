@@ -31,6 +31,7 @@ def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) 
         settings.retry_policy,
         home.emit,
         has_handler=not executor.is_instant,
+        keeps_failed=settings.process.keep_failed > 0,
     )
     preparing = Preparing(settings, folders, taking)
     pipeline = Pipeline(folders, preparing, executor, settling, home.store, machine)

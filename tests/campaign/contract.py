@@ -178,7 +178,7 @@ def rows(home: TestHome, sql: str) -> list[Row]:
 
 def _rests(home: TestHome) -> list[str]:
     """What is left of work, in folders, database and processes."""
-    found = [f"work/{name} is left" for name in os.listdir(home.work) if name not in {".workers", ".home"}]
+    found = [f"work/{name} is left" for name in os.listdir(home.work) if name not in {".workers", ".home", ".kept"}]
     found += [f"work/.workers/{name} is left" for name in os.listdir(home.work / ".workers")]
     found += [f"inbox/{name} is left" for name in os.listdir(home.inbox)]
     found += [f"process {pid} is left" for pid in processes_of(home)]

@@ -60,6 +60,12 @@ class Place:
             toml = (self.home.path / "jobrunner.toml").read_text()
             self.home.configure(re.sub("command = .*", lambda _: handler, toml))
 
+    def keep_failed(self, duration: str) -> None:
+        """Have the data of failed attempts kept."""
+        self.configure()
+        toml = (self.home.path / "jobrunner.toml").read_text()
+        self.home.configure(toml.replace("[process]\n", f'[process]\nkeep_failed = "{duration}"\n'))
+
     def use_no_handler(self) -> None:
         """Have packages extracted and archived, and no more."""
         self.configure(handler="")

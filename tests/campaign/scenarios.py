@@ -59,6 +59,9 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("others-may-change-and-it-fails", _changeable("rejects"))
     yield Scenario("recover-others-copy", _killed_at("rename", "/original-", _changeable()))
     yield Scenario("callable", _callable)
+    yield Scenario("keep-failed", _keeping("1h"))
+    yield Scenario("kept-too-long", _kept_too_long)
+    yield Scenario("try", _tried, ("try", "p"))
     yield Scenario("daemons", _queued("escapes"))
     yield Scenario("third-crash", _killed_at("rename", "/work/1-3", _crashing))
     yield Scenario("cancel-queued", _queued("waits"), ("cancel", "p"))
@@ -216,6 +219,31 @@ def _without_handler(place: Place) -> None:
 def _callable(place: Place) -> None:
     place.use_callable()
     _queued()(place)
+
+
+def _keeping(duration: str, plan: str = "fails at first") -> Callable[[Place], None]:
+    def prepare(place: Place) -> None:
+        place.keep_failed(duration)
+        _queued(plan)(place)
+
+    return prepare
+
+
+def _kept_too_long(place: Place) -> None:
+    """The time of what an attempt at p has left is over."""
+    _keeping("1h")(place)
+    place.run(*DRAIN)
+    assert [kept.name for kept in (place.home.work / ".kept").iterdir()] == ["1-1"]
+    place.configure()
+    place.deliver("q")
+    place.run("scan")
+
+
+def _tried(place: Place) -> None:
+    """The handler keeps no journal: it runs in tries, too."""
+    place.configure(handler='command = ["true"]')
+    place.deliver("p", "no handler")
+    place.run("scan")
 
 
 def _crashing(place: Place) -> None:

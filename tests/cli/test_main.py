@@ -21,6 +21,7 @@ WORDS = {
     "explain": ["x"],
     "show": ["x"],
     "logs": ["x"],
+    "try": ["x"],
     "retry": ["--all"],
     "front": ["p"],
     "wait": ["p"],

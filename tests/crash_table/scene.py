@@ -62,6 +62,9 @@ if planned == "reload":
         file.seek(0)
         file.write(text)
     subprocess.run([sys.executable, "-m", "jobrunner", "reload"], check=True)
+elif planned == "crash":
+    os.kill(os.getppid(), signal.SIGKILL)
+    signal.pause()
 elif planned:
     sys.exit(planned)
 os.mkdir(os.path.join(data, "result"))
@@ -94,7 +97,7 @@ class Scene:
     delivered: dict[str, Tree] = field(default_factory=dict)
 
     def plan(self, **actions: str | int) -> None:
-        """What the handler does, by package_attempt: "wait", "reload" other settings, or exit with a status.
+        """What the handler does, by package_attempt: "wait", "reload" other settings, "crash", or exit with a status.
 
         All others end well.
         """
@@ -198,7 +201,7 @@ class Scene:
 
     def workspaces(self) -> dict[str, list[str]]:
         """What each work folder holds."""
-        found = [path for path in self.home.work.iterdir() if path.name not in {".home", ".workers"}]
+        found = [path for path in self.home.work.iterdir() if path.name not in {".home", ".workers", ".kept"}]
         return {path.name: sorted(os.listdir(path)) for path in found}
 
     def copies(self, name: str) -> list[Path]:
@@ -248,7 +251,7 @@ class Scene:
         self.assert_at_rest()
 
     def assert_at_rest(self) -> None:
-        assert sorted(os.listdir(self.home.work)) == [".home", ".workers"]
+        assert set(os.listdir(self.home.work)) - {".kept"} == {".home", ".workers"}
         assert processes_of(self.home) == []
         assert self.rows("SELECT * FROM workers WHERE ended_at IS NULL") == []
         assert self.rows("SELECT * FROM attempts WHERE ended_at IS NULL") == []

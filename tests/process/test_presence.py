@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.process.presence import Presence
+from jobrunner.process.presence import SCANNER, TRY, Presence
 from tests.scripts import lives
 from tests.support import kill, wait_until
 
@@ -111,6 +111,16 @@ def test_a_lock_that_was_released_here_is_still_held_by_a_fork(folder: Path) -> 
     os.waitpid(child, 0)
     assert not presence.is_alive(present.token)
     assert (folder / present.token).exists()
+
+
+@pytest.mark.parametrize(("kind", "recovers"), [("", True), (SCANNER, False), (TRY, False)])
+def test_who_only_scans_or_tries_lives_but_recovers_nobody(folder: Path, kind: str, recovers: bool) -> None:
+    presence = Presence(folder)
+    present = presence.appear(kind=kind)
+    assert presence.anybody()
+    assert presence.anybody_recovers() is recovers
+    present.leave()
+    assert not presence.anybody()
 
 
 def test_only_one_clears_up_after_the_dead(folder: Path) -> None:
