@@ -52,7 +52,7 @@ class Supervisor:
         exit_of: ExitOf,
         looks: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """`crew_of` returns whom to keep alive. `looks` take a moment each, and are called often, with the store open."""
+        """`crew_of` returns whom to keep alive. `looks` take a moment each, and are called often, the store open."""
         self._store = store
         self._presence = presence
         self._recovery = recovery

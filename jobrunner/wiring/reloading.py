@@ -8,6 +8,7 @@ from jobrunner.domain.package import shown
 from jobrunner.domain.reload import SCANNING, WORKING
 from jobrunner.domain.settings import Settings
 from jobrunner.process import signals
+from jobrunner.process.presence import SCANNER
 from jobrunner.process.title import Title
 from jobrunner.services.machine import Tell
 from jobrunner.services.registration import Registration
