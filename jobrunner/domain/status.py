@@ -70,7 +70,7 @@ class Delivery(NamedTuple):
 class Survey(NamedTuple):
     """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks.
 
-    `unseen`: so many more have not been looked at, because there are too many.
+    `unseen`: about so many more have not been looked at, because there are too many.
     """
 
     new: Sequence[str]

@@ -99,9 +99,10 @@ class Intake:
         """
         unseen = 0
         if only is None:
-            lying = self._inbox.names(besides=self._store.jobs.untried_names())
-            names = list(islice(lying, MOST_SURVEYED))
-            unseen = sum(1 for _ in lying)
+            untried = self._store.jobs.untried_names()
+            names = list(islice(self._inbox.names(besides=untried), MOST_SURVEYED))
+            if len(names) == MOST_SURVEYED:
+                unseen = max(self._inbox.count() - len(untried) - len(names), 0)
         else:
             names = self._inbox.among(only)
         known = self._store.jobs.known(names)
