@@ -244,8 +244,3 @@ class Inbox:
         if seen is not None or ticks - since < self._longest_wait:  # else nothing waits for it
             self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
         return ticks - since
-
-
-def by_arrival(deliveries: Iterable[Delivery]) -> list[Delivery]:
-    """Return deliveries in their order of arrival; those that lack something come first."""
-    return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))

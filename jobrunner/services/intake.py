@@ -10,11 +10,11 @@ from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Awaited, PackagesFound
 from jobrunner.domain.job import KnownJob, State
 from jobrunner.domain.lack import Lack
-from jobrunner.domain.status import Delivery, Survey
+from jobrunner.domain.status import Delivery, Survey, by_arrival
 from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
-from jobrunner.files.inbox import REFUSED, Inbox, by_arrival
+from jobrunner.files.inbox import REFUSED, Inbox
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.machine import Tell
 from jobrunner.store.store import Store

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.settings import IntakeSettings
-from jobrunner.domain.status import Contents, Delivery
-from jobrunner.files.inbox import Inbox, by_arrival
+from jobrunner.domain.status import Contents, Delivery, by_arrival
+from jobrunner.files.inbox import Inbox
 from jobrunner.files.lacking import MOST_LOOKED_AT
 from jobrunner.linux import at
 from jobrunner.unzip.end import unfinished
