@@ -27,7 +27,7 @@ run: $(READY)  ## show the main job: sample packages, a handler, three workers
 	@$(BIN)/jobrunner demo
 
 # Four at a time on two cores: the tests wait a lot.
-test: $(READY)  ## run the tests (about 5 minutes on two cores)
+test: $(READY)  ## run the tests (about 6 minutes on two cores)
 	$(BIN)/python -m pytest -n 4
 
 check: $(READY)  ## format, lint, types and tests, as a change must pass them
@@ -54,7 +54,7 @@ $(BENCH_READY): pyproject.toml
 	$(BENCH_VENV)/bin/python -m pip install -qq --group bench
 	@touch $@
 
-bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about 45 minutes)
+bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it replaces, into bench/results/ (about an hour)
 	$(BIN)/python bench/all.py
 
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine

@@ -251,8 +251,9 @@ def test_scans_at_once_queue_each_package_once(home: TestHome) -> None:
 def test_of_a_huge_inbox_some_is_surveyed_and_the_rest_is_counted(home: TestHome) -> None:
     for number in range(MOST_SURVEYED + 5):
         (home.inbox / f"p{number}").mkdir()
-    (home.inbox / ".hidden").mkdir()
     home.jobrunner("scan")
     status = home.status()
     assert (len(status["incomplete"]), status["unseen"]) == (MOST_SURVEYED, 5)
-    assert "inbox     it holds so much that 5 more were not looked at" in home.jobrunner("status").stdout.splitlines()
+    assert (
+        "inbox     it holds so much that some 5 more were not looked at" in home.jobrunner("status").stdout.splitlines()
+    )

@@ -45,7 +45,7 @@ def _head(status: Status) -> Iterator[Line]:
         waited = age(status.now - status.oldest.since)
         yield _labelled("oldest", f"{shown(status.oldest.job.name)} has been in the queue for {waited}")
     if status.survey.unseen:
-        yield _labelled("inbox", f"it holds so much that {status.survey.unseen:,} more were not looked at")
+        yield _labelled("inbox", f"it holds so much that some {status.survey.unseen:,} more were not looked at")
 
 
 def _labelled(label: str, *parts: str | Styled, **style: object) -> Line:

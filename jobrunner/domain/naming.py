@@ -12,8 +12,8 @@ from jobrunner.domain.package import shown
 
 _WILDCARDS = re.compile(r"[*?\[]")
 _ZIP = re.compile(r"(.*)\.zip[ .]*", re.IGNORECASE | re.DOTALL)
-#: Finds part of the name of each zip, and of little else.
-may_be_zip = re.compile(r"\.zip", re.IGNORECASE).search
+#: Is found in the name of each zip, and of little else.
+PART_OF_ZIPS = re.compile(rb"\.zip", re.IGNORECASE)
 _MOST_NAMED = 3
 
 

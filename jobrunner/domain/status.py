@@ -1,6 +1,7 @@
 """How a home stands, and the story of one job: what people ask for, as values."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -70,10 +71,15 @@ class Delivery(NamedTuple):
     unchanged: tuple[float, float] | None = None
 
 
+def by_arrival(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Return deliveries in their order of arrival; those that lack something come first."""
+    return sorted(deliveries, key=lambda delivery: (delivery.arrived_at, os.fsencode(delivery.name)))
+
+
 class Survey(NamedTuple):
     """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks.
 
-    `unseen`: so many more have not been looked at, because there are too many.
+    `unseen`: about so many more have not been looked at, because there are too many.
     """
 
     new: Sequence[str]

@@ -10,6 +10,7 @@ MOST_LOOKED_AT = 10_000
 _GRAIN = 2.0
 _BUCKETS = 64
 _HALF = 0xFFFF_FFFF
+_UPPER_HALF = 0xFFFF_FFFF_0000_0000
 _UNKNOWN = 0  # a mark that no folder has
 
 
@@ -50,7 +51,7 @@ class Lacking:
         lack something, each is looked at in every pass, and of many each one in its turn: so a filesystem whose times
         do not tell of a change delays what comes, and no more than that.
         """
-        if (hash(entry.name) + self._passes) % self._turns == 0:
+        if self._turns == 1 or (hash(entry.name) + self._passes) % self._turns == 0:
             return False
         try:
             status = entry.stat(follow_symlinks=False)
@@ -86,7 +87,7 @@ def _buckets() -> "list[array[int]]":
 def _place(name: str) -> tuple[int, int]:
     """Return the bucket of a name, and its key in that: the upper half of a record."""
     known_by = hash(name)
-    return known_by % _BUCKETS, known_by & ~_HALF & 0xFFFF_FFFF_FFFF_FFFF
+    return known_by % _BUCKETS, known_by & _UPPER_HALF
 
 
 def _mark(status: os.stat_result) -> int:

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import signal
 import stat
 import struct
@@ -32,6 +33,10 @@ _statx = libc.statx
 _statx.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_char_p)
 _syscall = libc.syscall  # without argtypes: int and bytes are passed as they are, in half the time
 _HOW_BYTES = 24
+_getdents64 = libc.getdents64
+#: What the kernel lists a folder into; no thread of ours looks through a folder beside another.
+_ENTRIES_BYTES = 1 << 15
+_ENTRIES = ctypes.create_string_buffer(_ENTRIES_BYTES)
 
 
 def _how(flags: int, resolve: int) -> bytes:
@@ -115,6 +120,27 @@ def names(folder: int, *, most: int) -> list[str]:
     """Return the names of the entries of an open folder, of more than so many the first. Raises OSError."""
     with os.scandir(folder) as entries:
         return [entry.name for entry in islice(entries, most)]
+
+
+def lacks(folder: int, pattern: "re.Pattern[bytes]") -> bool:
+    """Say whether a folder that has just been opened has few entries, and a pattern is found in the name of none.
+
+    That takes half the time of `names`, which lists all of it where the answer is no. Raises OSError.
+    """
+    length = _getdents64(folder, _ENTRIES, _ENTRIES_BYTES)
+    if length >= 0 and not pattern.search(_ENTRIES, 0, length):
+        length = _getdents64(folder, _ENTRIES, _ENTRIES_BYTES)
+        if length == 0:
+            return True
+    checked(length)
+    os.lseek(folder, 0, os.SEEK_SET)
+    return False
+
+
+def count(folder: int) -> int:
+    """Return how many entries an open folder has. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sum(1 for _ in entries)
 
 
 def new_file(folder: int, name: str) -> int:

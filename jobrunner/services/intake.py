@@ -11,11 +11,11 @@ from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Awaited, PackagesFound
 from jobrunner.domain.job import Identity, KnownJob, State
 from jobrunner.domain.lack import Lack
-from jobrunner.domain.status import Delivery, Survey
+from jobrunner.domain.status import Delivery, Survey, by_arrival
 from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
-from jobrunner.files.inbox import REFUSED, Inbox, by_arrival
+from jobrunner.files.inbox import REFUSED, Inbox
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.machine import Tell
 from jobrunner.services.names import free_name
@@ -112,9 +112,10 @@ class Intake:
         """
         unseen = 0
         if only is None:
-            lying = self._inbox.names(besides=self._store.jobs.untried_names())
-            names = list(islice(lying, MOST_SURVEYED))
-            unseen = sum(1 for _ in lying)
+            untried = self._store.jobs.untried_names()
+            names = list(islice(self._inbox.names(besides=untried), MOST_SURVEYED))
+            if len(names) == MOST_SURVEYED:
+                unseen = max(self._inbox.count() - len(untried) - len(names), 0)
         else:
             names = self._inbox.among(only)
         known = self._store.jobs.known(names)
