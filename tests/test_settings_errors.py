@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.settings_file import unwise
+from jobrunner.domain.unwise import unwise
 from jobrunner.wiring.home import load_settings
 from tests.messages import complaint, tree
 from tests.support import TestHome
@@ -181,7 +181,7 @@ def test_what_is_unwise_is_warned_of_by_who_works_and_checks(
 )
 def test_what_a_program_understands_itself_is_not_warned_of(home: TestHome, words: list[str]) -> None:
     home.configure(f"[process]\ncommand = {json.dumps(words)}\n")
-    assert list(unwise(load_settings(home.path))) == []
+    assert list(unwise(load_settings(home.path), processors=2)) == []
 
 
 def test_a_file_that_begins_with_a_byte_order_mark_is_read(home: TestHome) -> None:

@@ -15,7 +15,7 @@ from jobrunner.wiring.running import guard_for, require_handler
 
 def trying(home: Home, exit_of: ExitOf) -> Trying:
     """Return what tries packages of a home. Raises ConfigurationError where the handler is certain not to start."""
-    require_handler(home)
+    require_handler(home.settings)
     settings = home.settings
 
     def make_guard(present: Present) -> Guard | None:
