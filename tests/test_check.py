@@ -18,7 +18,7 @@ from tests.crash_driver import Kill
 from tests.crash_table.scene import Scene
 from tests.messages import tree
 from tests.scripts import PRELUDE, journal
-from tests.support import TestHome, kill, processes_of, wait_until
+from tests.support import RECEIPT, TestHome, kill, processes_of, wait_until
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def test_a_package_without_a_job_is_found_and_known_after_the_repair(settled: Te
     assert settled.jobrunner("retry", "broken", "a~1").returncode == 0
     assert settled.jobrunner("run", "--drain").returncode == 0
     assert sorted(os.listdir(settled.archive)) == ["a~1", "broken", "good", "next", "old"]
-    assert sorted(os.listdir(settled.archive / "broken")) == ["broken.zip", "data.txt"]
+    assert sorted(os.listdir(settled.archive / "broken")) == [RECEIPT, "broken.zip", "data.txt"]
     assert os.listdir(settled.inbox) == ["old"]
 
 
@@ -148,7 +148,7 @@ def test_a_package_in_work_without_a_job_is_queued_and_gone_on_with(settled: Tes
     assert repair(settled) == [Kind.WORK_WITHOUT_JOB]
     assert found(settled) == [(Kind.UNKNOWN_IN_WORK, "work/strange")]
     assert settled.jobrunner("work", "--drain").returncode == 0
-    assert sorted(os.listdir(settled.archive / "lost")) == ["data.txt", "lost.zip"]
+    assert sorted(os.listdir(settled.archive / "lost")) == [RECEIPT, "data.txt", "lost.zip"]
     assert settled.show("lost")["attempts"][0]["number"] == 4
 
 

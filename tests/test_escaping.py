@@ -135,6 +135,10 @@ def name_a_missing_program(home: TestHome) -> None:
     home.configure(f"[process]\ncommand = [{toml(EVIL)}]\n")
 
 
+def pause(home: TestHome) -> None:
+    home.jobrunner("pause", "--reason", EVIL)
+
+
 def name_a_missing_inbox(home: TestHome) -> None:
     home.configure(f"[folders]\ninbox = {toml(named('missing'))}\n")
 
@@ -172,7 +176,15 @@ CASES: dict[str, list[Case]] = {
     ],
     "logs": [(leave_as_it_is, [named(word)]) for word in ("good", "member", "unheard-of")],
     "retry": [(leave_as_it_is, [named(word)]) for word in ("bad", "good", "unheard-of")],
+    "rerun": [(leave_as_it_is, [named(word)]) for word in ("good", "bad", "unheard-of")],
+    "accept": [(leave_as_it_is, [named(word)]) for word in ("good", "empty", "unheard-of")],
     "cancel": [(disturb, [named(word)]) for word in ("later", "good", "unheard-of")],
+    "pause": [(leave_as_it_is, ["--reason", EVIL]), (leave_as_it_is, ["--until", EVIL])],
+    "resume": [(pause, []), (leave_as_it_is, [])],
+    "front": [(disturb, [named(word)]) for word in ("later", "good", "unheard-of")],
+    "wait": [(leave_as_it_is, [named(word)]) for word in ("good", "bad", "unheard-of")],
+    "prune": [(leave_as_it_is, ["--older-than", "0s", "--dry-run"]), (leave_as_it_is, ["--older-than", EVIL])],
+    "try": [(leave_as_it_is, [named("unheard-of")]), (leave_as_it_is, [named("good"), "--env"])],
     "check": [
         *((disturb, words) for words in ([], ["--json"], ["--repair"])),
         *((damage, words) for words in ([], ["--rebuild"])),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.messages import tree
-from tests.support import TestHome, children_of, kill, wait_until
+from tests.support import RECEIPT, TestHome, children_of, kill, wait_until
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_fails_is_in_the_failed_folder_and_comes_from_there_when_retried(ac
     (across.path / "good").touch()
     across.jobrunner("retry", "p")
     assert across.jobrunner("run", "--drain").returncode == 0
-    assert sorted(os.listdir(across.archive / "p")) == ["data.txt", "note", "p.zip"]
+    assert sorted(os.listdir(across.archive / "p")) == [RECEIPT, "data.txt", "note", "p.zip"]
 
 
 def test_a_second_delivery_meanwhile_is_held_untouched(across: TestHome) -> None:
@@ -130,7 +130,7 @@ def test_killed_again_and_again_nothing_is_lost_or_doubled(across: TestHome, see
     assert sorted(os.listdir(across.archive)) == sorted(digests)
     for name, expected in digests.items():
         archived = across.archive / name
-        assert sorted(os.listdir(archived)) == sorted(["data.txt", "large", "out", f"{name}.zip"])
+        assert sorted(os.listdir(archived)) == sorted([RECEIPT, "data.txt", "large", "out", f"{name}.zip"])
         found = [hashlib.sha256((archived / path).read_bytes()).digest() for path in ("large", f"{name}.zip")]
         assert found == expected
         assert (archived / "data.txt").read_text() == name.removeprefix("p")

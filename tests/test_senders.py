@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.senders import Sender, Site, cp, rsync, samba, scp, sftp
-from tests.support import PATIENCE, TestHome, wait_until
+from tests.support import PATIENCE, RECEIPT, TestHome, wait_until
 
 MEGABYTE = 2**20
 #: How many seconds a package is on its way.
@@ -103,7 +103,7 @@ def faults(home: TestHome, name: str, expected: Mapping[str, Path], sender: subp
     found = [] if sender.returncode == 0 else [f"the sender has ended with {sender.returncode}"]
     if story["state"] != "done" or len(attempts) != 1:
         found.append(f"it is {story['state']}: {attempts}")
-    elif set(os.listdir(archived)) != set(expected):
+    elif set(os.listdir(archived)) != {*expected, RECEIPT}:
         found.append(f"the archive has {os.listdir(archived)}")
     else:
         found += [

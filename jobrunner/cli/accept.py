@@ -9,7 +9,7 @@ from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.package import shown
 
-EXAMPLES = ("jobrunner accept scan-0017", "jobrunner explain --compare scan-0017")
+EXAMPLES = ("jobrunner accept scan-0017", "jobrunner accept scan-0017 scan-0018")
 
 
 def command(
@@ -18,7 +18,10 @@ def command(
         list[str], typer.Argument(metavar="NAME...", help="Packages that came again after they were done.")
     ],
 ) -> None:
-    """Process duplicates that are held in the inbox: each goes to the archive as NAME~2, beside the first delivery."""
+    """Process duplicates that are held in the inbox.
+
+    Each goes to the archive as NAME~2, beside the first delivery. jobrunner explain --compare says what differs.
+    """
     from jobrunner.wiring.home import load_settings, open_home
     from jobrunner.wiring.revising import revising
 

@@ -31,9 +31,10 @@ def command(
     limit: filters.Limit = None,
     dry_run: filters.DryRun = False,
 ) -> None:
-    """Process packages again that are done, from what their senders delivered.
+    """Process packages again that are done.
 
-    The result lies beside the old one in the archive, as NAME~2. Name them, or choose them by filters.
+    What their senders delivered is taken from the archive, and the result lies there beside the old one, as NAME~2.
+    Name them, or choose them by filters.
     """
     from jobrunner.cli.choosing import Chosen, Steering, check_one_way
     from jobrunner.wiring.home import load_settings, open_home

@@ -14,7 +14,7 @@ from jobrunner.wiring.cancelling import cancelling
 from jobrunner.wiring.recovering import recovery
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal, lives, outcomes, story
-from tests.support import TestHome, children_of, kill, processes_of, wait_until
+from tests.support import RECEIPT, TestHome, children_of, kill, processes_of, wait_until
 
 #: Leaves a process behind in a session of its own, then waits for a file "go" in the home.
 WAITING = PRELUDE + "start()\nnote('escaped', escape())\nwait_for('go')\n"
@@ -180,7 +180,7 @@ def test_retry_brings_it_back_and_it_can_be_cancelled_again_where_it_lies(home: 
         assert delivered(home.failed / "p") == ["error.txt", "p.zip"]
         assert home.jobrunner("retry", "p").returncode == 0
     assert home.jobrunner("work", "--drain").returncode == 0
-    assert delivered(home.archive / "p") == ["data.txt", "p.zip"]
+    assert delivered(home.archive / "p") == [RECEIPT, "data.txt", "p.zip"]
 
 
 def test_what_has_ended_or_is_unknown_is_said_in_one_line(home: TestHome) -> None:
@@ -253,4 +253,4 @@ def test_a_success_that_is_recorded_cannot_be_cancelled_any_more(home: TestHome,
         assert "its handler has succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)
         assert home.jobrunner("work", "--drain").returncode == 0
     assert state(home) == ("done", None)
-    assert delivered(home.archive / "p") == ["data.txt", "out", "p.zip"]
+    assert delivered(home.archive / "p") == [RECEIPT, "data.txt", "out", "p.zip"]

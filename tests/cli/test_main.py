@@ -23,6 +23,8 @@ WORDS = {
     "logs": ["x"],
     "try": ["x"],
     "retry": ["--all"],
+    "rerun": ["p"],
+    "accept": ["p"],
     "front": ["p"],
     "wait": ["p"],
     "cancel": ["x"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.messages import complaint
-from tests.support import TestHome
+from tests.support import RECEIPT, TestHome
 
 #: Fails for good until there is a file named "good" in the home.
 HANDLER = "import os\nraise SystemExit(0 if os.path.exists('good') else 65)\n"
@@ -37,8 +37,8 @@ def test_retried_to_the_end_only_our_error_file_is_gone(failed: TestHome) -> Non
     (failed.path / "good").touch()
     assert failed.jobrunner("retry", "--all").stdout == "3 packages queued again.\n"
     assert failed.jobrunner("work", "--drain").returncode == 0
-    assert sorted(os.listdir(failed.archive / "a")) == ["a.zip", "data.txt"]
-    assert sorted(os.listdir(failed.archive / "c")) == ["c.zip", "data.txt", "error.txt"]
+    assert sorted(os.listdir(failed.archive / "a")) == [RECEIPT, "a.zip", "data.txt"]
+    assert sorted(os.listdir(failed.archive / "c")) == [RECEIPT, "c.zip", "data.txt", "error.txt"]
     assert (failed.archive / "c" / "error.txt").read_bytes() == b"the sender's own\n"
     assert os.listdir(failed.failed) == []
     assert failed.show("a")["error"] is None

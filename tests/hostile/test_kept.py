@@ -10,7 +10,7 @@ import pytest
 
 from tests.hostile.people import READER, SENDER
 from tests.hostile.support import USER, USER_ACROSS, HostileHome, places, state
-from tests.support import wait_until
+from tests.support import RECEIPT, wait_until
 
 WAITING = """
 touch "$JOBRUNNER_HOME/started"
@@ -92,7 +92,7 @@ def test_what_has_failed_stays_as_it_is_and_so_it_is_tried_again(home: HostileHo
     kept.use()
     assert (archived / "p.zip").read_bytes() == zipped
     assert (archived / "notes").read_bytes() == (archived / "sub" / "more").read_bytes() == BEFORE
-    assert sorted(os.listdir(archived)) == ["data.txt", "notes", "p.zip", "sub"]
+    assert sorted(os.listdir(archived)) == [RECEIPT, "data.txt", "notes", "p.zip", "sub"]
     home.assert_all_is_well()
 
 
@@ -109,7 +109,7 @@ def test_what_the_handler_works_on_stays_as_it_is(home: HostileHome) -> None:
     archived = home.archive / "p"
     assert (archived / "p.zip").read_bytes() == zipped
     assert (archived / "notes").read_bytes() == (archived / "sub" / "more").read_bytes() == BEFORE
-    assert sorted(os.listdir(archived)) == ["data.txt", "notes", "p.zip", "sub"]
+    assert sorted(os.listdir(archived)) == [RECEIPT, "data.txt", "notes", "p.zip", "sub"]
     home.assert_all_is_well()
 
 

@@ -17,7 +17,7 @@ from jobrunner.services import settling
 from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
-from tests.support import BROKEN_ZIP, TestHome
+from tests.support import BROKEN_ZIP, RECEIPT, TestHome
 
 NAMES = ("p", "q", "r", "s")
 
@@ -66,7 +66,7 @@ class Scene:
     def assert_done(self) -> None:
         assert self.home.counts() == {"queued": 0, "waiting": 0, "running": 0, "done": 4, "failed": 0}
         for name in NAMES:
-            assert sorted(os.listdir(self.home.archive / name)) == ["a", f"{name}.zip"]
+            assert sorted(os.listdir(self.home.archive / name)) == [RECEIPT, "a", f"{name}.zip"]
         assert sorted(os.listdir(self.home.work)) == [".home", ".workers"]
 
     def heard(self, kind: type[OfAPackage]) -> list[str]:

@@ -109,13 +109,13 @@ def check(case: Case, root: Path) -> None:
         if case.is_early:
             assert os.listdir(target) == []
     else:
-        encoding = extraction.extract(str(root / "p.zip"), str(target), case.settings, lambda *_: None)
+        extracted = extraction.extract(str(root / "p.zip"), str(target), case.settings, lambda *_: None)
         files, folders = laid_out(target)
         assert files == case.files
         assert folders == case.folders
         modes = {path: stat.S_IMODE((target / path).lstat().st_mode) for path in case.modes}
         assert modes == case.modes
-        assert case.encoding in {"", encoding}
+        assert case.encoding in {"", extracted.encoding}
     assert sorted(os.listdir(root)) == ["data", "p.zip"]
 
 
