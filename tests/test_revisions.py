@@ -72,7 +72,8 @@ def test_a_rerun_lies_beside_the_old_result_which_stays_byte_for_byte(done: Test
         assert (done.archive / "p~2" / name).stat().st_mtime_ns == (done.archive / "p" / name).stat().st_mtime_ns
         assert (done.archive / "p~2" / name).stat().st_ino != (done.archive / "p" / name).stat().st_ino
     assert states(done) == {"p": "done", "p~2": "done"}
-    assert done.jobrunner("check").stdout == "All is well: the database and the folders agree on 2 jobs.\n"
+    said = done.jobrunner("check").stdout
+    assert said.startswith("All is well: the database and the folders agree on 2 jobs.\n")
 
 
 def test_the_history_shows_both(done: TestHome) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.domain.job import Outcome
+from jobrunner.domain.job import EndedAttempt, Outcome
 from jobrunner.domain.retry import Decision
 from tests.campaign import contract
 from tests.crash_driver import Kill, encoded
@@ -96,6 +96,7 @@ class Scene:
             opened.store.queue.requeue(
                 running.job, Outcome.INTERRUPTED, Decision(0, 0, 0, 1, reason="taken away"), opened.store.now()
             )
+            opened.store.totals.add([EndedAttempt(Outcome.INTERRUPTED)], opened.store.now().wall)
         opened.store.close()
 
     def remove_lock(self, worker: int) -> None:

@@ -52,7 +52,7 @@ def main(folder: Path, workers: int) -> None:
                 details | {"job_id": job[0], "number": job[4], "now": now}
                 | {"outcome": "done", "error": None, "is_final": False},
             )  # fmt: skip
-        claimed = execute(jobs["claim"], {"worker_id": worker_id}).fetchall()
+        claimed = execute(jobs["claim"], {"worker_id": worker_id, "wall": now}).fetchall()
         job = claimed[0] if claimed else None
         if job is not None:
             start = {"job_id": job[0], "number": job[4], "worker_id": worker_id, "now": now, "steady": now}

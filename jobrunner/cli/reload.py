@@ -11,7 +11,7 @@ EXAMPLES = ("jobrunner reload",)
 
 
 def command(context: typer.Context) -> None:
-    """Have each run, work and scan --watch take a changed jobrunner.toml over.
+    """Have all that runs here take over a changed jobrunner.toml.
 
     Workers finish the packages that they are at, and new ones go by the new settings.
     """

@@ -277,7 +277,10 @@ def _receipt(text: bytes, delivery: Delivery) -> list[str]:
         "zip_sha256": hashlib.sha256(*zips.values()).hexdigest(),
         "sender_files": sorted(delivery.files),
     }
-    said = json.loads(text)
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return [f"its receipt says {text!r}"]
     said["sender_files"] = sorted(said.get("sender_files", ()))
     return [f"its receipt says {said.get(key)!r} of {key}" for key in wanted if said.get(key) != wanted[key]]
 
