@@ -150,6 +150,17 @@ def test_a_running_rerun_is_cancelled(done: TestHome) -> None:
     } | {"error.txt"}
 
 
+def test_a_revision_is_tried_as_any_package_from_the_archive_or_from_failed(done: TestHome) -> None:
+    run(done, "rerun", "p")
+    tried = done.jobrunner("try", "p~2")
+    assert (tried.returncode, tried.stdout) == (0, "this is 2\n")
+    (done.path / "version").write_text("bad")
+    run(done, "rerun", "p", code=1)
+    tried = done.jobrunner("try", "p~3", "--keep", str(done.path / "kept"))
+    assert (tried.returncode, tried.stdout) == (1, "this is bad\n")
+    assert (done.path / "kept/result.txt").read_text() == "bad"
+
+
 def test_what_cannot_be_run_again_says_why_and_the_others_are(done: TestHome) -> None:
     done.package("q")
     (done.path / "version").write_text("bad")

@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from jobrunner.domain.errors import JobrunnerError, PackageError
+from jobrunner.domain.job import Job
 from jobrunner.domain.package import Footprint, shown
 from jobrunner.domain.settings import ExtractSettings
 from jobrunner.domain.tried import Changes
-from jobrunner.files import inventory, moves, space
+from jobrunner.files import inventory, moves, receipts, space
 from jobrunner.files.copying import Copy
 from jobrunner.files.folders import Folders
 from jobrunner.files.looking import BLOCK, refuse_beyond
@@ -49,11 +50,12 @@ def lying(folders: Folders) -> list[str]:
 
 
 def bring(
-    source: str, workspace: Workspace, folders: Folders, settings: ExtractSettings, report: Progress
+    source: str, job: Job, workspace: Workspace, folders: Folders, settings: ExtractSettings, report: Progress
 ) -> Footprint:
     """Copy what is tried into the work folder, as `package`, and return what it holds: nothing else is ever changed.
 
-    `source` is a zip or a package's folder, as its sender left it. Of an archived package only the zip is copied.
+    `source` is a zip or the folder of the job's package, as its sender left it. Of an archived package only the zip is
+    copied.
     Raises PackageError, MachineError, OSError.
     """
     folders.rights.make_folder(workspace.package)
@@ -61,7 +63,7 @@ def bring(
     if not os.path.isdir(source):
         return _copy_zip(source, f"{workspace.package}/{name}", folders, settings, report)
     if os.path.realpath(above) == os.path.realpath(folders.archive):
-        zip_path = folders.zip_of(source, name)
+        zip_path = folders.zip_of(source, job.package)
         return _copy_zip(zip_path, f"{workspace.package}/{os.path.basename(zip_path)}", folders, settings, report)
     if os.path.islink(source):
         raise PackageError("its folder is a symbolic link: name the folder itself")
@@ -71,6 +73,7 @@ def bring(
         copy.make(target)
     if os.path.realpath(above) == os.path.realpath(folders.failed) and (ours := inventory.our_error_file(source)):
         os.unlink(f"{workspace.package}/{ours}")
+        receipts.remove(workspace.package, job.identity)
     return copy.found
 
 

@@ -159,7 +159,7 @@ class Trying:
     def _prepare(self, source: Source, attempt: CurrentAttempt) -> dict[str, tries.Mark]:
         """Copy what is tried, extract its zip, and return what there is then."""
         workspace = attempt.workspace
-        found = tries.bring(source.path, workspace, self._folders, self._settings.extract, self._go_on)
+        found = tries.bring(source.path, source.job, workspace, self._folders, self._settings.extract, self._go_on)
         self._folders.rights.make_folder(workspace.data)
         attempt.zip_path = self._folders.zip_of(workspace.package, attempt.job.package)
         unzip(attempt.zip_path, workspace.data, found, self._settings, attempt.details, self._go_on)
