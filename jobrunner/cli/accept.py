@@ -23,7 +23,7 @@ def command(
     Each goes to the archive as NAME~2, beside the first delivery. jobrunner explain --compare says what differs.
     """
     from jobrunner.wiring.home import load_settings, open_home
-    from jobrunner.wiring.revising import revising
+    from jobrunner.wiring.steering import revising
 
     refused = False
     with open_home(load_settings(context.obj), emit_of_command()) as home:

@@ -24,8 +24,8 @@ def command(
     Of several, the first that is named comes first. One that waits for another try is due at once.
     """
     from jobrunner.cli.choosing import Chosen, Steering
-    from jobrunner.wiring.fronting import fronting
     from jobrunner.wiring.home import load_settings, open_home
+    from jobrunner.wiring.steering import fronting
 
     with open_home(load_settings(context.obj), emit_of_command()) as home:
         rule = "only what is queued or waiting can be put in front"

@@ -30,7 +30,7 @@ def command(
     It lasts until jobrunner resume, or until the given time, through every restart. The inbox is scanned as usual.
     """
     from jobrunner.wiring.home import load_settings, open_home
-    from jobrunner.wiring.pausing import pausing
+    from jobrunner.wiring.steering import pausing
 
     now = time.time()
     end = None if until is None else to_come("--until", until, now)

@@ -38,7 +38,7 @@ def command(
     """
     from jobrunner.cli.choosing import Chosen, Steering, check_one_way
     from jobrunner.wiring.home import load_settings, open_home
-    from jobrunner.wiring.revising import revising
+    from jobrunner.wiring.steering import revising
 
     fitting = filters.filters_of(state, name, error, since, until, attempts, sort, limit)
     ways = "name the packages that are done, or choose them by filters (jobrunner rerun --help has them)"

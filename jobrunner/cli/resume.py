@@ -14,7 +14,7 @@ EXAMPLES = ("jobrunner resume",)
 def command(context: typer.Context) -> None:
     """Go on after a pause: workers claim again."""
     from jobrunner.wiring.home import load_settings, open_home
-    from jobrunner.wiring.pausing import pausing
+    from jobrunner.wiring.steering import pausing
 
     with open_home(load_settings(context.obj), emit_of_command()) as home:
         ended = pausing(home).resume()

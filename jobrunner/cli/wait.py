@@ -41,8 +41,8 @@ def command(
     It ends with 0 where all are done, with 1 where some have failed, and with 124 when the time is over.
     """
     from jobrunner.cli.choosing import Chosen, Steering
-    from jobrunner.wiring.awaiting import awaiting
     from jobrunner.wiring.home import load_settings, open_home
+    from jobrunner.wiring.steering import awaiting
     from jobrunner.wiring.watching import Looks
 
     if bool(names) == everything:

@@ -56,8 +56,8 @@ def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
     from jobrunner.domain.unwise import unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
-    from jobrunner.wiring.pausing import pausing
     from jobrunner.wiring.reloading import reloading, renewed
+    from jobrunner.wiring.steering import pausing
 
     view, began = LiveView(), time.monotonic()
     emit = Emit(Role.SUPERVISOR, view.show)

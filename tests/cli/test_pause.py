@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from jobrunner.domain.explanation import Kind, OfJob
-from jobrunner.wiring.pausing import pausing
+from jobrunner.wiring.steering import pausing
 from tests.cli.test_live import on_terminal, wait_for_lines
 from tests.messages import complaint
 from tests.scripts import PRELUDE, journal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobrunner.wiring.pausing import pausing
+from jobrunner.wiring.steering import pausing
 from tests.messages import complaint
 from tests.support import TestHome, wait_until
 from tests.terminal import Terminal
