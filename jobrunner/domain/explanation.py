@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
     # what has a job
     QUEUED = "queued"
-    NO_WORKER = "no-worker"  #: it is queued, and nobody works
+    NO_WORKER = "no-worker"  #: it is queued, and no worker runs
     HELD_UP = "held-up"  #: it is queued, and the workers wait until something of the machine is mended
     WAITING = "waiting"
     RUNNING = "running"

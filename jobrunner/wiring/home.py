@@ -81,7 +81,7 @@ class Home(NamedTuple):
         self.store.close()
 
     def watch(self, tell: Tell) -> signal.Signals:
-        """Scan until a signal comes and return it; nobody upgrades the database meanwhile, or StoreError is raised."""
+        """Scan until a signal comes and return it; the database is not upgraded meanwhile, or StoreError is raised."""
         Title(f"scanner {shown(str(self.settings.home))}").take()
         present = self.presence.appear(as_scanner=True)
         registration = Registration(self.store, present.token)
