@@ -108,7 +108,7 @@ def on_a_terminal(home: Path, words: list[str]) -> float:
         try:
             while os.read(ours, 1 << 16):
                 pass
-        except OSError:  # how a terminal says that nobody writes to it any more
+        except OSError:  # how a terminal says that its last writer has closed it
             pass
     os.close(ours)
     if program.returncode not in {0, 1}:

@@ -11,7 +11,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Step, Story
 
-#: What to do where nobody works: words, and a command.
+#: What to do where no worker runs: words, and a command.
 START = ("to start workers:", "jobrunner run -n 3")
 #: What to do in a pause.
 RESUME = ("to end the pause:", "jobrunner resume")

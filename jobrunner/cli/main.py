@@ -64,7 +64,7 @@ class _Command(usage.Command):
     """A command in a home. Its help needs none."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; root, in somebody's home, is that user from here on."""
+        """Run the command; root, in another user's home, is that user from here on."""
         if ctx.info_name not in {"init", "demo"}:  # these two may name another folder
             enter(ctx.obj, ctx.info_name)
         return super().invoke(ctx)

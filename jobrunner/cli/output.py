@@ -85,7 +85,7 @@ class Footer:
             self._height = 0
 
     def _replace(self, text: str) -> None:
-        with suppress(OSError):  # nobody looks any more
+        with suppress(OSError):  # the terminal is gone
             sys.stderr.write(f"\x1b[{self._height}F\x1b[J{text}" if self._height else text)
             sys.stderr.flush()
 

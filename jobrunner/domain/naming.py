@@ -12,8 +12,8 @@ from jobrunner.domain.package import shown
 
 _WILDCARDS = re.compile(r"[*?\[]")
 _ZIP = re.compile(r"(.*)\.zip[ .]*", re.IGNORECASE | re.DOTALL)
-#: Is found in the name of each zip, and of little else.
-PART_OF_ZIPS = re.compile(rb"\.zip", re.IGNORECASE)
+#: Is found in the name of each zip, and of little else. Without case, i is U+0130 and U+0131, too.
+PART_OF_ZIPS = re.compile(rb"\.z(?:i|\xc4[\xb0\xb1])p", re.IGNORECASE)
 _MOST_NAMED = 3
 
 

@@ -10,7 +10,7 @@ _ENOUGH = 10
 def seconds_left(queued: int, busy_seconds: float, ended_within: Callable[[float], int]) -> float | None:
     """Return in how many seconds so many queued jobs will have ended, at the present pace; None if that is unknown.
 
-    `busy_seconds`: for how long there has always been something to do, and somebody to do it: only that tells a pace.
+    `busy_seconds`: for how long there has always been something to do, and a worker to do it: only that tells a pace.
     `ended_within` counts the jobs that have ended in the last seconds.
     """
     if not queued:

@@ -57,8 +57,8 @@ class Delivery(NamedTuple):
 
     `arrived_at` is the time of its zip, in seconds since 1970. `is_arriving`: it has changed so lately that it may be
     complete soon. `lack` is the kind of what it waits for, `found` a few names of what is there instead. `unchanged`:
-    for how many seconds nothing of it has changed, and for how many that has to be so. `contents`: None where nobody
-    has looked.
+    for how many seconds nothing of it has changed, and for how many that has to be so. `contents`: None where it
+    has not been looked into.
     """
 
     name: str

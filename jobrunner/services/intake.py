@@ -174,7 +174,7 @@ class Intake:
             yield names, self._store.jobs.known(names)
 
     def _enqueue(self, names: list[str]) -> int:
-        """Queue new packages in this order, and return how many nobody else had queued."""
+        """Queue new packages in this order, and return how many no other scanner had queued."""
         queued = 0
         for start in range(0, len(names), _BATCH):
             batch = names[start : start + _BATCH]

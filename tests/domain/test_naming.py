@@ -4,7 +4,17 @@ import pytest
 
 from jobrunner.domain.errors import Incomplete
 from jobrunner.domain.lack import Lack
-from jobrunner.domain.naming import Patterns, closest, is_junk, is_zip_of, likeness, meant_by, received, zip_among
+from jobrunner.domain.naming import (
+    PART_OF_ZIPS,
+    Patterns,
+    closest,
+    is_junk,
+    is_zip_of,
+    likeness,
+    meant_by,
+    received,
+    zip_among,
+)
 from jobrunner.domain.package import shown
 
 
@@ -81,6 +91,15 @@ def test_a_zip_is_found_in_each_spelling(name: str, entry: str) -> None:
     assert zip_among(["readme.zip", entry], name, any_name=False) == entry
     assert is_zip_of(name, entry)
     assert not is_zip_of(name, "readme.zip")
+
+
+def test_each_name_that_may_be_a_zips_has_the_part_that_is_looked_for() -> None:
+    """In Unicode, two more letters than these have i as their other case: P.Z\u0130P is what Turkish makes of p.zip."""
+    letters = [chr(code) for code in (*range(0x20, 0xD800), *range(0xE000, 0x11000)) if chr(code) != "/"]
+    spelled = [name for letter in letters for name in (f"p.{letter}ip", f"p.z{letter}p", f"p.zi{letter}")]
+    zips = [name for name in spelled if is_zip_of("p", name)]
+    assert {"p.zip", "p.zIp", "p.z\u0130p", "p.z\u0131p"} <= set(zips)
+    assert [name for name in zips if not PART_OF_ZIPS.search(name.encode())] == []
 
 
 def test_the_exact_name_goes_before_all_others() -> None:

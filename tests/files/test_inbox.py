@@ -79,6 +79,7 @@ def test_each_incomplete_delivery_says_what_it_waits_for(tmp_path: Path) -> None
     (tmp_path / "file.zip").write_bytes(b"")
     (tmp_path / "link").symlink_to(deliver(tmp_path, "p"))
     (tmp_path / ("n" * 252)).mkdir()
+    (tmp_path / ("測" * 84)).mkdir()  # three bytes each
     expected = {
         "p-downloading": "still being received",
         "empty": "its zip is not there: its folder is empty",
@@ -87,6 +88,7 @@ def test_each_incomplete_delivery_says_what_it_waits_for(tmp_path: Path) -> None
         "file.zip": "not a folder: a package is a folder NAME with NAME.zip in it",
         "link": "not a folder: a package is a folder NAME with NAME.zip in it",
         "n" * 252: "its name has over 251 bytes: no zip in it can be named like it",
+        "測" * 84: "its name has over 251 bytes: no zip in it can be named like it",
         "p": None,
     }
     assert {one.name: one.lacking for one in look(tmp_path)} == expected
