@@ -41,7 +41,7 @@ def reloading(home: Home, *, works: bool = True, given: int | None = None) -> Re
 
 
 def watch(home: Home, tell: Tell) -> signal.Signals:
-    """Scan until a signal comes and return it; nobody upgrades the database meanwhile, or StoreError is raised."""
+    """Scan until a signal comes and return it; the database is not upgraded meanwhile, or StoreError is raised."""
     settings = reloading(home, works=False, given=0)
     Title(f"scanner {shown(str(home.settings.home))}").take()
     present = home.presence.appear(kind=SCANNER)
