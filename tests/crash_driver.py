@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 #: What the statements return when they changed nothing: such a call is no step.
 _NOTHING = {"claim": None, "claim_cancelled": None, "enqueue": 0, "retry": False, "replace": False}
-_TOP = os.getpid()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,8 @@ def encoded(kills: tuple[Kill, ...]) -> str:
     return json.dumps([asdict(kill) for kill in kills])
 
 
-def main(kills: str, marks: str, *words: str) -> None:
+def main() -> None:
+    kills, marks, *words = sys.argv[1:]
     for number, kill in enumerate(json.loads(kills)):
         _arm(Kill(**kill), Path(marks), number)
     sys.argv = ["jobrunner", *words]
@@ -59,7 +59,7 @@ def main(kills: str, marks: str, *words: str) -> None:
 
 
 def _arm(kill: Kill, marks: Path, number: int) -> None:
-    calls = count(1)
+    calls, top = count(1), os.getpid()
 
     def die_if_it_is_time() -> None:
         if next(calls) == kill.call and any(_mark(marks / f"{number}-{time}") for time in range(kill.times)):
@@ -67,7 +67,7 @@ def _arm(kill: Kill, marks: Path, number: int) -> None:
                 os.kill(os.getpid(), signal.SIGSTOP)
                 return
             if not kill.alone:
-                os.kill(_TOP, signal.SIGKILL)
+                os.kill(top, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
 
     if kill.edge.startswith("commit of "):
@@ -141,4 +141,4 @@ def _resolved(edge: str) -> tuple[Any, str]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

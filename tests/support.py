@@ -26,13 +26,13 @@ from jobrunner.domain.settings_file import build
 from jobrunner.process import cgroup
 from jobrunner.wiring.explaining import explaining
 from jobrunner.wiring.home import Home, load_settings, open_home
+from tests import warm
+from tests.warm import MARK
 
 #: Seconds for which tests wait for what comes at once on an idle machine.
 PATIENCE = 90.0
 #: What lies beside a package in the archive that its sender, its zip and its handler have not made.
 RECEIPT = ".jobrunner.json"
-#: Names its home in the environment of what tests start.
-MARK = "TEST_HOME"
 JOBRUNNER = [sys.executable, "-m", "jobrunner"]
 
 T = TypeVar("T")
@@ -124,7 +124,10 @@ class TestHome:
         return package
 
     def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command to its end: in a fork that has imported it, unless it is to be started in a way of its own."""
+        if not options and self.python == (sys.executable,):
+            given = ["--home", str(self.path), *words]
+            return warm.run(warm.JOBRUNNER, given, environment=self.environment, patience=PATIENCE * 3)
         environment = self.environment | options.pop("environment", {})
         result: subprocess.CompletedProcess[str] = subprocess.run(
             [*self.program, "--home", str(self.path), *words],

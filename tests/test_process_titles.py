@@ -7,7 +7,8 @@ import pytest
 
 from jobrunner.domain.package import shown
 from jobrunner.process.environment import WORKER_VARIABLE
-from tests.support import MARK, TestHome, processes_of, wait_until
+from tests.support import TestHome, processes_of, wait_until
+from tests.warm import MARK
 
 GATED = """
 def process(package):

@@ -29,7 +29,8 @@ from tests.campaign.power_loss_disk import Record, State, Tree
 from tests.campaign.tracer import Call, Verdict, trace
 from tests.messages import met_a_bug
 from tests.scripts import journal
-from tests.support import MARK, TestHome, clean_environment
+from tests.support import TestHome, clean_environment
+from tests.warm import MARK
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 #: No power is cut in truth, so the disks that are laid out need no disk.

@@ -15,10 +15,11 @@ from typing import Any
 import apsw
 
 from jobrunner.domain.findings import Kind
+from tests import crash_driver, warm
 from tests.crash_driver import Kill, encoded
 from tests.support import PATIENCE, RECEIPT, TestHome, kill, processes_of, wait_until
 
-DRIVER = Path(__file__).parents[1] / "crash_driver.py"
+DRIVER = "tests.crash_driver:main"
 
 DRAIN = ("work", "-n", "1", "--drain")
 
@@ -113,10 +114,8 @@ class Scene:
 
     def crash(self, *kills: Kill, words: tuple[str, ...] = DRAIN) -> int:
         """Run a command in which the kills take place; assert that they do, and return how it ended."""
-        marks, command = self._killing(kills, words)
-        ended = subprocess.run(
-            command, env=self.home.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        marks, given = self._killing(kills, words)
+        ended = warm.run(DRIVER, given, environment=self.home.environment, patience=PATIENCE)
         expected = sorted(f"{number}-{time}" for number, each in enumerate(kills) for time in range(each.times))
         assert sorted(os.listdir(marks)) == expected, f"not killed where it should be: {ended.stderr}"
         wait_until(lambda: not processes_of(self.home))
@@ -127,22 +126,23 @@ class Scene:
 
     def crash_beside(self, kill: Kill, words: tuple[str, ...]) -> None:
         """Run a command that is killed, while others live."""
-        _, command = self._killing((kill,), words)
-        ended = subprocess.run(command, env=self.home.environment, capture_output=True, timeout=PATIENCE, check=False)
+        _, given = self._killing((kill,), words)
+        ended = warm.run(DRIVER, given, environment=self.home.environment, patience=PATIENCE)
         assert ended.returncode == -signal.SIGKILL, ended.stderr
         self.assert_nothing_is_lost()
 
     def start_stopping(self, kill: Kill) -> subprocess.Popen[bytes]:
         """Start to drain, and return when a worker has stopped itself."""
-        marks, command = self._killing((kill,), DRAIN)
+        marks, given = self._killing((kill,), DRAIN)
+        command = [sys.executable, crash_driver.__file__, *given]
         process = subprocess.Popen(command, env=self.home.environment, stderr=subprocess.DEVNULL)
         wait_until(lambda: os.listdir(marks))
         return process
 
     def _killing(self, kills: tuple[Kill, ...], words: tuple[str, ...]) -> tuple[Path, list[str]]:
-        """Return a folder in which each kill leaves a mark, and the command in which they take place."""
+        """Return a folder in which each kill leaves a mark, and the words of a command in which they take place."""
         marks = Path(tempfile.mkdtemp(dir=self.home.path.parent))
-        return marks, [sys.executable, str(DRIVER), encoded(kills), str(marks), "--home", str(self.home.path), *words]
+        return marks, [encoded(kills), str(marks), "--home", str(self.home.path), *words]
 
     def restart(self, *words: str, code: int = 0) -> None:
         result = self.home.jobrunner(*(words or ("run", "-n", "1", "--drain")))

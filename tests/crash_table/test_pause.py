@@ -11,7 +11,7 @@ from tests.crash_driver import Kill
 from tests.crash_table.scene import DRAIN, Scene
 from tests.support import PATIENCE, children_of, wait_until
 
-COMMITTED = Kill("jobrunner.cli.output.say", "before")
+PAUSED, RESUMED = Kill("commit of Pauses.begin"), Kill("commit of Pauses.end")
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def test_row_51_a_pause_that_is_not_committed_is_none(queued: Scene) -> None:
 
 
 def test_row_51_from_its_commit_on_nobody_claims_until_a_resume_is_committed(queued: Scene) -> None:
-    queued.crash(COMMITTED, words=("pause",))
+    queued.crash(PAUSED, words=("pause",))
     queued.restart(*DRAIN, code=1)
     queued.crash(Kill("jobrunner.store.pauses.Pauses.end"), words=("resume",))
     queued.restart(*DRAIN, code=1)
     assert (queued.job()["state"], queued.job()["attempt"]) == ("queued", 0)
     queued.assert_untouched(queued.home.inbox / "p")
-    queued.crash(COMMITTED, words=("resume",))
+    queued.crash(RESUMED, words=("resume",))
     queued.restart(*DRAIN)
     queued.assert_archived(by="p 1")
 
