@@ -127,7 +127,7 @@ class TestHome:
         """Run a command to its end: in a fork that has imported it, unless it is to be started in a way of its own."""
         if not options and self.python == (sys.executable,):
             given = ["--home", str(self.path), *words]
-            return warm.run(warm.JOBRUNNER, given, environment=self.environment, patience=PATIENCE * 3)
+            return warm.run(warm.JOBRUNNER, given, environment=self.environment)
         environment = self.environment | options.pop("environment", {})
         result: subprocess.CompletedProcess[str] = subprocess.run(
             [*self.program, "--home", str(self.path), *words],

@@ -21,8 +21,9 @@ from jobrunner.cli.main import COMMANDS
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain.events import Event
 from jobrunner.domain.package import printable
+from tests import warm
 from tests.messages import met_a_bug
-from tests.support import JOBRUNNER, TestHome, clean_environment
+from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment
 from tests.test_check import scan
 
 #: A title for the terminal, a cleared screen, a line of its own, C1's CSI, DEL, text from right to left, an invisible
@@ -198,29 +199,22 @@ CASES: dict[str, list[Case]] = {
 
 def run(words: list[str], cwd: Path, *, terminal: bool) -> tuple[str, str]:
     """Run a command and return what it printed on stdout and stderr, or on a wide terminal with colours."""
-    command = [*JOBRUNNER, *words]
     environment = clean_environment()
     if not terminal:
-        result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False)
-        return result.stdout.decode(), result.stderr.decode()
+        result = warm.run(warm.JOBRUNNER, words, environment=environment, folder=cwd)
+        return result.stdout, result.stderr
     del environment["NO_COLOR"], environment["COLUMNS"]
     ours, theirs = pty.openpty()
     tty.setraw(theirs)  # nothing is added to what is printed
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, 10_000, 0, 0))
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment | {"TERM": "xterm-256color"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    environment["TERM"] = "xterm-256color"
+    command = warm.start(warm.JOBRUNNER, words, environment=environment, folder=cwd, streams=[theirs] * 3)
     os.close(theirs)
     printed = b""
     while piece := _read(ours):
         printed += piece
     os.close(ours)
-    process.wait()
+    command.wait(PATIENCE)
     return re.sub(r"\x1b\[[0-9;]*m|\x1b\[[0-9]+F\x1b\[J", "", printed.decode()), ""  # colours, and the foot's lines
 
 

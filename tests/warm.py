@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 import jobrunner.cli
 
@@ -28,32 +30,63 @@ _ROOM = 4096  # bytes, for the path of a home
 _MAX_REQUEST = 1 << 20  # bytes
 
 
+class Command(NamedTuple):
+    """A command that runs."""
+
+    words: list[str]
+    pid: int
+    answers: TextIO
+
+    def wait(self, patience: float) -> int:
+        """Return its exit code, negative for a signal, when it has ended.
+
+        Raises subprocess.TimeoutExpired after `patience` seconds, when it has been killed.
+        """
+        with self.answers:
+            if not select.select([self.answers], [], [], patience)[0]:
+                os.kill(self.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(self.words, patience)
+            return int(self.answers.readline())
+
+
+def start(
+    function: str, words: Sequence[str], *, environment: Mapping[str, str], folder: Path, streams: Sequence[int]
+) -> Command:
+    """Start `function` ("MODULE:NAME") in a folder with these words in sys.argv; `streams` are its files 0, 1 and 2."""
+    ours, theirs = os.pipe()
+    request = json.dumps([function, list(words), dict(environment), str(folder)]).encode()
+    socket.send_fds(_server(), [request], [theirs, *streams])
+    os.close(theirs)
+    answers = open(ours, encoding="ascii")  # noqa: SIM115  (closed by whoever waits)
+    return Command(list(words), int(answers.readline()), answers)
+
+
 def run(
-    function: str, words: Sequence[str], *, environment: Mapping[str, str], patience: float
+    function: str,
+    words: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    patience: float = 270,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `function` ("MODULE:NAME") with these words in sys.argv until it has ended, and all that has its output open.
+    """Run a command until it has ended, and all that has its output open.
 
     Raises subprocess.TimeoutExpired after `patience` seconds, when it has been killed.
     """
-    pipes = [os.pipe() for _ in ("answers", "stdout", "stderr")]
-    request = json.dumps([function, list(words), dict(environment), os.getcwd()]).encode()
-    socket.send_fds(_server(), [request], [theirs for _, theirs in pipes])
-    for _, theirs in pipes:
-        os.close(theirs)
-    (ours, _), *outputs = pipes
-    with ThreadPoolExecutor(3) as pool, open(ours, encoding="ascii") as answers:
-        printed = pool.map(_read, [output for output, _ in outputs])
-        pid = int(answers.readline())
-        code = pool.submit(answers.readline)
+    (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
+    with ThreadPoolExecutor(2) as pool, open(os.devnull) as nothing:
+        printed = pool.map(_read, (stdout, stderr))
         try:
-            return subprocess.CompletedProcess(list(words), int(code.result(patience)), *printed)
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(list(words), patience) from None
+            streams = (nothing.fileno(), its_stdout, its_stderr)
+            command = start(function, words, environment=environment, folder=folder or Path.cwd(), streams=streams)
+        finally:
+            os.close(its_stdout)
+            os.close(its_stderr)
+        return subprocess.CompletedProcess(command.words, command.wait(patience), *printed)
 
 
 def _read(output: int) -> str:
-    with open(output, encoding="utf-8", errors="surrogateescape") as file:
+    with open(output, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read()
 
 
@@ -74,19 +107,19 @@ def _serve(requests: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
     while True:
-        request, fds, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 3)
+        request, fds, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 4)
         if not request:
             return
         if os.fork() == 0:
             requests.close()
-            answers, stdout, stderr = fds
-            _answer(answers, stdout, stderr, *json.loads(request))
+            answers, *streams = fds
+            _answer(answers, streams, *json.loads(request))
         for fd in fds:
             os.close(fd)
 
 
 def _answer(
-    answers: int, stdout: int, stderr: int, function: str, words: list[str], environment: dict[str, str], folder: str
+    answers: int, streams: list[int], function: str, words: list[str], environment: dict[str, str], folder: str
 ) -> None:
     """Run a command in a fork, and answer with its pid, and its exit code when it has ended."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -94,13 +127,13 @@ def _answer(
     pid = os.fork()
     if pid == 0:
         os.close(answers)
-        for number, output in enumerate((stdout, stderr), 1):
-            os.dup2(output, number)
-            os.close(output)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        os.closerange(3, max(streams) + 1)
         sys.argv = ["jobrunner", *words]
         _command(function, environment, folder)
-    os.close(stdout)
-    os.close(stderr)
+    for stream in streams:
+        os.close(stream)
     os.write(answers, f"{pid}\n".encode())
     _, status = os.waitpid(pid, 0)
     os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
@@ -108,12 +141,13 @@ def _answer(
 
 
 def _command(function: str, environment: dict[str, str], folder: str) -> None:
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  (until the program ends)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (until the program ends)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
     libc = ctypes.CDLL(None)
     libc.getenv.restype = ctypes.c_void_p
     mark = libc.getenv(MARK.encode())  # where /proc/PID/environ reads it
-    ctypes.memmove(mark, os.fsencode(environment[MARK]).ljust(_ROOM, b"\0"), _ROOM)
+    ctypes.memmove(mark, os.fsencode(environment.get(MARK, "")).ljust(_ROOM, b"\0"), _ROOM)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

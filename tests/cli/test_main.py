@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from jobrunner.cli.main import COMMANDS
+from tests import warm
 from tests.messages import complaint, met_a_bug, tree
-from tests.support import JOBRUNNER, TestHome, clean_environment
+from tests.support import JOBRUNNER, PATIENCE, TestHome, clean_environment
 
 #: What a command needs so that only the home can be wrong.
 WORDS = {
@@ -36,14 +37,16 @@ ELSEWHERE = [name for name in COMMANDS if name not in {"init", "demo"}]
 def jobrunner(
     *words: str, cwd: Path | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without --home."""
+    """Run a command without --home; start it where it is given an environment, which may concern the interpreter."""
+    if environment is None:
+        return warm.run(warm.JOBRUNNER, words, environment=clean_environment(), folder=cwd)
     return subprocess.run(
         [*JOBRUNNER, *words],
         cwd=cwd,
-        env=clean_environment() | (environment or {}),
+        env=clean_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -52,12 +55,12 @@ def on_a_terminal(home: TestHome, *words: str, **environment: str) -> str:
     """Run a command on a terminal and return all that it printed there."""
     ours, theirs = pty.openpty()
     settings = {name: value for name, value in clean_environment().items() if name != "NO_COLOR"}
-    process = subprocess.Popen(
-        [*JOBRUNNER, "--home", str(home.path), *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=settings | {"TERM": "xterm-256color"} | environment,
+    command = warm.start(
+        warm.JOBRUNNER,
+        ["--home", str(home.path), *words],
+        environment=settings | {"TERM": "xterm-256color"} | environment,
+        folder=Path.cwd(),
+        streams=[theirs] * 3,
     )
     os.close(theirs)
     printed = b""
@@ -70,7 +73,7 @@ def on_a_terminal(home: TestHome, *words: str, **environment: str) -> str:
             break
         printed += piece
     os.close(ours)
-    assert process.wait(timeout=60) == 0
+    assert command.wait(PATIENCE) == 0
     return printed.decode()
 
 

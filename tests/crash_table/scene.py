@@ -17,7 +17,7 @@ import apsw
 from jobrunner.domain.findings import Kind
 from tests import crash_driver, warm
 from tests.crash_driver import Kill, encoded
-from tests.support import PATIENCE, RECEIPT, TestHome, kill, processes_of, wait_until
+from tests.support import RECEIPT, TestHome, kill, processes_of, wait_until
 
 DRIVER = "tests.crash_driver:main"
 
@@ -115,7 +115,7 @@ class Scene:
     def crash(self, *kills: Kill, words: tuple[str, ...] = DRAIN) -> int:
         """Run a command in which the kills take place; assert that they do, and return how it ended."""
         marks, given = self._killing(kills, words)
-        ended = warm.run(DRIVER, given, environment=self.home.environment, patience=PATIENCE)
+        ended = warm.run(DRIVER, given, environment=self.home.environment)
         expected = sorted(f"{number}-{time}" for number, each in enumerate(kills) for time in range(each.times))
         assert sorted(os.listdir(marks)) == expected, f"not killed where it should be: {ended.stderr}"
         wait_until(lambda: not processes_of(self.home))
@@ -127,7 +127,7 @@ class Scene:
     def crash_beside(self, kill: Kill, words: tuple[str, ...]) -> None:
         """Run a command that is killed, while others live."""
         _, given = self._killing((kill,), words)
-        ended = warm.run(DRIVER, given, environment=self.home.environment, patience=PATIENCE)
+        ended = warm.run(DRIVER, given, environment=self.home.environment)
         assert ended.returncode == -signal.SIGKILL, ended.stderr
         self.assert_nothing_is_lost()
 
