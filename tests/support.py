@@ -69,6 +69,8 @@ class TestHome:
 
     #: The words that start the interpreter of jobrunner and of handlers.
     python: Sequence[str] = (sys.executable,)
+    #: What stands before a command.
+    before: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,9 +84,14 @@ class TestHome:
         self.inbox.mkdir(exist_ok=True)
 
     @property
+    def identity(self) -> warm.Identity | None:
+        """Whom commands are run as, if not as ourselves."""
+        return None
+
+    @property
     def program(self) -> list[str]:
         """The words that start jobrunner."""
-        return [*self.python, "-m", "jobrunner"]
+        return [*self.before, *self.python, "-m", "jobrunner"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -125,9 +132,9 @@ class TestHome:
 
     def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end: in a fork that has imported it, unless it is to be started in a way of its own."""
-        if not options and self.python == (sys.executable,):
+        if not options and not self.before:
             given = ["--home", str(self.path), *words]
-            return warm.run(warm.JOBRUNNER, given, environment=self.environment)
+            return warm.run(warm.JOBRUNNER, given, environment=self.environment, python=self.python, user=self.identity)
         environment = self.environment | options.pop("environment", {})
         result: subprocess.CompletedProcess[str] = subprocess.run(
             [*self.program, "--home", str(self.path), *words],

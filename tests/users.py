@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests import warm
 from tests.support import TestHome
 
 _UMASK = 0o002
@@ -91,8 +92,12 @@ class UsersHome(TestHome):
         self.python = python
 
     @property
+    def identity(self) -> warm.Identity:
+        return self.user.uid, self.user.groups
+
+    @property
     def program(self) -> list[str]:
-        return [*self.user.words, *super().program]
+        return [*self.before, *self.user.words, *self.python, "-m", "jobrunner"]
 
     def by(self, user: User) -> Self:
         """Return the same home, whose command line is run as another user."""

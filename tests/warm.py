@@ -28,6 +28,11 @@ JOBRUNNER = "jobrunner.cli.main:main"
 MARK = "TEST_HOME"
 _ROOM = 4096  # bytes, for the path of a home
 _MAX_REQUEST = 1 << 20  # bytes
+_PATIENCE = 270  # seconds
+_PR_SET_DUMPABLE = 4
+
+#: A user and its groups.
+Identity = tuple[int, Sequence[int]]
 
 
 class Command(NamedTuple):
@@ -50,12 +55,22 @@ class Command(NamedTuple):
 
 
 def start(
-    function: str, words: Sequence[str], *, environment: Mapping[str, str], folder: Path, streams: Sequence[int]
+    function: str,
+    words: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    streams: Sequence[int],
+    python: Sequence[str] = (sys.executable,),
+    user: Identity | None = None,
 ) -> Command:
-    """Start `function` ("MODULE:NAME") in a folder with these words in sys.argv; `streams` are its files 0, 1 and 2."""
+    """Start `function` ("MODULE:NAME") in a folder with these words in sys.argv; `streams` are its files 0, 1 and 2.
+
+    `python`: what starts the interpreter. `user`: whom the command is run as, if not as ourselves.
+    """
     ours, theirs = os.pipe()
-    request = json.dumps([function, list(words), dict(environment), str(folder)]).encode()
-    socket.send_fds(_server(), [request], [theirs, *streams])
+    request = json.dumps([function, list(words), dict(environment), str(folder), user]).encode()
+    socket.send_fds(_server(tuple(python)), [request], [theirs, *streams])
     os.close(theirs)
     answers = open(ours, encoding="ascii")  # noqa: SIM115  (closed by whoever waits)
     return Command(list(words), int(answers.readline()), answers)
@@ -67,22 +82,28 @@ def run(
     *,
     environment: Mapping[str, str],
     folder: Path | None = None,
-    patience: float = 270,
+    python: Sequence[str] = (sys.executable,),
+    user: Identity | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command until it has ended, and all that has its output open.
-
-    Raises subprocess.TimeoutExpired after `patience` seconds, when it has been killed.
-    """
+    """Run such a command until it has ended, and all that has its output open. Raises subprocess.TimeoutExpired."""
     (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
     with ThreadPoolExecutor(2) as pool, open(os.devnull) as nothing:
         printed = pool.map(_read, (stdout, stderr))
         try:
             streams = (nothing.fileno(), its_stdout, its_stderr)
-            command = start(function, words, environment=environment, folder=folder or Path.cwd(), streams=streams)
+            command = start(
+                function,
+                words,
+                environment=environment,
+                folder=folder or Path.cwd(),
+                streams=streams,
+                python=python,
+                user=user,
+            )
         finally:
             os.close(its_stdout)
             os.close(its_stderr)
-        return subprocess.CompletedProcess(command.words, command.wait(patience), *printed)
+        return subprocess.CompletedProcess(command.words, command.wait(_PATIENCE), *printed)
 
 
 def _read(output: int) -> str:
@@ -91,17 +112,17 @@ def _read(output: int) -> str:
 
 
 @cache
-def _server() -> socket.socket:
+def _server(python: tuple[str, ...]) -> socket.socket:
     """Start what forks; it ends when this process does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    words = [sys.executable, "-m", "tests.warm", str(theirs.fileno())]
-    environment = os.environ | {MARK: " " * _ROOM}
+    words = [*python, "-P", __file__, str(theirs.fileno())]
     with theirs:
-        subprocess.run(words, cwd=Path(__file__).parents[1], env=environment, pass_fds=[theirs.fileno()], check=True)
+        subprocess.run(words, env=os.environ | {MARK: " " * _ROOM}, pass_fds=[theirs.fileno()], check=True)
     return ours
 
 
 def _serve(requests: socket.socket) -> None:
+    sys.path.append(str(Path(__file__).parents[1]))  # behind the jobrunner of this interpreter
     for module in pkgutil.iter_modules(jobrunner.cli.__path__):
         import_module(f"jobrunner.cli.{module.name}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -119,7 +140,13 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _answer(
-    answers: int, streams: list[int], function: str, words: list[str], environment: dict[str, str], folder: str
+    answers: int,
+    streams: list[int],
+    function: str,
+    words: list[str],
+    environment: dict[str, str],
+    folder: str,
+    user: Identity | None,
 ) -> None:
     """Run a command in a fork, and answer with its pid, and its exit code when it has ended."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -131,7 +158,7 @@ def _answer(
             os.dup2(stream, number)
         os.closerange(3, max(streams) + 1)
         sys.argv = ["jobrunner", *words]
-        _command(function, environment, folder)
+        _command(function, environment, folder, user)
     for stream in streams:
         os.close(stream)
     os.write(answers, f"{pid}\n".encode())
@@ -140,7 +167,7 @@ def _answer(
     os._exit(0)
 
 
-def _command(function: str, environment: dict[str, str], folder: str) -> None:
+def _command(function: str, environment: dict[str, str], folder: str, user: Identity | None) -> None:
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (until the program ends)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -148,9 +175,15 @@ def _command(function: str, environment: dict[str, str], folder: str) -> None:
     libc.getenv.restype = ctypes.c_void_p
     mark = libc.getenv(MARK.encode())  # where /proc/PID/environ reads it
     ctypes.memmove(mark, os.fsencode(environment.get(MARK, "")).ljust(_ROOM, b"\0"), _ROOM)
+    needed = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment | needed)
     os.chdir(folder)
+    if user:
+        os.setgroups(user[1])
+        os.setresgid(user[0], user[0], user[0])
+        os.setresuid(user[0], user[0], user[0])
+        libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # as of a program that this user has started
     module, _, name = function.partition(":")
     try:
         getattr(import_module(module), name)()

@@ -125,7 +125,7 @@ def at_rest(
         mine = [note for note in notes if note.package == delivery.name]
         theirs = [attempt for attempt in attempts if attempt["job_id"] == job["id"]]
         outcomes = [attempt["outcome"] for attempt in theirs]
-        problems = _logs(home, delivery.name, job, theirs)
+        problems = _logs(home, delivery.job, job, theirs)
         problems += _ending(home, delivery, job, outcomes, mine)
         problems += _handlers(delivery, mine, (recorded or {}).get(delivery.name))
         found += [f"{delivery.job} ({delivery.plan}, {job['state']}): {problem}" for problem in problems]

@@ -64,7 +64,6 @@ class HostileHome(UsersHome):
         """`ground`: a folder that everybody can traverse; `abroad`: another one, on another filesystem."""
         super().__init__(ground / "home", place.service, python)
         self.across = place.across
-        self.before: list[str] = []
         self._held = ExitStack()
         self.inbox.rmdir()
         beside_inbox = abroad if place.across else ground
@@ -90,11 +89,6 @@ class HostileHome(UsersHome):
     def _give(self, path: Path, mode: int, group: int | None = None) -> None:
         os.chown(path, self.user.uid, self.user.uid if group is None else group)
         path.chmod(mode)
-
-    @property
-    def program(self) -> list[str]:
-        """The words that start jobrunner as the service's user; `before` stands before them."""
-        return [*self.before, *super().program]
 
     def let(self, script: str | None = None, **settings: str) -> None:
         """Configure a shell script as the handler, or none; and settings, TOML source, as in extract__max_size."""

@@ -102,9 +102,8 @@ def test_cancel_says_what_it_waits_for(home: HeldUpHome) -> None:
         f"jobrunner: waits is cancelled, but process {pid} of its handler belongs to root, and only root can end it: "
         "it goes to failed/ when that has ended\n"
     )
-    assert troubles(home) == [
-        f"process {pid} of a dead worker belongs to root, and only root can end it: its package waits for that"
-    ]
+    told = f"process {pid} of a dead worker belongs to root, and only root can end it: its package waits for that"
+    wait_until(lambda: troubles(home) == [told])
     end(home, "waits")
     wait_until(lambda: home.show("waits")["state"] == "failed")
     assert home.show("waits")["verdict"] == "cancelled"
