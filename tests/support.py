@@ -71,6 +71,8 @@ class TestHome:
     python: Sequence[str] = (sys.executable,)
     #: What stands before a command.
     before: Sequence[str] = ()
+    #: Whether commands may be forks of a process that has imported jobrunner.
+    is_warm = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -132,7 +134,7 @@ class TestHome:
 
     def jobrunner(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end: in a fork that has imported it, unless it is to be started in a way of its own."""
-        if not options and not self.before:
+        if self.is_warm and not options and not self.before:
             given = ["--home", str(self.path), *words]
             return warm.run(warm.JOBRUNNER, given, environment=self.environment, python=self.python, user=self.identity)
         environment = self.environment | options.pop("environment", {})

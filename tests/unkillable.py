@@ -38,6 +38,8 @@ int main(int count, char **words) {
 class HeldUpHome(UsersHome):
     """The home of an ordinary user, whose jobrunner is started as that user; `root` is the program above."""
 
+    is_warm = False  # it has a capability that only a program's start can give it
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "home", USER, [sys.executable])
         self.root = folder / "root"
