@@ -30,7 +30,7 @@ def main() -> int:
         code = 1
     elif plan in {"later at first", "later, then waits"} and is_first():
         code = 75
-    elif plan.endswith("waits"):
+    elif plan.endswith("waits") or (plan == "waits at first" and is_first()):
         signal.pause()
     if plan == "reloads" and is_first():
         reload()

@@ -135,17 +135,16 @@ class Place:
             os.close(output)
 
     @contextmanager
-    def beside(self, *words: str) -> Iterator[None]:
-        """Have a command run beside others, from when a handler has started; then it is stopped as a user would."""
-        if not words:
-            yield
-            return
-        process = self.home.start(*words)
-        wait_until(lambda: journal(self.evidence, "start"))
+    def beside(self, *commands: tuple[str, ...]) -> Iterator[None]:
+        """Have commands run beside others, from when each works at a package; then they are stopped as a user would."""
+        processes = [self.home.start(*words) for words in commands]
+        wait_until(lambda: len(journal(self.evidence, "start")) >= len(commands))
         try:
             yield
-            process.terminate()
-            process.communicate(timeout=PATIENCE)
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.communicate(timeout=PATIENCE)
         finally:
             self.home.end_all()
 

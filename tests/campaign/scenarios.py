@@ -11,6 +11,7 @@ from tests.campaign.place import Place
 from tests.campaign.tracer import Call, Verdict
 
 DRAIN = ("work", "-n", "1", "--drain")
+WORK = ("work", "-n", "1")
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,14 @@ class Scenario:
     """`prepare` brings a home into its state, `command` is what is killed in it, at each of its points.
 
     `inbox_elsewhere`: the inbox is on another filesystem. `beside`: what runs, untraced, until the command has been
-    started again after the kill. `then`: what is left to do after that, unless the command drains.
+    started again after the kill, each at a package. `then`: what is left to do after that, unless the command drains.
     """
 
     name: str
     prepare: Callable[[Place], None]
     command: tuple[str, ...] = DRAIN
     inbox_elsewhere: bool = False
-    beside: tuple[str, ...] = ()
+    beside: tuple[tuple[str, ...], ...] = ()
     then: tuple[tuple[str, ...], ...] = (DRAIN,)
 
     @property
@@ -68,7 +69,7 @@ def _all() -> Iterator[Scenario]:
     yield Scenario(
         "cancel-waiting", _killed_at("write", "/output", _queued("later, then waits"), said=b"waiting"), ("cancel", "p")
     )
-    yield Scenario("cancel-running", _queued("waits"), ("cancel", "p"), beside=("work", "-n", "1"))
+    yield Scenario("cancel-running", _queued("waits"), ("cancel", "p"), beside=(WORK,))
     yield Scenario("cancel-dead", _killed_at("openat", "/evidence/lock-p", _queued("waits")), ("cancel", "p"))
     yield Scenario("check-repair", _differing, ("check", "--repair"))
     yield Scenario("check-rebuild", _without_database, ("check", "--rebuild"))
@@ -86,20 +87,22 @@ def _all() -> Iterator[Scenario]:
 
 def _steered() -> Iterator[Scenario]:
     yield Scenario("rerun", _to_be_rerun(), ("rerun", "p"))
+    yield Scenario("rerun-working", _busy(_to_be_rerun()), ("rerun", "p"), beside=(WORK, WORK))
     yield Scenario("rerun-queued", _rerun())
     yield Scenario("rerun-rejected", _rerun("rejects later"))
     yield Scenario("recover-rerun", _killed_at("mkdir", "/data-1/result", _rerun()))
     yield Scenario("accept", _delivered_twice(), ("accept", "p"))
+    yield Scenario("accept-working", _busy(_delivered_twice()), ("accept", "p"), beside=(WORK, WORK))
     yield Scenario("accepted", _accepted())
     yield Scenario("accepted-and-rejected", _accepted("rejects"))
     yield Scenario("called-like-a-revision", _called_like_a_revision, ("scan",))
     yield Scenario("pause", _queued(), ("pause",), then=_RESUMED)
-    yield Scenario("pause-working", _several_queued, ("pause",), beside=("work", "-n", "2"), then=_RESUMED)
+    yield Scenario("pause-working", _several_queued, ("pause",), beside=(WORK, WORK), then=_RESUMED)
     yield Scenario("resume", _paused, ("resume",))
     yield Scenario("front", _several_queued, ("front", "r", "q"))
     yield Scenario("prune", _ended_long_ago, ("prune", "--older-than", "0s"))
     yield Scenario("retention", _ended_long_ago)
-    yield Scenario("reload", _queued("is slow"), ("reload",), beside=("work", "-n", "1"))
+    yield Scenario("reload", _queued("is slow"), ("reload",), beside=(WORK,))
     yield Scenario("taken-over", _queued("reloads"))
 
 
@@ -190,6 +193,19 @@ def _delivered_twice(plan: str = "is quick") -> Callable[[Place], None]:
         place.run(*DRAIN)
         place.keep_done()
         place.deliver("p", plan, job="p~2")
+
+    return prepare
+
+
+def _busy(before: Callable[[Place], None]) -> Callable[[Place], None]:
+    """Have two other packages to work at, until the workers are stopped: then their handlers are ended at once."""
+
+    def prepare(place: Place) -> None:
+        before(place)
+        place.configure(more='[work]\nshutdown_grace = "0s"\n')
+        for name in ("q", "r"):
+            place.deliver(name, "waits at first")
+        place.run("scan")
 
     return prepare
 
