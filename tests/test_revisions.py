@@ -4,12 +4,14 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.messages import tree
-from tests.support import RECEIPT, TestHome, wait_until
+from tests.support import PATIENCE, RECEIPT, TestHome, wait_until
 
 #: Writes what home/version has in it, and rejects the package where that begins with "bad".
 HANDLER = """
@@ -25,6 +27,12 @@ if version.startswith("wait"):
 with open(os.path.join(data, "result.txt"), "x") as file:
     file.write(version)
 sys.exit(65 if version.startswith("bad") else 0)
+"""
+#: Notes each of its runs.
+JOURNAL = """
+def process(package):
+    with open("ran", "a") as file:
+        file.write(f"{package.name}\\n")
 """
 MEMBERS = {"data.txt": "42\n", "folder/member": "m"}
 BESIDE = {"notes.txt": b"as sent", "folder/beside": b"b", "deep/er/file": b"d"}
@@ -353,3 +361,30 @@ def test_a_repair_records_what_the_database_does_not_know_of_a_rerun(done: TestH
     assert done.jobrunner("check", "--repair").returncode == 0
     assert states(done) == {"p": "done", "p~2": {"running": "queued"}.get(state, state)}
     assert done.show("p~2")["package"] == "p"
+
+
+@pytest.mark.parametrize("count", [15, pytest.param(1000, marks=[pytest.mark.campaign, pytest.mark.timeout(900)])])
+def test_what_is_done_is_run_again_while_others_arrive(home: TestHome, count: int) -> None:
+    (home.path / "analysis.py").write_text(JOURNAL)
+    home.configure('[process]\ncallable = "analysis:process"\n')
+    for number in range(count):
+        home.package(f"old-{number}", MEMBERS, BESIDE)
+    assert home.jobrunner("run", "-n", "3", "--drain").returncode == 0
+    before = tree(home.archive)
+    running = home.start("run", "-n", "3")
+    with ThreadPoolExecutor(1) as sender:
+        sent = sender.submit(lambda: [home.package(f"new-{number}", MEMBERS, BESIDE) for number in range(count)])
+        rerun = home.jobrunner("rerun", "--name", "old-*")
+        sent.result()
+    assert rerun.stdout == f"{count} packages queued again.\n".replace("1000", "1,000")
+    running.terminate()
+    running.communicate(timeout=PATIENCE)
+    assert home.jobrunner("run", "-n", "3", "--drain").returncode == 0
+    wanted = {name for number in range(count) for name in (f"old-{number}", f"old-{number}~2", f"new-{number}")}
+    assert set(os.listdir(home.archive)) == wanted
+    assert {path: seen for path, seen in tree(home.archive).items() if path in before} == before
+    ran = Counter((home.path / "ran").read_text().split())
+    assert ran == {f"{kind}-{number}": times for number in range(count) for kind, times in (("old", 2), ("new", 1))}
+    assert os.listdir(home.inbox) == os.listdir(home.failed) == []
+    assert home.counts()["done"] == 3 * count
+    assert home.jobrunner("check").returncode == 0
