@@ -1,6 +1,7 @@
 """`process.keep_failed`: the data folder of a failed attempt stays for a look."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,9 +57,10 @@ def test_show_says_where_it_is_and_until_when(ended: TestHome) -> None:
     first, second = ended.show("fails")["attempts"]
     assert Path(first["kept_path"], "out.txt").read_text() == "fails 1"
     assert second["kept_until"] > first["kept_until"] > ended.show("fails")["finished_at"]
-    (line,) = [line for line in ended.jobrunner("show", "fails").stdout.splitlines() if line.startswith("data ")]
-    assert line.startswith(f"data       of attempt 2 in {second['kept_path']} until 20")
-    assert line.endswith("; of 1 earlier attempt beside it")
+    lines = ended.jobrunner("show", "fails").stdout.splitlines()
+    assert f"data       {second['kept_path']}" in lines
+    (line,) = [line for line in lines if line.startswith("kept ")]
+    assert re.fullmatch(r"kept       until 20[\d: -]+, of attempt 2; of 1 earlier attempt beside it", line)
     assert ended.show("fine")["attempts"][0]["kept_path"] is None
 
 

@@ -117,7 +117,8 @@ def _accept(found: InInbox, word: str) -> Iterator[tuple[str, str]]:
 def _compared(comparison: Comparison) -> Iterator[str]:
     """Yield how the files of a duplicate compare with what its sender had delivered before."""
     same, different, only_second, only_first, is_all = comparison
-    yield f"{counted(same, 'file')} {'is' if same == 1 else 'are'} the same in the archive."
+    if same:
+        yield f"{counted(same, 'file')} {'is' if same == 1 else 'are'} the same in the archive."
     for words, paths in (
         ("Not the same in the archive", different),
         ("Not in the archive", only_second),

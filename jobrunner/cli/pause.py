@@ -40,7 +40,7 @@ def command(
     with open_home(load_settings(context.obj), emit_of_command()) as home:
         pause = pausing(home).pause(end, words or None)
         running = home.store.jobs.counts(home.store.now())["running"]
-    before = f"{short(pause.until, now)}, or before that until " if pause.until else ""
-    say(f"Paused: nothing is claimed until {before}jobrunner resume.")
+    end_of_it = f"{short(pause.until, now)}, or until " if pause.until else ""
+    say(f"Paused until {end_of_it}jobrunner resume: nothing is claimed.")
     if running:
         say(f"{counted(running, 'package')} that {'runs ends' if running == 1 else 'run end'} as usual.")

@@ -84,7 +84,8 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     yield "lies in", shown(story.package_path or "nowhere: it has been removed")
     yield "logs", _logs(story)
     yield "attempts", _pruned(story)
-    yield "data", _kept(story)
+    yield "data", shown(story.kept[-1].path) if story.kept else ""
+    yield "kept", _kept(story)
     yield "failures", str(job.failures or "")
     yield "crashes", str(job.crashes or "")
     encoding = next((each.encoding for each in reversed(story.attempts) if each.encoding), None)
@@ -105,14 +106,14 @@ def _logs(story: Story) -> str:
 
 
 def _kept(story: Story) -> str:
-    """Return where the data folders of failed attempts are, and until when."""
+    """Return until when the data folder of which attempt is kept."""
     from jobrunner.cli.times import local
 
     if not story.kept:
         return ""
     *earlier, newest = story.kept
     beside = f"; of {counted(len(earlier), 'earlier attempt')} beside it" if earlier else ""
-    return f"of attempt {newest.attempt} in {shown(newest.path)} until {local(newest.until)}{beside}"
+    return f"until {local(newest.until)}, of attempt {newest.attempt}{beside}"
 
 
 def _pruned(story: Story) -> str:

@@ -48,7 +48,7 @@ def test_what_runs_ends_and_nothing_is_claimed_until_the_resume(home: TestHome) 
     result = home.jobrunner("pause", "--reason", "the night")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "Paused: nothing is claimed until jobrunner resume.",
+        "Paused until jobrunner resume: nothing is claimed.",
         "1 package that runs ends as usual.",
     ]
     home.package("q")
@@ -115,7 +115,7 @@ def test_a_drain_waits_for_a_pause_that_ends_by_itself(queued: TestHome) -> None
 def test_a_pause_is_shown_wherever_somebody_looks(queued: TestHome) -> None:
     result = queued.jobrunner("pause", "--until", "tomorrow 06:00", "--reason", "disk\x1b[2J is \udcff changed")
     assert re.fullmatch(
-        r"Paused: nothing is claimed until \d{4}-\d\d-\d\d 06:00, or before that until jobrunner resume\.\n",
+        r"Paused until \d{4}-\d\d-\d\d 06:00, or until jobrunner resume: nothing is claimed\.\n",
         result.stdout,
     )
     reason = r"disk\x1b[2J is \xff changed"
