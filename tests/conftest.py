@@ -2,20 +2,23 @@
 
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.support import TestHome
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_works() -> None:
+def _commands_begin_as_at_a_terminal() -> None:
     """A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP, and children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    warm.server(sys.executable)
 
 
 @pytest.fixture(autouse=True)

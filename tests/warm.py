@@ -70,7 +70,7 @@ def start(
     """
     ours, theirs = os.pipe()
     request = json.dumps([function, list(words), dict(environment), str(folder), user]).encode()
-    socket.send_fds(_server(tuple(python)), [request], [theirs, *streams])
+    socket.send_fds(server(*python), [request], [theirs, *streams])
     os.close(theirs)
     answers = open(ours, encoding="ascii")  # noqa: SIM115  (closed by whoever waits)
     return Command(list(words), int(answers.readline()), answers)
@@ -112,8 +112,11 @@ def _read(output: int) -> str:
 
 
 @cache
-def _server(python: tuple[str, ...]) -> socket.socket:
-    """Start what forks; it ends when this process does."""
+def server(*python: str) -> socket.socket:
+    """Start what forks, by the words that start an interpreter; it ends when this process does.
+
+    Commands inherit from it what it inherits now, such as the umask: it is best started before the first test.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     words = [*python, "-P", __file__, str(theirs.fileno())]
     with theirs:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.hostile.interpreter import lay_out
 from tests.hostile.support import USER, HostileHome
 
@@ -30,7 +31,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     if os.geteuid() != 0:
         pytest.skip("only root can be several users: run the tests of tests/hostile as root")
     with _folder(None) as folder:
-        yield lay_out(folder)
+        laid_out = lay_out(folder)
+        warm.server(*laid_out)
+        yield laid_out
 
 
 @pytest.fixture
