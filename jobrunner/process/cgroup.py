@@ -89,7 +89,7 @@ def kill(group: Path, patience: float) -> None:
 
     Wait until they have ended, up to `patience` seconds: they would be taken for processes that nobody may kill.
     """
-    with ExitStack() as handles, suppress(OSError):
+    with suppress(OSError), ExitStack() as handles:  # a file that could not be written raises again when it is closed
         file = handles.enter_context((group / "cgroup.kill").open("w"))
         killed = []
         for pid in members(group):

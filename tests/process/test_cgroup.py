@@ -55,3 +55,9 @@ def _is_killed(pid: int) -> bool:
     """Say whether a process was sent SIGKILL that it has not taken yet (proc(5): SigPnd, ShdPnd)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return any(int(line.split()[1], 16) & 1 << 8 for line in lines if line.startswith(("SigPnd:", "ShdPnd:")))
+
+
+def test_a_group_that_another_program_removes_meanwhile_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    (tmp_path / "cgroup.kill").symlink_to("/dev/full")  # it can be opened, and then not be written
+    cgroup.kill(tmp_path, patience=20)
