@@ -8,7 +8,7 @@ its paths (tokens replaced) and how many of that name came before.
 Then for each point: the home as it was, the program killed there (the whole tree of processes, or only the one that
 makes the call), started again, and the home verified by the contract.
 
-    python -m tests.campaign.kill_points [--scenario NAME] [--point TEXT] [--sample N] [--jobs N]
+    python -m tests.campaign.kill_points [--scenario NAME] [--point TEXT] [--sample N [--new]] [--jobs N]
 """
 
 import argparse
@@ -250,15 +250,19 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def campaign(names: list[str], *, point: str, sample: int | None, jobs: int) -> list[Result]:
-    """Make the kills, `jobs` at a time, in an order that the seed fixes; faults are printed as they are found."""
+def campaign(names: list[str], *, point: str, sample: int | None, new: bool, jobs: int) -> list[Result]:
+    """Make the kills, `jobs` at a time, in an order that the seed fixes; faults are printed as they are found.
+
+    `sample`: only so many; with `new`, and all of those at the newest steps.
+    """
     here, elsewhere = (tempfile.mkdtemp(prefix="kill-points-", dir=folder) for folder in _filesystems())
     try:
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
             found = pool.starmap(record, [(name, here, elsewhere) for name in names], chunksize=1)
             kills = _in_turn([[kill for kill in kills if point in str(kill)] for kills in found])
+            chosen = kills[:sample] + [kill for kill in kills[len(kills[:sample]) :] if new and _is_new(kill)]
             results = []
-            strikes = [pool.apply_async(strike, (kill, here, elsewhere)) for kill in kills[:sample]]
+            strikes = [pool.apply_async(strike, (kill, here, elsewhere)) for kill in chosen]
             for pending in strikes:
                 results.append(pending.get())
                 _say(results[-1], len(results), len(strikes))
@@ -273,6 +277,11 @@ def _in_turn(found: list[list[Kill]]) -> list[Kill]:
     chance = random.Random(SEED)
     shuffled = [chance.sample(kills, len(kills)) for kills in found]
     return [kill for turn in zip_longest(*shuffled) for kill in turn if kill]
+
+
+def _is_new(kill: Kill) -> bool:
+    pattern = scenarios()[kill.scenario].new
+    return pattern is not None and bool(re.search(pattern, str(kill.point)))
 
 
 def _filesystems() -> tuple[str, str]:
@@ -296,6 +305,7 @@ def main() -> None:
     parser.add_argument("--scenario", action="append", choices=list(scenarios()), help="only this one (repeatable)")
     parser.add_argument("--point", default="", help="only the kills whose name has this in it")
     parser.add_argument("--sample", type=int, help="only so many kills, the same ones each time")
+    parser.add_argument("--new", action="store_true", help="beside a sample, all kills at the newest steps")
     parser.add_argument(
         "--jobs", type=int, default=4, help="how many at a time (default: %(default)s, they wait a lot)"
     )
@@ -306,7 +316,7 @@ def main() -> None:
     if one.st_dev == other.st_dev:
         print("left out: an inbox on another filesystem (there is no /dev/shm beside the folder for temporary files)")
         names = [name for name in names if not scenarios()[name].inbox_elsewhere]
-    results = campaign(names, point=words.point, sample=words.sample, jobs=words.jobs)
+    results = campaign(names, point=words.point, sample=words.sample, new=words.new, jobs=words.jobs)
     missed = sum(not result.hit for result in results)
     faulty = sum(bool(result.faults) for result in results)
     print(table(results))

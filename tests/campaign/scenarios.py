@@ -13,6 +13,12 @@ from tests.campaign.tracer import Call, Verdict
 DRAIN = ("work", "-n", "1", "--drain")
 WORK = ("work", "-n", "1")
 
+#: Patterns of points.
+ALL = ""
+OF_REVISIONS = r"copying|/identity|\.jobrunner"
+KEPT = r"\.kept"
+TRIED = r"\.try-"
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -20,6 +26,7 @@ class Scenario:
 
     `inbox_elsewhere`: the inbox is on another filesystem. `beside`: what runs, untraced, until the command has been
     started again after the kill, each at a package. `then`: what is left to do after that, unless the command drains.
+    `new`: a pattern of those of its points that belong to the steps that came last, if it has any.
     """
 
     name: str
@@ -28,6 +35,7 @@ class Scenario:
     inbox_elsewhere: bool = False
     beside: tuple[tuple[str, ...], ...] = ()
     then: tuple[tuple[str, ...], ...] = (DRAIN,)
+    new: str | None = None
 
     @property
     def restart(self) -> list[tuple[str, ...]]:
@@ -60,9 +68,9 @@ def _all() -> Iterator[Scenario]:
     yield Scenario("others-may-change-and-it-fails", _changeable("rejects"))
     yield Scenario("recover-others-copy", _killed_at("rename", "/original-", _changeable()))
     yield Scenario("callable", _callable)
-    yield Scenario("keep-failed", _keeping("1h"))
-    yield Scenario("kept-too-long", _kept_too_long)
-    yield Scenario("try", _tried, ("try", "p"))
+    yield Scenario("keep-failed", _keeping("1h"), new=KEPT)
+    yield Scenario("kept-too-long", _kept_too_long, new=KEPT)
+    yield Scenario("try", _tried, ("try", "p"), new=TRIED)
     yield Scenario("daemons", _queued("escapes"))
     yield Scenario("third-crash", _killed_at("rename", "/work/1-3", _crashing))
     yield Scenario("cancel-queued", _queued("waits"), ("cancel", "p"))
@@ -86,23 +94,23 @@ def _all() -> Iterator[Scenario]:
 
 
 def _steered() -> Iterator[Scenario]:
-    yield Scenario("rerun", _to_be_rerun(), ("rerun", "p"))
-    yield Scenario("rerun-working", _busy(_to_be_rerun()), ("rerun", "p"), beside=(WORK, WORK))
-    yield Scenario("rerun-queued", _rerun())
-    yield Scenario("rerun-rejected", _rerun("rejects later"))
+    yield Scenario("rerun", _to_be_rerun(), ("rerun", "p"), new=ALL)
+    yield Scenario("rerun-working", _busy(_to_be_rerun()), ("rerun", "p"), beside=(WORK, WORK), new=ALL)
+    yield Scenario("rerun-queued", _rerun(), new=OF_REVISIONS)
+    yield Scenario("rerun-rejected", _rerun("rejects later"), new=OF_REVISIONS)
     yield Scenario("recover-rerun", _killed_at("mkdir", "/data-1/result", _rerun()))
-    yield Scenario("accept", _delivered_twice(), ("accept", "p"))
-    yield Scenario("accept-working", _busy(_delivered_twice()), ("accept", "p"), beside=(WORK, WORK))
+    yield Scenario("accept", _delivered_twice(), ("accept", "p"), new=ALL)
+    yield Scenario("accept-working", _busy(_delivered_twice()), ("accept", "p"), beside=(WORK, WORK), new=ALL)
     yield Scenario("accepted", _accepted())
-    yield Scenario("accepted-and-rejected", _accepted("rejects"))
-    yield Scenario("called-like-a-revision", _called_like_a_revision, ("scan",))
-    yield Scenario("pause", _queued(), ("pause",), then=_RESUMED)
-    yield Scenario("pause-working", _several_queued, ("pause",), beside=(WORK, WORK), then=_RESUMED)
-    yield Scenario("resume", _paused, ("resume",))
-    yield Scenario("front", _several_queued, ("front", "r", "q"))
-    yield Scenario("prune", _ended_long_ago, ("prune", "--older-than", "0s"))
+    yield Scenario("accepted-and-rejected", _accepted("rejects"), new=OF_REVISIONS)
+    yield Scenario("called-like-a-revision", _called_like_a_revision, ("scan",), new=ALL)
+    yield Scenario("pause", _queued(), ("pause",), then=_RESUMED, new=ALL)
+    yield Scenario("pause-working", _several_queued, ("pause",), beside=(WORK, WORK), then=_RESUMED, new=ALL)
+    yield Scenario("resume", _paused, ("resume",), new=ALL)
+    yield Scenario("front", _several_queued, ("front", "r", "q"), new=ALL)
+    yield Scenario("prune", _ended_long_ago, ("prune", "--older-than", "0s"), new=ALL)
     yield Scenario("retention", _ended_long_ago)
-    yield Scenario("reload", _queued("is slow"), ("reload",), beside=(WORK,))
+    yield Scenario("reload", _queued("is slow"), ("reload",), beside=(WORK,), new=ALL)
     yield Scenario("taken-over", _queued("reloads"))
 
 
