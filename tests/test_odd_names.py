@@ -110,7 +110,7 @@ def test_an_odd_name_is_shown_on_one_line_and_found_raw_and_as_shown(
         assert json.loads(by_shown.stdout)["name"] == (name if is_utf8 else NAMES[name])
         by_shown.stdout.encode("utf-8")  # strictly
         logs = home.jobrunner("logs", "--", NAMES[name])
-        assert logs.stdout == f"<{name}>".replace("\r", "\n")  # as Python reads lines
+        assert logs.stdout == f"<{name}>"
 
 
 def test_nothing_was_run_or_made_on_the_way(processed: tuple[TestHome, str]) -> None:

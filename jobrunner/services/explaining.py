@@ -53,6 +53,13 @@ class Explaining:
         where that cannot be read. Raises StoreError.
         """
         names = self.meant_by(text)
+        # twice: what is queued and taken between a look at the jobs and one at the inbox is in neither
+        explanation = self._found(names) or self._found(names)
+        if explanation is None:
+            return self._unknown(names[0] if names else text)
+        return self._compared(explanation) if with_comparison else explanation
+
+    def _found(self, names: Sequence[str]) -> Explanation | None:
         known = {name: job for name in names if (job := self._store.jobs.find(name))}
         lying = self._lying(names)
         at_work = self._at_work()
@@ -60,8 +67,8 @@ class Explaining:
             of_job = self._of_job(known[name].id, at_work) if name in known else None
             found = (self._in_inbox(name, of_job, at_work) if name in lying else None) or of_job
             if explanation := found or self._elsewhere(name, at_work):
-                return self._compared(explanation) if with_comparison else explanation
-        return self._unknown(names[0] if names else text)
+                return explanation
+        return None
 
     def _compared(self, explanation: Explanation) -> Explanation:
         match explanation:

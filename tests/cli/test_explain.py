@@ -567,3 +567,14 @@ def test_each_kind_is_one_word_and_those_of_a_state_are_called_like_it() -> None
     words = [kind.value for kind in (*Kind, *Lack)]
     assert len(set(words)) == len(words)
     assert {standing.value for standing in Standing} <= set(words)
+
+
+def test_a_package_is_never_unknown_on_its_way_through(home: TestHome) -> None:
+    home.start("run", "-n", "1")
+    left = [f"p{number}" for number in range(30)]
+    for name in left:
+        home.package(name)
+    while left:
+        kinds = {name: kind_of(home, name) for name in left}
+        assert "unknown" not in kinds.values()
+        left = [name for name in left if kinds[name] != "done"]
