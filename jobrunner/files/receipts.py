@@ -24,17 +24,23 @@ def write(folder: str, text: str, taken: Collection[str] = ()) -> None:
     Raises OSError.
     """
     for name in _names():
+        path = f"{folder}/{name}"
         if name in taken:
             continue
         try:
-            with open(f"{folder}/{name}", "x", encoding="ascii") as file:
-                file.write(text)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except FileExistsError:
             continue
+        try:
+            rest = memoryview(text.encode("ascii"))
+            while rest:
+                rest = rest[os.write(file, rest) :]
         except OSError:
             with suppress(OSError):
-                os.unlink(f"{folder}/{name}")  # a part of it
+                os.unlink(path)  # a part of it
             raise
+        finally:
+            os.close(file)
         return
 
 

@@ -18,10 +18,10 @@ _LARGE = 1 << 20
 def digest_of(file: ZipBytes) -> Iterator[Callable[[], str]]:
     """Yield what returns the SHA-256 of all of a zip, in hexadecimal digits; it may have to wait. Raises OSError."""
     if file.size <= _LARGE:
-        yield lambda: _sha256(file, Event())
+        yield lambda: _sha256(file, lambda: False)
         return
     given_up = Event()
-    made: Callable[[], str] = partial(_sha256, file, given_up)
+    made: Callable[[], str] = partial(_sha256, file, given_up.is_set)
     with ThreadPoolExecutor(1) as thread:
         with suppress(RuntimeError):  # there is none to be had: it is made when it is asked for
             made = thread.submit(made).result
@@ -31,10 +31,10 @@ def digest_of(file: ZipBytes) -> Iterator[Callable[[], str]]:
             given_up.set()
 
 
-def _sha256(file: ZipBytes, given_up: Event) -> str:
+def _sha256(file: ZipBytes, is_given_up: Callable[[], bool]) -> str:
     """Return the digest of what a zip holds, or of less where that is not wanted any more."""
     digest, offset = hashlib.sha256(), 0
-    while offset < file.size and not given_up.is_set():
+    while offset < file.size and not is_given_up():
         piece = file.read(offset, _PIECE)
         if not piece:
             break
