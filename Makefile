@@ -61,7 +61,7 @@ fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
 	$(BIN)/python -m tests.zip_fuzz --seconds 120 --seed 1
 
 crash: $(READY)  ## kill at every step, at random, and the power: was anything lost or done twice? (about 50 minutes)
-	$(BIN)/python -m tests.campaign.kill_points --sample 7000 --new
+	$(BIN)/python -m tests.campaign.kill_points --sample 5000 --new
 	$(BIN)/python -m tests.campaign.torture
 	$(BIN)/python -m tests.campaign.power_loss
 	$(BIN)/python -m pytest -n 2 -m campaign

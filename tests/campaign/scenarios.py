@@ -18,6 +18,7 @@ ALL = ""
 OF_REVISIONS = r"copying|/identity|\.jobrunner"
 KEPT = r"\.kept"
 TRIED = r"\.try-"
+PRUNED = r"\blogs\b"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def scenarios() -> dict[str, Scenario]:
 def _all() -> Iterator[Scenario]:
     yield Scenario("first-scan", lambda place: place.deliver("p"), ("scan",))
     yield Scenario("scan", _known_home, ("scan",))
-    yield Scenario("done", _two_queued)
+    yield Scenario("done", _two_queued, new=OF_REVISIONS)
     yield Scenario("batch", _without_handler)
     yield Scenario("run", lambda place: place.deliver("p"), ("run", "-n", "1", "--drain"))
     yield Scenario("bad-zip", _queued("broken zip"))
@@ -98,10 +99,10 @@ def _steered() -> Iterator[Scenario]:
     yield Scenario("rerun-working", _busy(_to_be_rerun()), ("rerun", "p"), beside=(WORK, WORK), new=ALL)
     yield Scenario("rerun-queued", _rerun(), new=OF_REVISIONS)
     yield Scenario("rerun-rejected", _rerun("rejects later"), new=OF_REVISIONS)
-    yield Scenario("recover-rerun", _killed_at("mkdir", "/data-1/result", _rerun()))
+    yield Scenario("recover-rerun", _killed_at("mkdir", "/data-1/result", _rerun()), new=OF_REVISIONS)
     yield Scenario("accept", _delivered_twice(), ("accept", "p"), new=ALL)
     yield Scenario("accept-working", _busy(_delivered_twice()), ("accept", "p"), beside=(WORK, WORK), new=ALL)
-    yield Scenario("accepted", _accepted())
+    yield Scenario("accepted", _accepted(), new=OF_REVISIONS)
     yield Scenario("accepted-and-rejected", _accepted("rejects"), new=OF_REVISIONS)
     yield Scenario("called-like-a-revision", _called_like_a_revision, ("scan",), new=ALL)
     yield Scenario("pause", _queued(), ("pause",), then=_RESUMED, new=ALL)
@@ -109,7 +110,7 @@ def _steered() -> Iterator[Scenario]:
     yield Scenario("resume", _paused, ("resume",), new=ALL)
     yield Scenario("front", _several_queued, ("front", "r", "q"), new=ALL)
     yield Scenario("prune", _ended_long_ago, ("prune", "--older-than", "0s"), new=ALL)
-    yield Scenario("retention", _ended_long_ago)
+    yield Scenario("retention", _ended_long_ago, new=PRUNED)
     yield Scenario("reload", _queued("is slow"), ("reload",), beside=(WORK,), new=ALL)
     yield Scenario("taken-over", _queued("reloads"))
 

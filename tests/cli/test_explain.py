@@ -571,7 +571,7 @@ def test_each_kind_is_one_word_and_those_of_a_state_are_called_like_it() -> None
 
 def test_a_package_is_never_unknown_on_its_way_through(home: TestHome) -> None:
     home.start("run", "-n", "1")
-    left = [f"p{number}" for number in range(30)]
+    left = [f"p{number}" for number in range(60)]
     for name in left:
         home.package(name)
     while left:
