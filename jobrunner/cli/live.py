@@ -1,5 +1,6 @@
 """What a terminal shows while jobrunner works: the events scroll, and at the foot is a line for each worker."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -46,18 +47,24 @@ class LiveView:
         self.erase()
         terminal.show(envelope)
 
-    def draw(self, running: Callable[[], Sequence[RunningJob]], workers: Sequence[int | None]) -> None:
-        """Draw a line for each of these workers; `running` says what they do, and may raise StoreError or OSError."""
+    def draw(self, running: Callable[[], Sequence[RunningJob]], workers: Sequence[int | None]) -> float:
+        """Draw a line for each of these workers; `running` says what they do, and may raise StoreError or OSError.
+
+        Return in how many seconds there is more to draw, if nothing happens until then.
+        """
         now = time.monotonic()
         is_due = now - self._looked_at >= _BETWEEN_LOOKS
-        if not self._can_draw or (self._is_drawn and not is_due):
-            return
+        if not self._can_draw:
+            return math.inf
+        if self._is_drawn and not is_due:
+            return self._looked_at + _BETWEEN_LOOKS - now
         if is_due:
             self._looked_at = now
             with suppress(StoreError, OSError):  # then what was seen last is shown
                 self._jobs = {entry.worker_pid: entry for entry in running()}
         self._footer.draw(_lines(workers, self._jobs, self._idle))
         self._is_drawn = True
+        return _BETWEEN_LOOKS if self._jobs else math.inf
 
     def erase(self) -> None:
         """Remove the lines of the workers."""

@@ -46,10 +46,10 @@ class StopRequest:
         self._is_draining = False
         self.caught: signal.Signals | None = None
 
-    def __call__(self, seconds: float = 0) -> bool:
-        """Say whether a signal has come; until then, sleep for so many seconds."""
+    def __call__(self, seconds: float = 0, *, beside: Iterable[int] = ()) -> bool:
+        """Say whether a signal has come; until then, sleep for so many seconds, or until one of these can be read."""
         if not self._has_come() and (seconds or not self._all.isdisjoint(signal.sigpending())):
-            self._note(self._all_signals.wait(seconds))
+            self._note(self._all_signals.wait(seconds, beside=beside))
         return self._has_come()
 
     def at_once(self, seconds: float = 0) -> bool:

@@ -1,5 +1,7 @@
 """Pauses and resumes a home, and notices it when others do."""
 
+import math
+
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Paused, Resumed
 from jobrunner.domain.pause import Pause
@@ -42,9 +44,14 @@ class PauseWatch:
         self._emit = emit
         self._seen: Pause | None = None
 
-    def look(self) -> None:
-        """Tell what has changed since the last look. Raises StoreError."""
-        pause = self._store.pauses.in_force(self._store.now().wall)
+    def look(self) -> float:
+        """Tell what has changed since the last look, and return in how many seconds it will by itself.
+
+        Raises StoreError.
+        """
+        now = self._store.now().wall
+        pause = self._store.pauses.in_force(now)
         if pause != self._seen:
             self._emit(Paused(*pause) if pause else Resumed())
         self._seen = pause
+        return math.inf if pause is None or pause.until is None else pause.until - now

@@ -19,6 +19,8 @@ _BATCH = 500
 _TOGETHER = 50
 #: Seconds after which all is looked through again, once nothing old was left.
 _REST = 600.0
+#: Seconds between two looks while there is something old.
+_PAUSE = 0.4
 
 
 class Pruning:
@@ -93,16 +95,20 @@ class Retention:
         self._next_at = -math.inf
         self._told: str | None = None
 
-    def look(self) -> None:
-        """Prune a few jobs, if there are any. Raises StoreError, OSError: then it begins again from the first."""
-        if time.monotonic() < self._next_at:
-            return
+    def look(self) -> float:
+        """Prune a few jobs, if there are any, and return in how many seconds to look again.
+
+        Raises StoreError, OSError: then it begins again from the first.
+        """
+        if (rest := self._next_at - time.monotonic()) > 0:
+            return rest
         round_, self._round = self._round or self._pruning.run(), None
         pruned = next(round_, None)
         if pruned is None:
             self._next_at = time.monotonic() + _REST
-            return
+            return _REST
         self._round = round_
         if pruned.fault and pruned.fault != self._told:
             self._told = pruned.fault
             self._emit(Trouble(f"an old log cannot be removed, and stays: {pruned.fault}"))
+        return _PAUSE

@@ -10,6 +10,7 @@ from jobrunner.domain.retry import Decision, RetryPolicy, decide
 from jobrunner.files import keeping, moves, sweeping, tries
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage
+from jobrunner.linux.processes import Process
 from jobrunner.process.killing import Waiting, in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
@@ -51,8 +52,13 @@ class Recovery:
         """Decide by another policy from now on."""
         self._policy = policy
 
-    def run(self, *, stopped: bool = False) -> set[int]:
-        """Recover from every worker that died and return the pids of those that live. Now and then, tidy what is kept.
+    @property
+    def waits(self) -> bool:
+        """Whether a dead worker's package waits for what that has left running."""
+        return bool(self._held_up)
+
+    def run(self, *, stopped: bool = False) -> set[Process]:
+        """Recover from every worker that died and return those that live. Now and then, tidy what is kept.
 
         `stopped`: we ended them ourselves, so that their deaths are nobody's fault. Raises StoreError, OSError.
         """
@@ -62,7 +68,7 @@ class Recovery:
                 if dead:
                     self._recover(worker, stopped=stopped)
                 else:
-                    alive.add(worker.pid)
+                    alive.add(worker.process)
         if time.monotonic() >= self._tidy_at:
             self._tidy_at = time.monotonic() + _TIDY_PAUSE * self._has_tidied()
         return alive

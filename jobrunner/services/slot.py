@@ -1,13 +1,19 @@
 """A place for one child process of the supervisor, and for its successors."""
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from jobrunner.domain.envelope import Emit
-from jobrunner.domain.exits import BUG
+from jobrunner.domain.events import GivenUp
+from jobrunner.domain.exits import BUG, ExitOf
 from jobrunner.domain.role import Role
+from jobrunner.linux import kernel
+from jobrunner.process.presence import Present
 from jobrunner.services.machine import Tell
 
 #: A child that lives shorter than this, in seconds, died early. Starts in one slot are at least as far apart, and
@@ -47,6 +53,21 @@ class Slot:
     def is_free(self) -> bool:
         """Whether a process is missing here, though it may have to wait."""
         return self.pid is None and not self.ended
+
+    def live(self, parent: int, supervisor: Present, tell: Tell, emit: Emit, exit_of: ExitOf) -> NoReturn:
+        """Run the child's main function in the process that has just been forked, and end it."""
+        code = BUG
+        try:
+            kernel.die_with_parent(parent)
+            supervisor.release()
+            self.main(supervisor.token, self.number, tell, emit)
+            code = 0
+        except BaseException as error:
+            code, words = exit_of(error, self.role)
+            emit(GivenUp(os.getpid(), words))
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
 
     def note_death(self) -> float:
         """Note that the process died unasked, and return in how many seconds another one may start."""

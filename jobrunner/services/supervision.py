@@ -1,5 +1,6 @@
 """The supervisor: starts workers, replaces those that die, recovers what they left, and stops them."""
 
+import math
 import os
 import signal
 import sys
@@ -10,9 +11,9 @@ from functools import partial
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import DatabaseGone, MachineError, StoreError, in_words
-from jobrunner.domain.events import GivenUp, Stopping, Trouble, WorkerDied
-from jobrunner.domain.exits import BUG, ExitOf
-from jobrunner.linux import kernel, processes
+from jobrunner.domain.events import Stopping, Trouble, WorkerDied
+from jobrunner.domain.exits import ExitOf
+from jobrunner.linux import processes
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.process import signals
 from jobrunner.process.event_pipe import EventPipe
@@ -20,17 +21,20 @@ from jobrunner.process.presence import Presence
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.registration import Registration
 from jobrunner.services.reloading import Reloading
+from jobrunner.services.rounds import Rounds
 from jobrunner.services.slot import Slot, death_in_words
 from jobrunner.services.slots import Crew, Slots, send
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
 
-#: Shows what the workers do; it gets their pids, None for one that is about to start.
-Draw = Callable[[Sequence[int | None]], None]
+#: Shows what the workers do; it gets their pids, None for one that is about to start. It returns in how many seconds
+#: there is more to show, if nothing happens until then.
+Draw = Callable[[Sequence[int | None]], float]
+#: Takes a moment, while the store is open, and returns in how many seconds to call it again if nothing happens.
+Look = Callable[[], float]
 
-#: Seconds between two looks at the workers of other supervisors.
+#: Seconds between two looks at those that are to end, and at the guards that are ending their handlers.
 _TICK = 0.4
-#: The same while a worker of ours is known to have died and its guard has not ended yet.
 _SHORT_TICK = 0.02
 #: Seconds for which more events are left to gather, once one has been read: to read several costs less.
 _TRICKLE = 0.05
@@ -50,9 +54,9 @@ class Supervisor:
         crew_of: Callable[[], Crew],
         emit: Emit,
         exit_of: ExitOf,
-        looks: Sequence[Callable[[], None]] = (),
+        looks: Sequence[Look] = (),
     ) -> None:
-        """`crew_of` returns whom to keep alive. `looks` take a moment each, and are called often, the store open."""
+        """`crew_of` returns whom to keep alive. `looks` are called often."""
         self._store = store
         self._presence = presence
         self._recovery = recovery
@@ -71,8 +75,9 @@ class Supervisor:
         self._reload_signals = signals.reload_signals()
         self._signals = BlockedSignals(signals.stop_signals() | self._reload_signals | {signal.SIGCHLD})
         self._is_to_reload = False
-        self._recover_at = 0.0
-        self._draw: Draw = lambda _pids: None
+        self._rounds = Rounds(store.database.path)
+        self._draw_at = math.inf
+        self._draw: Draw = lambda _pids: math.inf
         store.database.waiting.tell = partial(self._troubles.note, os.getpid())
 
     @property
@@ -102,7 +107,7 @@ class Supervisor:
                 return self._stop(caught)
             self._reap()
             heard = self._hear()
-            if caught or time.monotonic() >= self._recover_at:
+            if caught or self._rounds.is_due():
                 self._recover()
 
     def leave(self) -> None:
@@ -123,7 +128,7 @@ class Supervisor:
         envelopes = self._events.receive()
         for envelope in envelopes:
             self._emit.pass_on(envelope)
-        self._draw([slot.pid for slot in self._slots.workers])
+        self._draw_at = time.monotonic() + self._draw([slot.pid for slot in self._slots.workers])
         return bool(envelopes)
 
     def _start(self, slot: Slot) -> None:
@@ -133,21 +138,7 @@ class Supervisor:
         parent, slot.started_at = os.getpid(), time.monotonic()
         slot.pid = os.fork()
         if slot.pid == 0:
-            self._run_child(slot, parent)
-
-    def _run_child(self, slot: Slot, parent: int) -> None:
-        code, emit = BUG, Emit(slot.role, self._events.send)
-        try:
-            kernel.die_with_parent(parent)
-            self._present.release()
-            slot.main(self.token, slot.number, self._troubles.tell, emit)
-            code = 0
-        except BaseException as error:
-            code, words = self._exit_of(error, slot.role)
-            emit(GivenUp(os.getpid(), words))
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+            slot.live(parent, self._present, self._troubles.tell, Emit(slot.role, self._events.send), self._exit_of)
 
     def _reap(self) -> None:
         while ended := processes.ended_child():
@@ -173,7 +164,7 @@ class Supervisor:
             self._emit(WorkerDied(slot.role, pid, words, slot.early_deaths, delay))
 
     def _recover(self) -> None:
-        trouble = None
+        trouble, again, is_busy = None, math.inf, True
         try:
             self._store.database.hold_to_file()
             self._store.open()
@@ -181,9 +172,13 @@ class Supervisor:
             self._registration.record()
             self._reload()
             alive, now = self._recovery.run(), time.monotonic()
-            self._dead = {pid: until for pid, until in self._dead.items() if pid in alive and until > now}
+            pids = {process.pid for process in alive}
+            self._dead = {pid: until for pid, until in self._dead.items() if pid in pids and until > now}
+            ours = self._slots.pids | self._dead.keys()
+            is_woken = self._rounds.watch(process for process in alive if process.pid not in ours)
+            is_busy = self._recovery.waits or not is_woken
             for look in self._looks if not self._dead else ():
-                look()
+                again = min(again, look())
         except DatabaseGone as gone:
             self._troubles.note(os.getpid(), str(gone))
             self._stop(signal.SIGTERM)
@@ -191,7 +186,7 @@ class Supervisor:
         except (StoreError, MachineError, OSError) as error:
             trouble = in_words(error) if isinstance(error, OSError) else str(error)
         self._troubles.note(os.getpid(), trouble)
-        self._recover_at = time.monotonic() + (_SHORT_TICK if self._dead else _TICK)
+        self._rounds.end(again, is_busy=is_busy or self._troubles.is_any_said, is_urgent=bool(self._dead))
 
     def _reload(self) -> None:
         """Take changed settings over if that is asked for, and only then answer. Raises StoreError."""
@@ -212,11 +207,14 @@ class Supervisor:
 
     def _wait(self, *, listens: bool) -> signal.Signals | None:
         """Wait for a signal, a word of a child, or until something is due; events are such words if we listen."""
-        due = [self._recover_at, *(slot.restart_at for slot in self._slots.waiting())]
-        seconds = min(due) - time.monotonic()
+        now = time.monotonic()
+        due = [self._rounds.next_at, self._draw_at, *(slot.restart_at for slot in self._slots.waiting())]
+        beside = [self._troubles.fileno(), *self._rounds.descriptors]
         if listens:
-            return self._signals.wait(seconds, beside=(self._troubles.fileno(), self._events.fileno()))
-        return self._signals.wait(min(seconds, _TRICKLE), beside=(self._troubles.fileno(),))
+            beside.append(self._events.fileno())
+        else:
+            due.append(now + _TRICKLE)
+        return self._signals.wait(min(due) - now, beside=beside)
 
     def _stop(self, caught: signal.Signals | None) -> signal.Signals | None:
         """Let the children end; kill them when the grace is over or another signal comes. Return the first signal."""
@@ -245,6 +243,6 @@ class Supervisor:
         with suppress(StoreError, MachineError, OSError):  # then the next start recovers
             self._store.open()
             self._present.hold_to_folder()
-            while self._recovery.run(stopped=True) & workers and time.monotonic() < deadline:
+            while time.monotonic() < deadline and workers & {each.pid for each in self._recovery.run(stopped=True)}:
                 time.sleep(_SHORT_TICK)  # a guard is still ending its handler
         return caught

@@ -29,6 +29,11 @@ class Troubles:
         self._of: dict[int, str] = {}
         self._said: set[str] = set()
 
+    @property
+    def is_any_said(self) -> bool:
+        """Whether something is wrong, or was until a moment ago, so that there is more to say before long."""
+        return bool(self._said)
+
     def fileno(self) -> int:
         """Return the descriptor that can be read when there is something to hear."""
         return self._reader

@@ -6,11 +6,11 @@ from jobrunner.process.title import IDLE, Title
 from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
 from jobrunner.services.recording import Recording
+from jobrunner.store.bell import Bell
 from jobrunner.store.store import Store
 
-#: How long an idle worker sleeps before it looks again, in seconds: doubled from the first to the last.
+#: Seconds that an idle worker sleeps at least, when what it waits for is due: it may not be quite, by the other clock.
 _SHORTEST_SLEEP = 0.01
-_LONGEST_SLEEP = 0.3
 
 
 class Worker:
@@ -36,13 +36,12 @@ class Worker:
         The process's title says on which package. Raises Stopped where an end could not be recorded.
         """
         self._recording.register(token, supervisor)
-        sleep = _SHORTEST_SLEEP
+        bell = Bell(self._store.database.path)
         job, probed = None, False
         while job or not (self._asked_to_stop() or self._machine.is_replaced):
             if job:
                 title.show(job.name)
                 job = self._pipeline.run(job)
-                sleep = _SHORTEST_SLEEP
             elif self._is_any_ready():
                 if not probed:
                     self._machine.wait_until_well(self._machine.probe())
@@ -50,10 +49,9 @@ class Worker:
                 job = self._recording.claim()
             elif drain and not self._machine.until_it_works(self._store.jobs.any_pending):
                 break
-            else:
+            elif not bell.has_rung():  # else the look was before that
                 title.show(IDLE)
-                self._asked_to_stop(sleep)
-                sleep = min(sleep * 2, _LONGEST_SLEEP)
+                self._sleep(bell)
         self._recording.end()
 
     def cancel(self, token: str, job: Job) -> None:
@@ -62,6 +60,11 @@ class Worker:
         if claimed := self._recording.claim_to_cancel(job):
             self._pipeline.run(claimed)
         self._recording.end()
+
+    def _sleep(self, bell: Bell) -> None:
+        due = self._machine.until_it_works(lambda: self._store.jobs.seconds_until_due(self._store.now()))
+        seconds = min(max(due, _SHORTEST_SLEEP), bell.patience)
+        self._asked_to_stop(seconds, beside=bell.descriptors)
 
     def _is_any_ready(self) -> bool:
         self._pipeline.hold_to_life()

@@ -1,5 +1,6 @@
 """What is asked of jobs, and changes none of them."""
 
+import math
 import os
 from collections.abc import Iterable
 from itertools import islice
@@ -109,6 +110,13 @@ class Jobs:
         """Say whether there is something to claim."""
         parameters = rows.waits(now, self._max_wait) | {"wall": now.wall}
         return bool(self._database.one(self._statements["ready"], parameters)["ready"])
+
+    def seconds_until_due(self, now: Moment) -> float:
+        """Return in how many seconds a wait or a pause ends by itself; infinity where there is none."""
+        row = self._database.one(self._statements["next_due"], {"wall": now.wall})
+        if row["resumes_at"] is not None:
+            return float(row["resumes_at"]) - now.wall
+        return math.inf if row["due_at"] is None else float(row["due_at"]) - now.steady
 
 
 def _last(seconds: float, now: Moment) -> dict[str, float]:

@@ -7,6 +7,7 @@ import apsw
 
 from jobrunner.domain.errors import StoreError
 from jobrunner.linux.locks import Waiting
+from jobrunner.store import bell
 from jobrunner.store.sqlite import in_our_words
 
 
@@ -14,19 +15,19 @@ class Turn:
     """The turnstile's locks, held: `following` by whoever is next, `writer` by whoever writes."""
 
     def __init__(self, following: int, writer: int, waiting: Waiting) -> None:
+        self.writer = writer
         self._following = following
-        self._writer = writer
         self._waiting = waiting
 
     def __enter__(self) -> None:
         try:
-            self._waiting.lock(self._following, self._writer)
+            self._waiting.lock(self._following, self.writer)
         except InterruptedError as error:
             raise StoreError(error.strerror) from error
         fcntl.flock(self._following, fcntl.LOCK_UN)
 
     def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._writer, fcntl.LOCK_UN)
+        fcntl.flock(self.writer, fcntl.LOCK_UN)
 
 
 class Transaction:
@@ -55,7 +56,10 @@ class Transaction:
 
 
 class Write:
-    """A turn and a transaction in it; a generator with two contexts would take longer, while all others wait."""
+    """A turn and a transaction in it, and then the bell.
+
+    A generator with two contexts would take longer, while all others wait.
+    """
 
     def __init__(self, turn: Turn, transaction: Transaction) -> None:
         self._turn = turn
@@ -74,3 +78,4 @@ class Write:
             self._transaction.__exit__(kind)
         finally:
             self._turn.__exit__()
+        bell.ring(self._turn.writer)

@@ -218,6 +218,12 @@ SELECT
         OR EXISTS (SELECT 1 FROM jobs WHERE {is_waiting} AND {is_due})
     ) AS ready;
 
+-- name: next_due
+-- When nothing is ready: what an idle worker has to be awake for, though nobody wakes it.
+SELECT
+    (SELECT min(not_before_at) FROM jobs WHERE {is_waiting}) AS due_at,
+    (SELECT ends_at FROM pauses WHERE ends_at > :wall) AS resumes_at;
+
 -- name: done_between
 -- Nothing is done in the future, unless the clock was set back since.
 SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at BETWEEN :since AND :now;

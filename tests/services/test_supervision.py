@@ -15,7 +15,7 @@ def test_a_place_that_must_stay_empty_does_not_keep_it_awake(home: TestHome, mon
     monkeypatch.setattr(slots, "_MOST_ASIDE", 0)  # as with so many workers that are held up
     opened = home.open()
     supervising = supervisor(opened, lambda error, role: Exit(1, str(error)), reloading(opened))
-    supervising._recover_at = time.monotonic() + 0.3
+    supervising._rounds.end(0.3, is_busy=False, is_urgent=False)
     supervising._wait(listens=True)
-    assert time.monotonic() >= supervising._recover_at - 0.01
+    assert time.monotonic() >= supervising._rounds.next_at - 0.01
     supervising.leave()

@@ -1,0 +1,38 @@
+"""The lives of processes that are not our children: whoever holds them is woken when one ends."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from jobrunner.linux.processes import Process
+from jobrunner.linux.waiting import ready
+
+
+class Lives:
+    """Handles of processes (pidfd_open(2)), each of which can be read once its process has ended."""
+
+    def __init__(self) -> None:
+        self._handles: dict[Process, int] = {}
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """What can be read once one of them has ended, to be waited for beside other things."""
+        return list(self._handles.values())
+
+    def hold(self, processes: Iterable[Process]) -> bool:
+        """Hold these from now on, and no others; say whether all could be: of the others, nobody will be woken."""
+        wanted = set(processes)
+        for process in self._handles.keys() - wanted:
+            os.close(self._handles.pop(process))
+        for process in wanted - self._handles.keys():
+            with suppress(OSError):  # it has ended, or lives in another namespace of pids
+                handle = os.pidfd_open(process.pid)
+                if process.lives():
+                    self._handles[process] = handle
+                else:
+                    os.close(handle)
+        return not self.any_ended() and wanted == self._handles.keys()
+
+    def any_ended(self) -> bool:
+        """Say whether one of them has ended."""
+        return bool(self._handles and ready(self.descriptors, 0))
