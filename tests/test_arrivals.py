@@ -154,7 +154,7 @@ def test_what_becomes_still_between_two_looks_is_not_left_behind(home: TestHome)
     service = home.open()
     ticks = count(step=2)  # at each look, two seconds later
     inbox = Inbox(service.folders.inbox, service.settings.intake, unfinished, ticks=lambda: next(ticks))
-    intake = Intake(service.store, service.folders, 0, inbox, Emit(Role.COMMAND))
+    intake = Intake(service.store, service.folders, inbox, Emit(Role.COMMAND))
     assert intake.wait_for_arrivals(()) is None
     assert service.store.jobs.any_pending()
 

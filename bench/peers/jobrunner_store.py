@@ -6,6 +6,7 @@ Run as a program, it is one worker; it writes the longest time from a job's end 
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import marks
@@ -67,6 +68,11 @@ class NoOp(Pipeline):
 
     def hold_to_life(self) -> None:
         """There is no guard."""
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """Nothing can end."""
+        return ()
 
 
 def main(folder: Path, count: int) -> None:

@@ -77,6 +77,8 @@ def _who_works(status: Status) -> Iterator[Line]:
                 f"jobrunner.toml is another one than pid {runner.pid} runs with: jobrunner reload",
                 fg="yellow",
             )
+        if runner.missed:
+            yield _labelled("missed", f"the watch of the inbox missed {runner.missed:,}, which its rescans found")
     if (more := len(status.runners) - _MOST_RUNNERS) > 0:
         yield _labelled("", f"… and {more:,} more: {_ALL}")
     commands = {runner.command for runner in status.runners}

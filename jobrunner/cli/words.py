@@ -10,6 +10,7 @@ from jobrunner.domain.events import (
     Event,
     EventsLost,
     GivenUp,
+    InboxPolled,
     JobCancelled,
     JobDone,
     JobFailed,
@@ -17,6 +18,7 @@ from jobrunner.domain.events import (
     JobRecovered,
     Mended,
     PackagesFound,
+    PackagesMissed,
     Paused,
     Resumed,
     RightsSet,
@@ -150,6 +152,10 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
         case Awaited(count, name):
             others = f" and {count - 1:,} more have" if count > 1 else " has"
             return "arriving", "cyan", f"{shown(name)}{others} just changed: the end waits for that"
+        case InboxPolled(reason):
+            return "polling", "yellow", f"the inbox is scanned every second: {reason}"
+        case PackagesMissed(count):
+            return "missed", "yellow", f"the watch of the inbox missed {packages(count)}, which a rescan found"
         case JobDone(name, seconds):
             return "done", "green", f"{shown(name)}  {duration(seconds)}"
         case JobFailed(name, error):

@@ -34,6 +34,7 @@ def status_document(status: Status) -> dict[str, Any]:
                     "newest": runner.deaths.newest,
                 },
                 "settings_changed": runner.settings_changed,
+                "missed": runner.missed,
             }
             for runner in status.runners
         ],

@@ -30,6 +30,18 @@ class Awaited(NamedTuple):
     name: str
 
 
+class InboxPolled(NamedTuple):
+    """The kernel does not tell what comes into the inbox, for this `reason`: it is scanned every second."""
+
+    reason: str
+
+
+class PackagesMissed(NamedTuple):
+    """So many packages came without a word of the kernel's, and were found by looking through the inbox."""
+
+    packages: int
+
+
 class JobDone(NamedTuple):
     """A package is in the archive, `seconds` after its claim."""
 
@@ -179,6 +191,8 @@ Event = (
     WorkersStarted
     | PackagesFound
     | Awaited
+    | InboxPolled
+    | PackagesMissed
     | JobDone
     | JobFailed
     | JobPutOff

@@ -28,7 +28,8 @@ class Runner(NamedTuple):
     """A jobrunner that goes on: its `command` is run, work or scan. It keeps so many `workers`; so many are `alive`.
 
     `deaths`: those of the last minutes, None where all is well. `started_at` in seconds since 1970.
-    `settings_changed`: jobrunner.toml is another one than it runs with.
+    `settings_changed`: jobrunner.toml is another one than it runs with. `missed`: how many packages its watch of the
+    inbox has missed.
     """
 
     command: str
@@ -38,6 +39,7 @@ class Runner(NamedTuple):
     alive: int
     deaths: Deaths | None
     settings_changed: bool = False
+    missed: int = 0
 
 
 class Contents(NamedTuple):

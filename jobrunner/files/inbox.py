@@ -1,14 +1,12 @@
 """The inbox as it lies there: which deliveries are complete, and what the others lack."""
 
 import errno
-import math
 import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
 
 from jobrunner.domain.errors import Incomplete
 from jobrunner.domain.lack import Lack
@@ -20,6 +18,7 @@ from jobrunner.files import delivery
 from jobrunner.files.contents import contents_of, newest_change
 from jobrunner.files.folders import MOST_NAMES
 from jobrunner.files.lacking import Lacking
+from jobrunner.files.stillness import Stillness
 from jobrunner.linux import at
 
 #: What lies there was refused, and is as it was then.
@@ -31,14 +30,6 @@ _BATCH = 1_000
 #: Seconds for which what has been seen incomplete must be still: a zip may have its end before its middle, and senders
 #: set the times of what they have written.
 _BETWEEN_WRITES = 1.0
-
-
-class _Stillness(NamedTuple):
-    """When a package changed last by the filesystem's clock, and since when it has been still by the monotonic one."""
-
-    changed_at: float
-    since: float
-    looked_at: float
 
 
 #: Says of an open file of so many bytes why it may be a zip that is not all there yet, None if it has its end.
@@ -69,8 +60,7 @@ class Inbox:
         self._unfinished = unfinished
         self._takes = takes
         self._ticks = ticks
-        self._longest_wait = max(settings.stillness, settings.broken_after, _BETWEEN_WRITES)
-        self._still: dict[str, _Stillness] = {}
+        self._still = Stillness(max(settings.stillness, settings.broken_after, _BETWEEN_WRITES), ticks)
         self._lacking = Lacking()
         self._listed_at = 0.0
 
@@ -80,7 +70,7 @@ class Inbox:
         `only_changed`: of very many that lacked something at the last look, those that are unchanged are left out, too.
         """
         known = set(besides)
-        gone = set(self._still)
+        gone = self._still.names()
         self._lacking.begin()
         with at.held(at.open_root(self.folder)) as inbox, os.scandir(inbox) as entries:
             while found := {entry.name: entry for entry in islice(entries, _BATCH)}:
@@ -90,9 +80,13 @@ class Inbox:
                     if not (only_changed and self._lacking.is_unchanged(found[name])):
                         yield name
         for name in gone:
-            del self._still[name]
+            self._still.forget(name)
         self._lacking.end()
         self._listed_at = self._ticks()
+
+    def unsettled(self) -> set[str]:
+        """Return the names of what lacked something, at the last look at it, that may come in a moment."""
+        return self._still.unsettled()
 
     def among(self, names: Iterable[str]) -> list[str]:
         """Return those of these names that lie in the inbox, hidden and ignored ones included. Raises OSError."""
@@ -129,6 +123,7 @@ class Inbox:
                 try:
                     found = self._delivery(inbox, name, now, only_complete=only_complete)
                 except FileNotFoundError:
+                    self._still.forget(name)
                     continue
                 except PermissionError:
                     found = self._locked(inbox, name)
@@ -168,16 +163,16 @@ class Inbox:
             os.close(folder)
 
     def _in_folder(self, inbox: int, folder: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
-        mark = self._lacking.mark(folder, now)
+        status = os.fstat(folder)
         if only_complete and at.lacks(folder, PART_OF_ZIPS):
-            self._lacking.note(name, mark)
+            self._note_lack(name, status, now)
             return None
         entries = at.names(folder, most=MOST_NAMES)
         try:
             self._require_all(entries)
             zip_name = zip_among(entries, name, any_name=self._settings.any_zip)
         except Incomplete as error:
-            self._lacking.note(name, mark)
+            self._note_lack(name, status, now)
             if only_complete:
                 return None
             os.stat(name, dir_fd=inbox, follow_symlinks=False)  # raises where the whole folder has gone
@@ -228,19 +223,10 @@ class Inbox:
             is_file = stat.S_ISREG(status.st_mode)
             return status, self._unfinished(opened, status.st_size) if is_file else None
 
-    def _seconds_still(self, name: str, changed_at: float, now: float) -> float:
-        """Return for how long a package has been still: at the first look by the clock, then by our own watching.
+    def _note_lack(self, name: str, status: os.stat_result, now: float) -> None:
+        """Note that a delivery lacks something; `status`: of its folder, before what is in it was listed."""
+        self._lacking.note(name, self._lacking.mark(status, now))
+        self._still.note_lack(name, now - status.st_ctime)
 
-        So a clock that is set meanwhile makes a package neither earlier nor later.
-        """
-        ticks = self._ticks()
-        seen = self._still.get(name)
-        if seen is None or seen.changed_at != changed_at:
-            age = max(now - changed_at, 0)
-            looked_at = seen.looked_at if seen else self._listed_at if name in self._lacking else -math.inf
-            since = ticks - min(age, ticks - looked_at)
-        else:
-            since = seen.since
-        if seen is not None or ticks - since < self._longest_wait:  # else nothing waits for it
-            self._still[name] = _Stillness(changed_at, since, looked_at=ticks)
-        return ticks - since
+    def _seconds_still(self, name: str, changed_at: float, now: float) -> float:
+        return self._still.seconds(name, changed_at, now, self._listed_at if name in self._lacking else None)

@@ -66,11 +66,8 @@ class Lacking:
         self._noted[bucket].append(record)
         return True
 
-    def mark(self, folder: int, now: float) -> int:
-        """Return the mark of an open folder, before what is in it is listed. Raises OSError."""
-        if self._turns == 1:
-            return _UNKNOWN
-        status = os.fstat(folder)
+    def mark(self, status: os.stat_result, now: float) -> int:
+        """Return the mark of a folder, as it was before what is in it was listed."""
         return _mark(status) if now - status.st_ctime > _GRAIN else _UNKNOWN
 
     def note(self, name: str, mark: int) -> None:

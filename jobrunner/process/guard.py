@@ -98,6 +98,10 @@ class Guard:
         if ready((self._channel.fileno(),), 0):  # it sends nothing unasked: this is its end
             raise self._end_below(_KILLED, lambda left: None)
 
+    def fileno(self) -> int:
+        """Return the descriptor that can be read, while no handler runs, once the guard was killed."""
+        return self._channel.fileno()
+
     def close(self) -> None:
         """End the guard and everything below it, and wait for that."""
         self._channel.close()

@@ -36,6 +36,10 @@ class Executor(Protocol):
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where it can run nothing any more."""
 
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """What can be read, while it executes nothing, once it can run nothing any more."""
+
 
 class NoHandler:
     """What executes where no handler is configured: to extract the zip is all there is to do."""
@@ -48,6 +52,11 @@ class NoHandler:
 
     def hold_to_life(self) -> None:
         """Nothing can be wrong with it."""
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """Return none."""
+        return ()
 
 
 class LocalExecutor:
@@ -82,6 +91,11 @@ class LocalExecutor:
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where the guard was killed."""
         self._guard.hold_to_life()
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """The connection to the guard: it ends with that."""
+        return (self._guard.fileno(),)
 
     def _hold_up(self, name: str, left: Sequence[Left]) -> None:
         self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")

@@ -2,22 +2,20 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
+from typing import NamedTuple
 
 from jobrunner.domain.envelope import Emit
-from jobrunner.domain.errors import StoreError, in_words
 from jobrunner.domain.events import Awaited, PackagesFound
 from jobrunner.domain.job import Identity, KnownJob, State
 from jobrunner.domain.lack import Lack
 from jobrunner.domain.status import Delivery, Survey, by_arrival
-from jobrunner.files import probe
 from jobrunner.files.failing import put_aside
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import REFUSED, Inbox
 from jobrunner.linux.waiting import BlockedSignals
-from jobrunner.services.machine import Tell
 from jobrunner.services.names import free_name
 from jobrunner.store.store import Store
 
@@ -28,13 +26,20 @@ MOST_SURVEYED = 10_000
 SCAN_INTERVAL = 1.0
 
 
+class _Scan(NamedTuple):
+    """What a scan found: how much it queued, the `names` of that, and of what is still `arriving`."""
+
+    found: PackagesFound
+    names: set[str]
+    arriving: list[str]
+
+
 class Intake:
     """Looks at the inbox. Several may scan it at once: the name's row is unique."""
 
-    def __init__(self, store: Store, folders: Folders, keep_free: int, inbox: Inbox, emit: Emit) -> None:
+    def __init__(self, store: Store, folders: Folders, inbox: Inbox, emit: Emit) -> None:
         self._store = store
         self._folders = folders
-        self._keep_free = keep_free
         self._inbox = inbox
         self._emit = emit
 
@@ -43,50 +48,18 @@ class Intake:
 
         Raises OSError where the inbox cannot be read, StoreError.
         """
-        return self._scan(thorough=False)[0]
+        return self._scan(thorough=False).found
 
-    def watch(
-        self, tell: Tell, stop: Iterable[signal.Signals], beside: Callable[[], bool] = lambda: False
-    ) -> signal.Signals | None:
-        """Scan until one of these signals comes (they must be blocked) and return it.
+    def queue(self, only: Iterable[str] | None = None) -> set[str]:
+        """Do the same, perhaps `only` with what has these names, and return the names of what was complete and new.
 
-        `beside` is done after each scan, and may raise StoreError; if it returns True, None is returned.
-        `tell` is called once with what keeps it from scanning, and with None when that is over.
+        Raises OSError where the inbox cannot be read, StoreError.
         """
-        told: str | None = None
+        return self._scan(thorough=False, only=only).names
 
-        def say(trouble: str | None) -> None:
-            nonlocal told
-            if trouble != told:
-                told = trouble
-                tell(trouble)
-
-        self._store.database.waiting.tell = say
-        is_over = False
-
-        def scan() -> None:
-            nonlocal is_over
-            self.scan()
-            is_over = beside()
-
-        stopping = BlockedSignals(stop)
-        while True:
-            say(self._try_to(scan))
-            if is_over:
-                return None
-            if caught := stopping.wait(SCAN_INTERVAL):
-                return caught
-
-    def _try_to(self, scan: Callable[[], None]) -> str | None:
-        try:
-            self._store.open()
-            scan()
-        except OSError as error:
-            return probe.look(self._folders, self._keep_free) or f"the inbox cannot be scanned: {in_words(error)}"
-        except StoreError as error:
-            self._store.close()
-            return probe.look(self._folders, self._keep_free) or str(error)
-        return None
+    def unsettled(self) -> set[str]:
+        """Return the names of what may be complete in a moment, though nothing else comes into the inbox."""
+        return self._inbox.unsettled()
 
     def wait_for_arrivals(self, stop: Iterable[signal.Signals]) -> signal.Signals | None:
         """Scan until a package is to be processed or none is on its way; or until a signal comes, which is returned.
@@ -96,7 +69,7 @@ class Intake:
         stopping = BlockedSignals(stop)
         told: list[str] = []
         while True:
-            _, arriving = self._scan(thorough=True)
+            arriving = self._scan(thorough=True).arriving
             if self._store.jobs.any_pending() or not arriving:
                 return None
             if arriving != told:
@@ -148,12 +121,12 @@ class Intake:
         """Return a delivery with what it holds by now, as far as that can be seen."""
         return delivery._replace(contents=self._inbox.contents(delivery.name))
 
-    def _scan(self, *, thorough: bool) -> tuple[PackagesFound, list[str]]:
-        """Scan; return also, if it is to be `thorough`, the names of what is still arriving, by the same look."""
+    def _scan(self, *, thorough: bool, only: Iterable[str] | None = None) -> _Scan:
+        """Scan; find out also, if it is to be `thorough`, what is still arriving, by the same look."""
         complete: list[Delivery] = []
         arriving: list[str] = []
         failed: dict[str, KnownJob] = {}
-        for names, known in self._look(only_changed=not thorough):
+        for names, known in self._look(only, only_changed=not thorough):
             failed |= {name: job for name, job in known.items() if self._may_come_again(name, job)}
             wanted = (name for name in names if name not in known or name in failed)
             deliveries = self._inbox.look_at(wanted, time.time(), only_complete=not thorough)
@@ -165,11 +138,16 @@ class Intake:
         found = PackagesFound(queued, replaced)
         if queued or replaced:
             self._emit(found)
-        return found, sorted(arriving)
+        return _Scan(found, set(ordered), sorted(arriving))
 
-    def _look(self, *, only_changed: bool) -> Iterator[tuple[list[str], dict[str, KnownJob]]]:
+    def _look(
+        self, only: Iterable[str] | None, *, only_changed: bool
+    ) -> Iterator[tuple[list[str], dict[str, KnownJob]]]:
         """Yield names in the inbox, but for those that wait for their first attempt, and which of them are known."""
-        lying = self._inbox.names(besides=self._store.jobs.untried_names(), only_changed=only_changed)
+        if only is None:
+            lying = self._inbox.names(besides=self._store.jobs.untried_names(), only_changed=only_changed)
+        else:
+            lying = (name for name in only if not self._inbox.ignores(name))
         while names := list(islice(lying, _BATCH)):
             yield names, self._store.jobs.known(names)
 

@@ -1,5 +1,6 @@
 """An attempt as a pipeline of three steps over one value: prepare, execute, settle."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from jobrunner.domain.errors import ClaimLost, MachineError, PackageError
@@ -65,3 +66,8 @@ class Pipeline:
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where no handler could be run now: no package should be claimed, and pay for that."""
         self._executor.hold_to_life()
+
+    @property
+    def descriptors(self) -> Sequence[int]:
+        """What can be read, between two attempts, once no handler can be run any more."""
+        return self._executor.descriptors

@@ -162,6 +162,7 @@ class Report:
                 sum(worker.supervisor == runner.token for worker in alive),
                 runner.deaths if runner.deaths and now.wall - runner.deaths.newest_at < _DYING else None,
                 runner.settings_state != settings_state,
+                runner.missed,
             )
             for runner in self._store.runners.all()
             if runner.process.lives()

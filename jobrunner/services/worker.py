@@ -64,7 +64,7 @@ class Worker:
     def _sleep(self, bell: Bell) -> None:
         due = self._machine.until_it_works(lambda: self._store.jobs.seconds_until_due(self._store.now()))
         seconds = min(max(due, _SHORTEST_SLEEP), bell.patience)
-        self._asked_to_stop(seconds, beside=bell.descriptors)
+        self._asked_to_stop(seconds, beside=(*bell.descriptors, *self._pipeline.descriptors))
 
     def _is_any_ready(self) -> bool:
         self._pipeline.hold_to_life()

@@ -12,7 +12,8 @@ class RunnerRecord(NamedTuple):
     """A jobrunner that goes on: `token` names its lock file, and is what its workers are recorded under.
 
     `command` is run, work or scan, `workers` how many it keeps alive. `started_at` in seconds since 1970.
-    `settings_state`: of the settings file that it runs with, None where there was none.
+    `settings_state`: of the settings file that it runs with, None where there was none. `missed`: how many packages its
+    watch of the inbox has missed.
     """
 
     token: str
@@ -22,6 +23,7 @@ class RunnerRecord(NamedTuple):
     workers: int
     deaths: Deaths | None
     settings_state: str | None
+    missed: int
 
 
 class Reloads(NamedTuple):
@@ -55,6 +57,10 @@ class Runners:
         parameters = {"token": token, "deaths": deaths, "death": newest, "now": now, "recent": now - apart}
         self._database.execute(self._statements["note_deaths"], parameters)
 
+    def note_missed(self, token: str, missed: int) -> None:
+        """Add to how many packages the watch of one has missed."""
+        self._database.execute(self._statements["note_missed"], {"token": token, "missed": missed})
+
     def ask_to_reload(self, token: str) -> int | None:
         """Ask one to take changed settings over; return the number of this request, None where it has ended."""
         row = self._database.row(self._statements["ask_to_reload"], {"token": token})
@@ -87,5 +93,12 @@ def _runner(row: Row) -> RunnerRecord:
     process = Process(row["pid"], row["process_start"], row["boot_id"])
     deaths = Deaths(row["deaths"], row["dying_since"], row["died_at"], row["death"]) if row["deaths"] else None
     return RunnerRecord(
-        row["token"], row["command"], process, row["started_at"], row["workers"], deaths, row["settings_state"]
+        row["token"],
+        row["command"],
+        process,
+        row["started_at"],
+        row["workers"],
+        deaths,
+        row["settings_state"],
+        row["missed"],
     )

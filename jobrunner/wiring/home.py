@@ -139,7 +139,7 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
     presence = presence_in(folders.work)
     is_theirs = store.database.is_to_read and store.database.is_another_users
     inbox = Inbox(folders.inbox, settings.intake, unfinished, takes=not is_theirs)
-    intake = Intake(store, folders, keep_free, inbox, emit)
+    intake = Intake(store, folders, inbox, emit)
     return Home(
         settings=settings,
         folders=folders,

@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import ExitStack, suppress
+from functools import partial
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import GivenUp
@@ -10,6 +11,8 @@ from jobrunner.domain.exits import ExitOf, GiveUp
 from jobrunner.domain.package import shown
 from jobrunner.domain.role import Role
 from jobrunner.domain.settings import Settings
+from jobrunner.files import probe
+from jobrunner.files.arrivals import Arrivals
 from jobrunner.linux.locks import Waiting
 from jobrunner.process import cgroup, choosing
 from jobrunner.process.account import Account
@@ -25,6 +28,7 @@ from jobrunner.services.reloading import Reloading
 from jobrunner.services.slot import Main
 from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
+from jobrunner.services.watching import Watching
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.pruning import retention
 from jobrunner.wiring.recovering import recovery
@@ -130,8 +134,16 @@ def _giving_up(exit_of: ExitOf, emit: Emit) -> GiveUp:
 def scanner_main(settings: Settings) -> Main:
     """Return the main function of the process that scans beside the workers."""
 
-    def main(_supervisor: str, _number: int, tell: Tell, emit: Emit) -> None:
+    def main(supervisor: str, _number: int, tell: Tell, emit: Emit) -> None:
         Title("scanner").take()
-        home_of(settings, store_of(settings, Waiting(tell)), emit).intake.watch(tell, {signal.SIGTERM})
+        home = home_of(settings, store_of(settings, Waiting(tell)), emit)
+        watching_of(home, supervisor).run(tell, {signal.SIGTERM})
 
     return main
+
+
+def watching_of(home: Home, token: str) -> Watching:
+    """Return what watches the inbox, and counts in the row of the run or scan with this token what it missed."""
+    folders = home.folders
+    look = partial(probe.look, folders, home.settings.extract.keep_free)
+    return Watching(home.store, home.intake, Arrivals(folders.inbox), look, home.emit, token)

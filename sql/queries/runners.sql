@@ -10,6 +10,9 @@ UPDATE runners SET
     died_at = :now, death = :death
 WHERE token = :token;
 
+-- name: note_missed
+UPDATE runners SET missed = missed + :missed WHERE token = :token;
+
 -- name: ask_to_reload
 UPDATE runners SET reloads_asked = reloads_asked + 1 WHERE token = :token RETURNING reloads_asked;
 
@@ -28,5 +31,5 @@ DELETE FROM runners WHERE token = :token;
 
 -- name: all
 SELECT token, command, pid, process_start, boot_id, started_at, workers, deaths, dying_since, died_at, death,
-    settings_state
+    settings_state, missed
 FROM runners ORDER BY started_at, token;

@@ -22,7 +22,7 @@ def package(tmp_path: Path) -> Path:
 def mark(lacking: Lacking, package: Path, now: float = NOW) -> int:
     folder = os.open(package, os.O_RDONLY)
     try:
-        return lacking.mark(folder, now)
+        return lacking.mark(os.fstat(folder), now)
     finally:
         os.close(folder)
 

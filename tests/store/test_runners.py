@@ -20,8 +20,8 @@ def test_what_goes_on_is_known_until_it_ends(database: Database, runners: Runner
         runners.begin("two", "scan", 0, "a state", OTHER, 101.0)
         runners.begin("one", "run", 3, "a state", ONE, 200.0)
     assert runners.all() == [
-        RunnerRecord("one", "run", ONE, 100.0, 3, None, "a state"),
-        RunnerRecord("two", "scan", OTHER, 101.0, 0, None, "a state"),
+        RunnerRecord("one", "run", ONE, 100.0, 3, None, "a state", 0),
+        RunnerRecord("two", "scan", OTHER, 101.0, 0, None, "a state", 0),
     ]
     with database.write():
         runners.end("one")

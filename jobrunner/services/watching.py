@@ -1,0 +1,126 @@
+"""Watches the inbox: it looks at once at what the kernel tells of, and now and then at all that lies there."""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from jobrunner.domain.envelope import Emit
+from jobrunner.domain.errors import StoreError, in_words
+from jobrunner.domain.events import InboxPolled, PackagesMissed
+from jobrunner.files.arrivals import Arrivals
+from jobrunner.linux.waiting import BlockedSignals
+from jobrunner.services.intake import SCAN_INTERVAL, Intake
+from jobrunner.services.machine import Tell
+from jobrunner.store.store import Store
+
+#: Seconds between two looks at the whole inbox, while the kernel tells what comes.
+_RESCAN = 30.0
+#: Seconds between two looks at whether the inbox is still the folder that is watched.
+_TICK = 5.0
+
+
+class Watching:
+    """One process's watch."""
+
+    def __init__(
+        self,
+        store: Store,
+        intake: Intake,
+        arrivals: Arrivals,
+        look: Callable[[], str | None],
+        emit: Emit,
+        token: str,
+    ) -> None:
+        """`look` says what is wrong with the folders. `token`: of the row in which is counted what was missed."""
+        self._store = store
+        self._intake = intake
+        self._arrivals = arrivals
+        self._look = look
+        self._emit = emit
+        self._token = token
+        self._told: str | None = None
+        self._deaf_because: str | None = None
+        self._come: set[str] = set()
+        self._rescan_at = 0.0
+        self._look_again_at = math.inf
+
+    def run(
+        self, tell: Tell, stop: Iterable[signal.Signals], beside: Callable[[], bool] | None = None
+    ) -> signal.Signals | None:
+        """Queue what arrives until one of these signals comes (they must be blocked) and return it.
+
+        `beside` is called every second, and may raise StoreError; if it returns True, None is returned.
+        `tell` is called once with what keeps it from scanning, and with None when that is over.
+        """
+
+        def say(trouble: str | None) -> None:
+            if trouble != self._told:
+                self._told = trouble
+                tell(trouble)
+
+        self._store.database.waiting.tell = say
+        is_over = False
+
+        def step() -> None:
+            nonlocal is_over
+            self._scan()
+            is_over = bool(beside and beside())
+
+        stopping = BlockedSignals(stop)
+        try:
+            while True:
+                say(self._try_to(step))
+                if is_over:
+                    return None
+                seconds = self._seconds(SCAN_INTERVAL if beside or self._told else _TICK)
+                if caught := stopping.wait(seconds, beside=self._arrivals.descriptors):
+                    return caught
+        finally:
+            self._arrivals.close()
+
+    def _try_to(self, step: Callable[[], None]) -> str | None:
+        try:
+            self._store.open()
+            step()
+        except OSError as error:
+            self._rescan_at = 0.0
+            return self._look() or f"the inbox cannot be scanned: {in_words(error)}"
+        except StoreError as error:
+            self._rescan_at = 0.0
+            self._store.close()
+            return self._look() or str(error)
+        return None
+
+    def _seconds(self, most: float) -> float:
+        due = min(self._rescan_at, self._look_again_at)
+        return 0.0 if self._come else min(max(due - time.monotonic(), 0.0), most)
+
+    def _scan(self) -> None:
+        come = self._arrivals.take()
+        now = time.monotonic()
+        if come is None or now >= self._rescan_at or self._arrivals.is_elsewhere():
+            self._scan_all()
+        elif names := come | self._come | (self._intake.unsettled() if now >= self._look_again_at else set()):
+            self._come = set()
+            self._intake.queue(names)
+        self._look_again_at = time.monotonic() + SCAN_INTERVAL if self._intake.unsettled() else math.inf
+
+    def _scan_all(self) -> None:
+        """Scan the whole inbox; what that finds has been missed, if it lay there at the last look and nobody told."""
+        was_watched = self._arrivals.watch()
+        if self._arrivals.deaf_because != self._deaf_because:
+            self._deaf_because = self._arrivals.deaf_because
+            if self._deaf_because:
+                self._emit(InboxPolled(self._deaf_because))
+        expected = self._intake.unsettled()
+        queued = self._intake.queue()
+        come = self._arrivals.take()
+        self._come = come or set()
+        self._rescan_at = time.monotonic() + (_RESCAN if self._arrivals.descriptors else SCAN_INTERVAL)
+        missed = queued - self._come - expected
+        if missed and was_watched and come is not None:
+            self._emit(PackagesMissed(len(missed)))
+            with suppress(StoreError), self._store.write():
+                self._store.runners.note_missed(self._token, len(missed))
