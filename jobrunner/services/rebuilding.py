@@ -16,7 +16,8 @@ from jobrunner.process.killing import in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of
 from jobrunner.services import adoption
-from jobrunner.store.database import GATES, SHARED_MEMORY
+from jobrunner.store.bell import GATES
+from jobrunner.store.database import SHARED_MEMORY
 from jobrunner.store.identity import identity
 from jobrunner.store.migrations import is_blank, migrate
 from jobrunner.store.soundness import fault

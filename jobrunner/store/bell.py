@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jobrunner.linux import inotify
 
-#: What a bell is called beside the database: the file that whoever writes has locked anyway.
-GATE = "writer"
+#: The files of the writers' turnstile beside the database, FILE-GATE: see `Database.turn`. One is the bell, too.
+GATES = NEXT, WRITER = "next", "writer"
 
 
 def make_audible(gate: int) -> None:
@@ -33,7 +33,7 @@ class Bell:
         self._inotify: inotify.Inotify | None = None
         try:
             self._inotify = inotify.Inotify()
-            self._inotify.watch(f"{database}-{GATE}", inotify.ACCESS)
+            self._inotify.watch(f"{database}-{WRITER}", inotify.ACCESS)
         except OSError:
             self.close()
 

@@ -15,7 +15,7 @@ from jobrunner.domain.errors import DatabaseGone, StoreError, in_words
 from jobrunner.domain.home_rights import LOCK_MODE, PRIVATE, Rights
 from jobrunner.linux import modes
 from jobrunner.linux.locks import Waiting
-from jobrunner.store.bell import GATE, make_audible
+from jobrunner.store.bell import GATES, make_audible
 from jobrunner.store.database_file import file_identity, flush, is_another_programs, not_ours
 from jobrunner.store.snapshot import snapshot
 from jobrunner.store.sqlite import WORDS, WRITABLE, in_our_words, refuse_affected
@@ -23,8 +23,6 @@ from jobrunner.store.transactions import Transaction, Turn, Write
 
 #: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 2.0
-#: The turnstile's files beside the database, FILE-GATE: see `Database.turn`.
-GATES = ("next", GATE)
 #: The suffix of SQLite's file that whoever may open it may lock: `snapshot` says why it is its owner's alone.
 SHARED_MEMORY = "-shm"
 

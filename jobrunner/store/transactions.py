@@ -78,4 +78,5 @@ class Write:
             self._transaction.__exit__(kind)
         finally:
             self._turn.__exit__()
-        bell.ring(self._turn.writer)
+        if kind is None:
+            bell.ring(self._turn.writer)

@@ -16,7 +16,7 @@ from jobrunner.services.reload_request import ReloadRequest
 from jobrunner.services.reloading import Found, Reloading
 from jobrunner.wiring import safety
 from jobrunner.wiring.home import Home, home_of
-from jobrunner.wiring.running import require_handler, watching_of
+from jobrunner.wiring.running import inbox_watch, require_handler
 from jobrunner.wiring.settings import load
 
 
@@ -63,8 +63,8 @@ def watch(home: Home, tell: Tell) -> signal.Signals:
         with suppress(StoreError):  # the watch says why
             registration.record()
         while True:
-            watching = watching_of(renewed(home, settings), present.token)
-            caught = watching.run(tell, signals.stop_signals() | reload_signals, look)
+            watch = inbox_watch(renewed(home, settings), present.token)
+            caught = watch.run(tell, signals.stop_signals() | reload_signals, look)
             is_asked = caught in reload_signals
             if caught and not is_asked:
                 return caught

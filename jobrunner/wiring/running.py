@@ -22,13 +22,13 @@ from jobrunner.process.presence import Present
 from jobrunner.process.signals import StopRequest
 from jobrunner.process.title import Title
 from jobrunner.services.executing import Executor, LocalExecutor, NoHandler
+from jobrunner.services.inbox_watch import InboxWatch
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.pausing import PauseWatch
 from jobrunner.services.reloading import Reloading
 from jobrunner.services.slot import Main
 from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
-from jobrunner.services.watching import Watching
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.pruning import retention
 from jobrunner.wiring.recovering import recovery
@@ -137,13 +137,12 @@ def scanner_main(settings: Settings) -> Main:
     def main(supervisor: str, _number: int, tell: Tell, emit: Emit) -> None:
         Title("scanner").take()
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
-        watching_of(home, supervisor).run(tell, {signal.SIGTERM})
+        inbox_watch(home, supervisor).run(tell, {signal.SIGTERM})
 
     return main
 
 
-def watching_of(home: Home, token: str) -> Watching:
+def inbox_watch(home: Home, token: str) -> InboxWatch:
     """Return what watches the inbox, and counts in the row of the run or scan with this token what it missed."""
-    folders = home.folders
-    look = partial(probe.look, folders, home.settings.extract.keep_free)
-    return Watching(home.store, home.intake, Arrivals(folders.inbox), look, home.emit, token)
+    look = partial(probe.look, home.folders, home.settings.extract.keep_free)
+    return InboxWatch(home.store, home.intake, Arrivals(home.inbox.folder), look, home.emit, token)

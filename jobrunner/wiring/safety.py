@@ -15,7 +15,8 @@ from jobrunner.files import owner, places
 from jobrunner.files.trust import Trust, way_to
 from jobrunner.linux import users
 from jobrunner.linux.modes import settle
-from jobrunner.store.database import GATES, SHARED_MEMORY
+from jobrunner.store.bell import GATES
+from jobrunner.store.database import SHARED_MEMORY
 
 SETTINGS_FILE = "jobrunner.toml"
 

@@ -21,7 +21,7 @@ _RESCAN = 30.0
 _TICK = 5.0
 
 
-class Watching:
+class InboxWatch:
     """One process's watch."""
 
     def __init__(
@@ -101,26 +101,26 @@ class Watching:
         come = self._arrivals.take()
         now = time.monotonic()
         if come is None or now >= self._rescan_at or self._arrivals.is_elsewhere():
-            self._scan_all()
+            self._scan_all(come or set())
         elif names := come | self._come | (self._intake.unsettled() if now >= self._look_again_at else set()):
             self._come = set()
             self._intake.queue(names)
         self._look_again_at = time.monotonic() + SCAN_INTERVAL if self._intake.unsettled() else math.inf
 
-    def _scan_all(self) -> None:
+    def _scan_all(self, come: set[str]) -> None:
         """Scan the whole inbox; what that finds has been missed, if it lay there at the last look and nobody told."""
         was_watched = self._arrivals.watch()
         if self._arrivals.deaf_because != self._deaf_because:
             self._deaf_because = self._arrivals.deaf_because
             if self._deaf_because:
                 self._emit(InboxPolled(self._deaf_because))
-        expected = self._intake.unsettled()
+        told = come | self._come | self._intake.unsettled()
         queued = self._intake.queue()
-        come = self._arrivals.take()
-        self._come = come or set()
+        late = self._arrivals.take()
+        self._come = late or set()
         self._rescan_at = time.monotonic() + (_RESCAN if self._arrivals.descriptors else SCAN_INTERVAL)
-        missed = queued - self._come - expected
-        if missed and was_watched and come is not None:
+        missed = queued - told - self._come
+        if missed and was_watched and late is not None:
             self._emit(PackagesMissed(len(missed)))
             with suppress(StoreError), self._store.write():
                 self._store.runners.note_missed(self._token, len(missed))
