@@ -173,7 +173,7 @@ def test_a_worker_that_can_write_no_report_tells_all_on_stderr(home: TestHome) -
 def test_a_scanner_that_meets_a_bug_is_replaced_too(home: TestHome) -> None:
     home.handler("import time\nwhile True: time.sleep(1)", timeout='"1s"', retry="max_attempts = 1")
     home.package("p")
-    source = f"bug('jobrunner.services.intake:Intake.watch', below=True, once={str(home.path / 'once')!r})"
+    source = f"bug('jobrunner.services.inbox_watch:InboxWatch.run', below=True, once={str(home.path / 'once')!r})"
     result = run(home.path, source, "run", "--drain")
     assert result.returncode == 1
     assert "Traceback" not in result.stderr

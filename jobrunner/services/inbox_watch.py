@@ -81,17 +81,22 @@ class InboxWatch:
             self._arrivals.close()
 
     def _try_to(self, step: Callable[[], None]) -> str | None:
-        try:
-            self._store.open()
-            step()
-        except OSError as error:
-            self._rescan_at = 0.0
-            return self._look() or f"the inbox cannot be scanned: {in_words(error)}"
-        except StoreError as error:
-            self._rescan_at = 0.0
-            self._store.close()
-            return self._look() or str(error)
-        return None
+        """Do it, twice if need be, as what was wrong may be over; return what is wrong."""
+        trouble, words = None, ""
+        for _ in range(2):
+            try:
+                self._store.open()
+                step()
+                return None
+            except OSError as error:
+                words = f"the inbox cannot be scanned: {in_words(error)}"
+            except StoreError as error:
+                self._store.close()
+                words = str(error)
+            if trouble := self._look():
+                break
+        self._rescan_at = time.monotonic() + SCAN_INTERVAL
+        return trouble or words
 
     def _seconds(self, most: float) -> float:
         due = min(self._rescan_at, self._look_again_at)

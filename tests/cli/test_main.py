@@ -253,7 +253,7 @@ def test_what_is_no_home_is_said_and_left_as_it_is(name: str, tmp_path: Path) ->
 def test_a_command_imports_nothing_that_only_others_use(name: str, home: TestHome) -> None:
     imported = imported_by("--home", str(home.path), name)
     services = {module.rpartition(".")[2] for module in imported if module.startswith("jobrunner.services.")}
-    assert services == {"intake", "machine", "names", "report", "retrying"}
+    assert services == {"intake", "names", "report", "retrying"}
     assert not imported & {f"jobrunner.cli.{other}" for other in COMMANDS if other != name}
     assert not imported & {"rich", "multiprocessing", "isal", "importlib.resources"}
 

@@ -56,6 +56,7 @@ def test_what_runs_ends_and_nothing_is_claimed_until_the_resume(home: TestHome) 
     wait_until(lambda: home.counts()["done"] == 1 and home.counts()["queued"] == 1)
     assert home.explain("q").kind is Kind.PAUSED
     assert [note.package for note in journal(home.path, "start")] == ["p"]
+    wait_until(lambda: "paused" in events.read_text())
     result = home.jobrunner("resume")
     assert (result.returncode, result.stderr) == (0, "")
     assert re.fullmatch(r"Resumed: it was paused since \d\d:\d\d:\d\d: the night\.\n", result.stdout)

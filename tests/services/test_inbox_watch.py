@@ -1,6 +1,8 @@
 """The watch of the inbox: what it missed is found, counted and told."""
 
 import os
+import signal
+import threading
 import zipfile
 
 import pytest
@@ -97,3 +99,20 @@ def test_an_inbox_that_tells_nothing_is_said_to_once(home: TestHome, monkeypatch
     assert watched.states == {"p"}
     assert watched.missed == 0
     assert watched.watch._seconds(5.0) <= SCAN_INTERVAL
+
+
+def test_an_inbox_that_is_gone_is_looked_for_now_and_then(home: TestHome, watched: Watched) -> None:
+    home.inbox.rename(home.path / "elsewhere")
+    told: list[str | None] = []
+    stopped = {signal.SIGUSR1}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopped)
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+    assert watched.watch.run(told.append, stopped) is signal.SIGUSR1
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stopped)
+    assert [trouble and trouble.partition(":")[0] for trouble in told] == ["the inbox cannot be scanned"]
+    assert 0.5 < watched.watch._seconds(5.0) <= SCAN_INTERVAL
+    (home.path / "elsewhere").rename(home.inbox)
+    home.package("p")
+    watched.watch._rescan_at = 0.0
+    watched.look()
+    assert watched.states == {"p"}
