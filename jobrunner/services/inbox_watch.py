@@ -81,22 +81,25 @@ class InboxWatch:
             self._arrivals.close()
 
     def _try_to(self, step: Callable[[], None]) -> str | None:
-        """Do it, twice if need be, as what was wrong may be over; return what is wrong."""
-        trouble, words = None, ""
-        for _ in range(2):
-            try:
-                self._store.open()
-                step()
-                return None
-            except OSError as error:
-                words = f"the inbox cannot be scanned: {in_words(error)}"
-            except StoreError as error:
-                self._store.close()
-                words = str(error)
-            if trouble := self._look():
-                break
-        self._rescan_at = time.monotonic() + SCAN_INTERVAL
+        """Do it, twice where what was wrong may be over already; return what is wrong."""
+        words, trouble = self._failure_of(step), None
+        if words and not (trouble := self._look()):
+            words = self._failure_of(step)
+            trouble = words and self._look()
+        if words:
+            self._rescan_at = time.monotonic() + SCAN_INTERVAL
         return trouble or words
+
+    def _failure_of(self, step: Callable[[], None]) -> str | None:
+        try:
+            self._store.open()
+            step()
+        except OSError as error:
+            return f"the inbox cannot be scanned: {in_words(error)}"
+        except StoreError as error:
+            self._store.close()
+            return str(error)
+        return None
 
     def _seconds(self, most: float) -> float:
         due = min(self._rescan_at, self._look_again_at)
