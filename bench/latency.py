@@ -1,9 +1,10 @@
 """From a package's rename to its handler's first line, beside a floor: a bare loop that does no more than that.
 
-The floor is one process that waits for inotify, commits one row (WAL, synchronous=FULL), renames the folder, extracts
-the zip and calls a function. jobrunner is `run -n 3` with a callable, and with a command that is a Python of its own,
-whose start is measured apart. Packages of one small file come one by one, to all sides in turns, so that each is idle
-before it. Then 1,000 packages are renamed within a second. At last all is left alone: how often does it wake up?
+The floor is one process that waits for inotify, commits that the package is queued and that it is claimed (WAL,
+synchronous=FULL), renames the folder, extracts the zip and calls a function; with `--floor-commits 1` both are one
+commit. jobrunner is `run -n 3` with a callable, and with a command that is a Python of its own, whose start is measured
+apart. Packages of one small file come one by one, to all sides in turns, so that each is idle before it. Then 1,000
+packages are renamed within a second. At last all is left alone: how often does it wake up?
 """
 
 import argparse
@@ -81,14 +82,14 @@ class Side:
                 process.terminate()
 
 
-def floor(folder: Path) -> None:
+def floor(folder: Path, commits: int) -> None:
     """Be the bare loop."""
     inbox, work, marks = folder / "inbox", folder / "work", folder / "marks"
     work.mkdir(exist_ok=True)
     database = sqlite3.connect(folder / "floor.db", isolation_level=None)
     database.execute("PRAGMA journal_mode = wal")
     database.execute("PRAGMA synchronous = full")
-    database.execute("CREATE TABLE jobs (name TEXT PRIMARY KEY)")
+    database.execute("CREATE TABLE jobs (name TEXT PRIMARY KEY, state TEXT)")
     scope: dict[str, object] = {}
     exec(_HANDLER.format(marks=str(marks)), scope)
     queue = inotify.Inotify()
@@ -96,9 +97,9 @@ def floor(folder: Path) -> None:
     while True:
         ready((queue.fileno(),), 3600)
         for change in queue.take():
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("INSERT INTO jobs VALUES (?)", (change.name,))
-            database.execute("COMMIT")
+            database.execute("INSERT INTO jobs VALUES (?, 'queued')", (change.name,))
+            if commits > 1:
+                database.execute("UPDATE jobs SET state = 'running' WHERE name = ?", (change.name,))
             package = work / change.name
             (inbox / change.name).rename(package)
             with zipfile.ZipFile(package / f"{change.name}.zip") as archive:
@@ -114,28 +115,29 @@ def jobrunner(side: Side, python: str, handler: str) -> list[str]:
     return [python, "-m", "jobrunner", "--home", str(side.folder), "run", "-n", "3"]
 
 
-def start_of_a_command(folder: Path, count: int) -> float:
-    """Return the median milliseconds from the start of the command to its first line."""
-    took = []
-    for number in range(count):
-        environment = os.environ | {"JOBRUNNER_PACKAGE": f"start-{number}"}
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-S", str(folder / "command.py")], check=True, env=environment)
-        took.append((float((folder / "marks" / f"start-{number}").read_text()) - began) * 1000)
-    return statistics.median(took)
+def start_of_a_command(folder: Path, name: str) -> float:
+    """Return the milliseconds from the start of the command to its first line."""
+    environment = os.environ | {"JOBRUNNER_PACKAGE": name}
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-S", str(folder / "command.py")], check=True, env=environment)
+    return (float((folder / "marks" / name).read_text()) - began) * 1000
 
 
-def one_by_one(sides: list[Side], base: Path, count: int) -> None:
+def one_by_one(sides: list[Side], base: Path, count: int) -> float:
+    """Deliver packages to all sides in turns, and return the milliseconds that a command's start takes beside them."""
     packages = base / "packages"
     make_packages(packages, count * len(sides), files=1, size=1000)
     lying = iter(sorted(packages.iterdir()))
-    pauses = random.Random(1)
+    pauses, starts = random.Random(1), []
     for number in range(count):
+        time.sleep(pauses.uniform(0.02, 0.2))
+        starts.append(start_of_a_command(sides[2].folder, f"start-{number}"))
         for side in sides if number % 2 == 0 else reversed(sides):
             time.sleep(pauses.uniform(0.02, 0.2))  # not in step with anybody's clock
             side.deliver(next(lying))
     for side in sides:
         del side.milliseconds[:2]  # each host starts with its first package
+    return statistics.median(starts)
 
 
 def burst(side: Side, base: Path, count: int) -> tuple[float, int]:
@@ -151,7 +153,7 @@ def burst(side: Side, base: Path, count: int) -> tuple[float, int]:
         package.rename(side.inbox / package.name)
     ended = time.monotonic()
     database = sqlite3.connect(f"file:{side.folder / 'jobrunner.db'}?mode=ro", uri=True)
-    query = "SELECT count(*) FROM jobs WHERE name GLOB 'burst-*'"
+    query = "SELECT count(*) FROM jobs WHERE CAST(name AS TEXT) GLOB 'burst-*'"
     while (queued := database.execute(query).fetchone()[0]) < count and time.monotonic() - ended < _PATIENCE:
         time.sleep(0.002)
     return time.monotonic() - ended, queued
@@ -201,10 +203,11 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=30, help="seconds in which nothing happens")
     parser.add_argument("--beside", metavar="PYTHON", help="the interpreter of another jobrunner")
     parser.add_argument("--folder", type=Path, help="where to work")
+    parser.add_argument("--floor-commits", type=int, choices=(1, 2), default=2)
     parser.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.floor:
-        floor(options.floor)
+        floor(options.floor, options.floor_commits)
     base = Path(tempfile.mkdtemp(prefix="jobrunner-bench-", dir=options.folder))
     try:
         measure(base, options)
@@ -217,7 +220,16 @@ def measure(base: Path, options: argparse.Namespace) -> None:
     command = f'command = ["{sys.executable}", "-S", "command.py"]'
     bare = Side("floor", base / "floor")
     with ExitStack() as running:
-        running.enter_context(bare.running(sys.executable, str(Path(__file__).resolve()), "--floor", str(bare.folder)))
+        running.enter_context(
+            bare.running(
+                sys.executable,
+                str(Path(__file__).resolve()),
+                "--floor",
+                str(bare.folder),
+                "--floor-commits",
+                str(options.floor_commits),
+            )
+        )
         sides, pids = [bare], {}
         for name, python in pythons.items():
             for handler in ('callable = "handler:process"', command):
@@ -225,8 +237,7 @@ def measure(base: Path, options: argparse.Namespace) -> None:
                 pids[side.name] = running.enter_context(side.running(*jobrunner(side, python, handler)))
                 sides.append(side)
         time.sleep(3)
-        one_by_one(sides, base, options.packages)
-        start = start_of_a_command(sides[2].folder, options.packages)
+        start = one_by_one(sides, base, options.packages)
         medians = {side.name: statistics.median(side.milliseconds) for side in sides}
         rows = [
             [

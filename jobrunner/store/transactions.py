@@ -36,9 +36,16 @@ class Transaction:
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        """How many rows it has changed, those that were changed twice counted twice."""
+        return self._connection.total_changes() - self._changes
 
     def __enter__(self) -> None:
         try:
+            self._changes = self._connection.total_changes()
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             raise in_our_words(error, self._path) from error
@@ -56,7 +63,7 @@ class Transaction:
 
 
 class Write:
-    """A turn and a transaction in it, and then the bell.
+    """A turn and a transaction in it, and then the bell, where that has changed something.
 
     A generator with two contexts would take longer, while all others wait.
     """
@@ -78,5 +85,5 @@ class Write:
             self._transaction.__exit__(kind)
         finally:
             self._turn.__exit__()
-        if kind is None:
+        if kind is None and self._transaction.changes:
             bell.ring(self._turn.writer)

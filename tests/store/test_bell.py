@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.domain.errors import StoreError
 from jobrunner.linux.waiting import ready
 from jobrunner.store.bell import Bell
 from jobrunner.store.database import Database
@@ -16,8 +17,9 @@ def test_each_commit_is_heard_by_everybody(database: Database) -> None:
         pass
     bells = [Bell(database.path), Bell(database.path)]
     assert not any(bell.has_rung() for bell in bells)
+    database.execute("CREATE TABLE any_table (x)")
     with database.write():
-        database.execute("CREATE TABLE any_table (x)")
+        database.execute("INSERT INTO any_table VALUES (1)")
         assert not ready(bells[0].descriptors, 0)  # not before it is committed: nobody would look again after that
     for bell in bells:
         assert ready(bell.descriptors, 0)
@@ -26,13 +28,16 @@ def test_each_commit_is_heard_by_everybody(database: Database) -> None:
         bell.close()
 
 
-def test_what_is_undone_is_not_heard_and_neither_is_who_reads(database: Database) -> None:
+def test_what_changes_nothing_is_not_heard(database: Database) -> None:
     with database.write():
         pass
     bell = Bell(database.path)
     database.rows("SELECT * FROM sqlite_schema")
-    with pytest.raises(ZeroDivisionError), database.write():
-        _ = 1 / 0
+    database.execute("CREATE TABLE any_table (x INTEGER) STRICT")
+    with pytest.raises(StoreError), database.write():
+        database.execute("INSERT INTO any_table VALUES (1), ('no number')")
+    with database.write():
+        database.execute("UPDATE any_table SET x = 2")
     assert not bell.has_rung()
     bell.close()
 
@@ -43,7 +48,8 @@ def test_the_bell_leaves_nothing_to_be_flushed(database: Database) -> None:
     gate = Path(f"{database.path}-writer")
     before = gate.stat().st_mtime_ns
     with database.write():
-        pass
+        database.execute("CREATE TABLE any_table (x)")
+        database.execute("INSERT INTO any_table VALUES (1)")
     assert gate.stat().st_mtime_ns == before
 
 
