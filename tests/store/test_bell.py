@@ -4,9 +4,9 @@ import os
 import resource
 from pathlib import Path
 
+import apsw
 import pytest
 
-from jobrunner.domain.errors import StoreError
 from jobrunner.linux.waiting import ready
 from jobrunner.store.bell import Bell
 from jobrunner.store.database import Database
@@ -34,7 +34,7 @@ def test_what_changes_nothing_is_not_heard(database: Database) -> None:
     bell = Bell(database.path)
     database.rows("SELECT * FROM sqlite_schema")
     database.execute("CREATE TABLE any_table (x INTEGER) STRICT")
-    with pytest.raises(StoreError), database.write():
+    with pytest.raises(apsw.ConstraintError), database.write():
         database.execute("INSERT INTO any_table VALUES (1), ('no number')")
     with database.write():
         database.execute("UPDATE any_table SET x = 2")
