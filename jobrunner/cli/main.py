@@ -39,6 +39,7 @@ COMMANDS = (
     "resume",
     "front",
     "wait",
+    "metrics",
     "prune",
     "check",
     "config",
@@ -50,10 +51,10 @@ COMMANDS = (
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
-    *("documents.configuration", "documents.explanation", "documents.listing", "documents.progress"),
-    *("documents.status", "documents.story", "files.bug_report", "wiring.cancelling", "wiring.checking"),
-    *("wiring.configuring", "wiring.explaining", "wiring.pruning", "wiring.reloading", "wiring.steering"),
-    "wiring.watching",
+    *("documents.configuration", "documents.explanation", "documents.listing", "documents.metrics"),
+    *("documents.progress", "documents.status", "documents.story", "files.bug_report", "wiring.cancelling"),
+    *("wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.measuring", "wiring.pruning"),
+    *("wiring.reloading", "wiring.steering", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.
