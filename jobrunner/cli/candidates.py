@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from jobrunner.cli.shells import SCRIPTS
 from jobrunner.domain.filters import Sort, Standing
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown, unshown
+from jobrunner.domain.settings import SECTIONS
 
 _MOST = 50
 _EVERY = frozenset(State)
@@ -29,6 +31,11 @@ _TAKES: Mapping[str, frozenset[State]] = {
 _VALUES: Mapping[str, Sequence[str]] = {
     "--state": [*Standing],
     "--sort": [*Sort, *(f"-{key}" for key in Sort)],
+}
+#: What follows the commands that take no packages.
+_WORDS: Mapping[str, Sequence[str]] = {
+    "completion": [*SCRIPTS],
+    "config": [*SECTIONS, *(f"{section}.{spec.name}" for section, kind in SECTIONS.items() for spec in fields(kind))],
 }
 
 
@@ -109,8 +116,8 @@ def _of_command(command: str, words: Sequence[str], current: str, params: Sequen
     argument = next((param for param in params if param.param_type_name == "argument"), None)
     if argument is None or (given and argument.nargs == 1):
         return Candidates([])
-    if command == "completion":
-        return _fitting([*SCRIPTS], current)
+    if command in _WORDS:
+        return _fitting(_WORDS[command], current)
     names = [shown(name) for name in _names(command, unshown(current), home)]
     usable = [name for name in names if name not in given and (only_names or not name.startswith("-"))]
     return Candidates(usable, _PATHS.get(argument.metavar, Kind.NOTHING))

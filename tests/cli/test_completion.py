@@ -82,6 +82,8 @@ def test_commands_options_and_values_come(known: TestHome) -> None:
     assert words_of(known, "list", "--state=ca") == ["--state=cancelled"]
     assert words_of(known, "list", "--sort", "-c") == ["-created"]
     assert words_of(known, "completion", "") == ["bash", "zsh", "fish"]
+    assert words_of(known, "config", "process.max_l") == ["process.max_log"]
+    assert words_of(known, "config", "retry.backoff", "ret")[:2] == ["retry", "retention"]
     assert words_of(known, "pause", "") == words_of(known, "run", "-n", "") == []
 
 
