@@ -61,10 +61,11 @@ class Candidates(NamedTuple):
 def candidates(typed: Sequence[str], commands: Any, context: Any) -> Candidates:
     """Return what may come in place of the last of these words, which follow the program's name.
 
-    `commands` is typer's group of them. Raises ConfigurationError, StoreError, OSError.
+    `commands` is typer's group of them, and `context` has the home of lines that name none. Raises ConfigurationError,
+    StoreError, OSError.
     """
     *before, current = typed
-    home, words = _without_home(before)
+    home, words = _without_home(before, context.obj)
     if home is None:
         return Candidates([], Kind.FOLDERS)
     command, *rest = words or [""]
@@ -74,9 +75,8 @@ def candidates(typed: Sequence[str], commands: Any, context: Any) -> Candidates:
     return _of_command(command, rest, current, commands.get_command(context, command).params, home)
 
 
-def _without_home(words: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """Return the home that a command line names, None where its name is still to come, and the other words."""
-    home = os.environ.get("JOBRUNNER_HOME") or "."
+def _without_home(words: Sequence[str], home: Path) -> tuple[Path | None, list[str]]:
+    """Return the home that a command line names, else `home`; None where its name is to come; and the other words."""
     others: list[str] = []
     rest = iter(words)
     for word in rest:
@@ -86,12 +86,17 @@ def _without_home(words: Sequence[str]) -> tuple[Path | None, list[str]]:
             value = next(rest, None)
             if value is None:
                 return None, []
-            home = value
+            home = _path(value)
         elif word.startswith("--home="):
-            home = word.removeprefix("--home=")
+            home = _path(word.removeprefix("--home="))
         else:
             others.append(word)
-    return Path(os.path.expandvars(home)).expanduser(), others
+    return home, others
+
+
+def _path(typed: str) -> Path:
+    """Return a path as the shell will give it."""
+    return Path(os.path.expandvars(typed)).expanduser()
 
 
 def _of_command(command: str, words: Sequence[str], current: str, params: Sequence[Any], home: Path) -> Candidates:
