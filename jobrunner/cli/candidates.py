@@ -125,22 +125,23 @@ def _of_command(command: str, words: Sequence[str], current: str, params: Sequen
         return _fitting(_WORDS[command], current)
     names = [shown(name) for name in _names(command, unshown(current), home)]
     usable = [name for name in names if name not in given and (only_names or not name.startswith("-"))]
-    return Candidates(usable, _PATHS.get(argument.metavar, Kind.NOTHING))
+    kind = Kind.FILES if command == "explain" else _PATHS.get(argument.metavar, Kind.NOTHING)
+    return Candidates(usable, kind)
 
 
 def _value(option: str, param: Any, current: str) -> Candidates:
     return _fitting(_VALUES.get(option, ()), current)._replace(kind=_PATHS.get(param.metavar, Kind.NOTHING))
 
 
-def _names(command: str, beginning: str, home: Path) -> list[str]:
+def _names(command: str, beginning: str, home: Path) -> Sequence[str]:
     if command not in {*_TAKES, "accept"}:
         return []
     from jobrunner.wiring import safety
-    from jobrunner.wiring.glancing import delivered, names
+    from jobrunner.wiring.glancing import duplicates, names
 
     safety.enter(home, "")
     if command == "accept":
-        return delivered(home, beginning, {State.DONE}, _MOST)
+        return duplicates(home, beginning, _MOST)
     return names(home, beginning, _TAKES[command], _MOST)
 
 

@@ -2,7 +2,7 @@
 
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from jobrunner.domain.situation import Situation
 from jobrunner.files import places
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
-from jobrunner.store.completion import names_from
+from jobrunner.store.completion import few, names_from
 from jobrunner.store.database import Database
 from jobrunner.store.glance import Glance
 from jobrunner.store.migrations import check
@@ -49,7 +49,7 @@ def situation(path: Path) -> Situation:
         )
 
 
-def names(path: Path, beginning: str, states: Collection[State], most: int) -> list[str]:
+def names(path: Path, beginning: str, states: Collection[State], most: int) -> Sequence[str]:
     """Return names of packages in these states of the home at `path` that begin so, as `names_from` does.
 
     Raises ConfigurationError, StoreError, OSError.
@@ -58,19 +58,17 @@ def names(path: Path, beginning: str, states: Collection[State], most: int) -> l
         return names_from(store.database, beginning, states, most)
 
 
-def delivered(path: Path, beginning: str, states: Collection[State] | None, most: int) -> list[str]:
-    """Return names in the inbox that begin so, as far as it can be looked through; if given, of jobs in these states.
+def duplicates(path: Path, beginning: str, most: int) -> Sequence[str]:
+    """Return names in the inbox that begin so and are done, a few of them, as far as it can be looked through.
 
     Raises ConfigurationError, StoreError, OSError.
     """
     settings = load(path).settings
     inbox = Inbox(Folders(settings.folders).inbox, settings.intake, unfinished)
     found = sorted(name for name in islice(inbox.names(), _MOST_IN_INBOX) if name.startswith(beginning))
-    if states is not None and found:
-        with _glancing(settings) as store:
-            known = store.jobs.known(found)
-            found = [name for name in found if name in known and known[name].state in states]
-    return found[:most]
+    with _glancing(settings) as store:
+        known = store.jobs.known(found)
+    return few([name for name in found if name in known and known[name].state is State.DONE], most)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -119,6 +120,7 @@ def test_paths_come_where_paths_are_meant(known: TestHome) -> None:
     assert asked(known, "metrics", "--file", "")[0] == "files"
     assert asked(known, "metrics", "--file=")[0] == "files"
     assert asked(known, "try", "b") == ("files", ["bad"])
+    assert asked(known, "explain", "inbox/g") == ("files", [])
 
 
 def test_the_home_is_that_of_the_line_else_of_the_variable(known: TestHome, tmp_path: Path) -> None:
@@ -154,6 +156,17 @@ def test_a_lock_is_not_waited_for_and_no_file_is_made(known: TestHome) -> None:
         other.execute("BEGIN EXCLUSIVE")
         assert words_of(known, "show", "b") == ["bad"]
     assert tree(known.path) == before
+
+
+def test_whoever_types_is_not_kept_for_long(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "jobrunner.toml")
+    result = warm.run(
+        warm.JOBRUNNER,
+        ["completion", "zsh", "--answer", "--", "show", ""],
+        environment=clean_environment(),
+        folder=tmp_path,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGALRM, "", "")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
