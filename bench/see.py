@@ -1,10 +1,12 @@
 """What it costs to ask how things stand, beside 1,000 and beside 1,000,000 done jobs, and with a huge inbox.
 
-`status`, `show`, `explain`, `--help`, and `list` with each of its filters and orders. Each filter is asked for its
-worst case: nothing fits, or one package does, and that is the oldest. A package is done after one attempt, but for the
-oldest, which had two; one has failed, before all others. All is the whole program on a terminal, its start included: so
-the packages that have no room there are counted. A pattern that begins with a wildcard, and an order that no index has,
-cost a scan of all names, and are only said. Then all packages are listed into a pipe, with the memory that this takes.
+`status`, `show`, `explain`, `metrics`, `--help`, the Tab key, and `list` with each of its filters and orders. Each
+filter is asked for its worst case: nothing fits, or one package does, and that is the oldest. A package is done after
+one attempt, but for the oldest, which had two; one has failed, before all others. All is the whole program on a
+terminal, its start included: so the packages that have no room there are counted. A pattern that begins with a
+wildcard, and an order that no index has, cost a scan of all names, and are only said. `metrics` sums up a month of
+hours; how long its text takes is also measured inside a process that has opened the database. Then all packages are
+listed into a pipe, with the memory that this takes.
 
 The huge inbox holds 1,000,000 folders that are no packages: empty ones, and then with a file that is no zip. `scan` and
 `status` are measured from their start to their end. Then a scanner goes on, and once it knows the inbox, packages are
@@ -30,13 +32,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from report import table, wanted
-from scale import deliver, make_home
+from scale import deliver, make_home, median
 from servers import wait_until
 
 from jobrunner.cli.main import COMMANDS
+from jobrunner.documents.metrics import metrics_text
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.role import Role
 from jobrunner.wiring.home import Home, load_settings, open_home
+from jobrunner.wiring.measuring import measuring
 
 SIZES = (1_000, 1_000_000)
 
@@ -49,7 +53,20 @@ ASKED: dict[str, list[str]] = {
     "explain: failed": ["explain", "failed"],
     "explain: unknown": ["explain", "unheard-of"],
     "explain: unknown, with many like it": ["explain", "done-17x"],
+    "metrics": ["metrics"],
     **{" ".join([*words, "--help"]): [*words, "--help"] for words in ([], *([name] for name in COMMANDS))},
+}
+#: What is asked by the Tab key, in bash.
+TYPED: dict[str, list[str]] = {
+    what: ["completion", "bash", "--answer", "--", f"jobrunner {line}", line.split()[-1]]
+    for what, line in {
+        "a command": "stat",
+        "any of all names": "show done-",
+        "any of ten names": "show done-000017",
+        "one that failed": "retry f",
+        "none that failed": "retry done-",
+        "done": "rerun done-",
+    }.items()
 }
 #: What is asked once all jobs are queued, and one more.
 QUEUED = {"explain: queued, behind all others": ["explain", "last"]}
@@ -89,6 +106,16 @@ UPDATE jobs SET name = CAST('oldest' AS BLOB), attempt = 2, finished_at = finish
 INSERT INTO jobs (name, state, position, attempt, verdict, error, created_at, finished_at)
 SELECT CAST('failed' AS BLOB), 'failed', 1, 1, 'failed', 'ValueError: cannot calibrate sensor 7', 0, finished_at - 1
 FROM jobs WHERE id = 1;
+"""
+_HOURS = """
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 720)
+INSERT INTO duration_totals (hour_at, step, at_most, count, seconds)
+SELECT n * 3600, step.value, at_most.value, 3, 1.5
+FROM hours, json_each('["extract", "handle", "archive", "whole"]') AS step, json_each('[0.01, 0.1, 1.0, 10.0, 100.0]')
+    AS at_most;
+WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 720)
+INSERT INTO outcome_totals (hour_at, outcome, attempts, jobs)
+SELECT n * 3600, outcome.value, 3, 1 FROM hours, json_each('["done", "failed", "later", "crashed"]') AS outcome;
 """
 _QUEUE_ALL = "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE state = 'done'"
 
@@ -132,6 +159,7 @@ def make_homes(base: Path, sizes: list[int]) -> list[Path]:
         home = make_home(base / str(size), base / "inbox", size)
         with home.store.write():
             home.store.database.rows(_OLDEST)
+            home.store.database.rows(_HOURS)
         home.store.close()
         homes.append(home.settings.home)
     os.sync()
@@ -145,6 +173,12 @@ def measure(homes: list[Path], asked: dict[str, list[str]], rounds: int) -> dict
         seconds = [[on_a_terminal(home, words) for home in homes] for _ in range(rounds)]
         costs[what] = [statistics.median(of_home) for of_home in zip(*seconds, strict=True)]
     return costs
+
+
+def text_of_metrics(path: Path, rounds: int) -> float:
+    """Return the median seconds that the text of `metrics` takes inside its process."""
+    with open_home(load_settings(path), Emit(Role.COMMAND), to_read=True) as home:
+        return median(lambda: metrics_text(measuring(home).measure(), str(path), "1"), rounds)
 
 
 def queue_all(path: Path) -> None:
@@ -164,6 +198,8 @@ def ask(base: Path, sizes: list[int], rounds: int) -> None:
     asked = measure(homes, ASKED, rounds)
     found = measure(homes, of_list(FOUND), rounds)
     scanned = measure(homes, of_list(SCANNED), rounds)
+    typed = measure(homes, TYPED, rounds)
+    texts = [text_of_metrics(home, rounds) for home in homes]
     whole = {flag: [into_a_pipe(home, ["list", flag]) for home in homes] for flag in ("--json", "--names", "-0")}
     for home in homes:
         queue_all(home)
@@ -173,10 +209,14 @@ def ask(base: Path, sizes: list[int], rounds: int) -> None:
     judge("help", helps, 0.15)
     judge("status, show and explain", others, 0.3)
     judge("list on an index", found, 0.3)
+    judge("the Tab key", typed, 0.25)
+    wanted("the text of metrics", f"{texts[-1] * 1000:.0f} ms", "under 50 ms", reached=texts[-1] < 0.05)
     most = max(memory for of_size in whole.values() for _, memory in of_size) / 1e6
     wanted("memory to list all into a pipe", f"{most:.0f} MB", "under 100 MB", reached=most < 100)
     show(f"medians of {rounds} rounds; the whole program", sizes, asked)
     show("list on an index", sizes, found)
+    show("the Tab key, in bash, without the shell's own part", sizes, typed)
+    show("inside the process", sizes, {"the text of metrics": texts})
     show("list, a scan of all names", sizes, scanned)
     rows = [
         [what, *(f"{took:.1f} s, {most / 1e6:.0f} MB" for took, most in costs), ""] for what, costs in whole.items()

@@ -104,6 +104,7 @@ MAY_NAME_THE_INBOX = {
     "files/sweeping",
     "files/taking",
     "services/checking",
+    "wiring/glancing",
     "wiring/home",
     "wiring/safety",
     "wiring/settings",

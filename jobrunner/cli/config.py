@@ -9,11 +9,11 @@ import typer
 
 from jobrunner.cli.columns import padded, width_of
 from jobrunner.cli.output import Line, say, styled, wrapped
-from jobrunner.domain.configuration import DEFAULT, Configuration, Setting
+from jobrunner.domain.configuration import DEFAULT, Configuration, Setting, narrowed
 from jobrunner.domain.package import printable, shown
 from jobrunner.domain.settings_file import in_toml
 
-EXAMPLES = ("jobrunner config", "jobrunner config --json")
+EXAMPLES = ("jobrunner config", "jobrunner config retry process.timeout", "jobrunner config --json")
 
 #: Columns of a setting before its origin, at most: one that is longer has its origin right behind it.
 _WIDEST = 60
@@ -22,6 +22,9 @@ _ORIGINS = {"COMMANDLINE": "--home", "ENVIRONMENT": "JOBRUNNER_HOME"}
 
 def command(
     context: typer.Context,
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY...", help="Only these: retry.backoff, or all of retry.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show every setting, and where it comes from.
@@ -32,6 +35,8 @@ def command(
 
     source = context.parent.get_parameter_source("home") if context.parent else None
     found = configuration(context.obj, _ORIGINS.get(source.name if source else "", "the current folder"))
+    if keys:
+        found = narrowed(found, keys)
     if as_json:
         from jobrunner.cli.json_output import print_json
         from jobrunner.documents.configuration import configuration_document

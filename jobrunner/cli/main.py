@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from jobrunner.cli import usage
 from jobrunner.cli.output import complain, say, show_report
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.exits import FAILED, USAGE
+from jobrunner.domain.exits import FAILED
 from jobrunner.domain.role import Role
 from jobrunner.wiring.bugs import Exits
 
@@ -39,10 +39,12 @@ COMMANDS = (
     "resume",
     "front",
     "wait",
+    "metrics",
     "prune",
     "check",
     "config",
     "reload",
+    "completion",
     "demo",
 )
 
@@ -50,10 +52,10 @@ COMMANDS = (
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
-    *("documents.configuration", "documents.explanation", "documents.listing", "documents.progress"),
-    *("documents.status", "documents.story", "files.bug_report", "wiring.cancelling", "wiring.checking"),
-    *("wiring.configuring", "wiring.explaining", "wiring.pruning", "wiring.reloading", "wiring.steering"),
-    "wiring.watching",
+    *("documents.configuration", "documents.explanation", "documents.listing", "documents.metrics"),
+    *("documents.progress", "documents.status", "documents.story", "files.bug_report", "wiring.cancelling"),
+    *("wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.measuring", "wiring.pruning"),
+    *("wiring.reloading", "wiring.steering", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.
@@ -65,7 +67,7 @@ class _Command(usage.Command):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; root, in another user's home, is that user from here on."""
-        if ctx.info_name not in {"init", "demo"}:  # these two may name another folder
+        if ctx.info_name not in {"init", "demo", "completion"}:  # these may name another folder
             enter(ctx.obj, ctx.info_name)
         return super().invoke(ctx)
 
@@ -85,15 +87,25 @@ class _Commands(TyperGroup):
         alone.command(cmd_name, cls=_Command, epilog="\n".join(module.EXAMPLES))(module.command)
         return typer.main.get_command(alone)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command with its sentence, whole: 80 columns have room for them, of which typer leaves some."""
+        width = max(map(len, COMMANDS))
+        sentences = ((name, self.get_command(ctx, name).get_short_help_str(limit=80)) for name in COMMANDS)
+        with formatter.section("Commands"):
+            formatter.write("".join(f"  {name:<{width}}  {sentence}\n" for name, sentence in sentences))
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the words of the command line apart, of which --home may stand anywhere; without any, print the help.
+        """Take the words of the command line apart, of which --home may stand anywhere; without any, say what to do.
 
         Raises ConfigurationError.
         """
         if not args:
-            for line in ctx.get_help().split("\n"):
-                say(line)
-            raise typer.Exit(USAGE)
+            from jobrunner.cli.advice import advise
+
+            home = Path(os.environ.get("JOBRUNNER_HOME") or ".")
+            enter(home, "")
+            advise(home)
+            raise typer.Exit
         try:
             return super().parse_args(ctx, usage.home_first(args))
         except typer.TyperException as error:

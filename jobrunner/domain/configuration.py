@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.package import shown
 from jobrunner.domain.settings import SECTIONS
-from jobrunner.domain.settings_file import Given, given
+from jobrunner.domain.settings_file import Given, given, nearest
 from jobrunner.domain.unwise import Warned
 
 #: The origin of what nobody has set.
@@ -42,6 +44,21 @@ class Configuration(NamedTuple):
     home_origin: str
     file: str | None
     settings: Sequence[Setting]
+
+
+def narrowed(configuration: Configuration, names: Sequence[str]) -> Configuration:
+    """Return only the settings that are named, as SECTION.KEY, or all of a SECTION. Raises ConfigurationError."""
+    sections = dict.fromkeys(each.section for each in configuration.settings)
+    keys = [each.key for each in configuration.settings]
+    for name in names:
+        section = name.partition(".")[0]
+        if section not in sections:
+            raise ConfigurationError(f"there is no setting {shown(name)}{nearest(name, sections)}")
+        if name not in (section, *keys):
+            others = [key for key in keys if key.startswith(f"{section}.")]
+            raise ConfigurationError(f"there is no setting {shown(name)}{nearest(name, others)}")
+    kept = [each for each in configuration.settings if each.key in names or each.section in names]
+    return configuration._replace(settings=kept)
 
 
 def listing(

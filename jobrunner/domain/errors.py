@@ -15,6 +15,10 @@ class ConfigurationError(JobrunnerError):
     """The home or its settings are wrong: nothing was started."""
 
 
+class NoHome(ConfigurationError):  # noqa: N818  (what it is not)
+    """There is neither a settings file nor a database nor an inbox."""
+
+
 class StoreError(JobrunnerError):
     """The database cannot be used."""
 

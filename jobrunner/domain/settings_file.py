@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,14 +105,14 @@ def _with_absolute_folders(settings: Settings) -> Settings:
 def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:
     for section, table in toml.items():
         if section not in SECTIONS:
-            yield f"{source}: unknown section [{section}]{_nearest(section, SECTIONS)}"
+            yield f"{source}: unknown section [{section}]{nearest(section, SECTIONS)}"
         elif not isinstance(table, Mapping):
             yield f"{source}: {section} must be a section, [{section}]"
         else:
             known = [spec.name for spec in fields(SECTIONS[section])]
             for name in table:
                 if name not in known:
-                    yield f"{source}: unknown key {section}.{name}{_nearest(name, known)}"
+                    yield f"{source}: unknown key {section}.{name}{nearest(name, known)}"
 
 
 def _unknown_in_environment(environment: Mapping[str, str]) -> Iterator[str]:
@@ -127,9 +127,10 @@ def _unknown_in_environment(environment: Mapping[str, str]) -> Iterator[str]:
             continue
         # others may be the handler's own affair
         if variable.startswith(sections) or difflib.get_close_matches(variable, known, n=1, cutoff=0.85):
-            yield f"unknown environment variable {variable}{_nearest(variable, known)}"
+            yield f"unknown environment variable {variable}{nearest(variable, known)}"
 
 
-def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return which of the known names an unknown one may be meant for, in brackets behind it; else all of them."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else f" (known are: {', '.join(known)})"

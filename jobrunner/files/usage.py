@@ -22,6 +22,16 @@ def disk_use(database: str, folders: Folders, most: int) -> DiskUse:
     )
 
 
+def free_space(database: str, folders: Folders) -> dict[str, int]:
+    """Return the bytes that are free on the disk of each folder, and of the database, that can be looked at."""
+    places = {name: str(getattr(folders, name)) for name in ("inbox", "work", "archive", "failed", "logs")}
+    found = {}
+    for name, place in (places | {"database": os.path.dirname(database)}).items():
+        with suppress(OSError):
+            found[name] = _free(place)
+    return found
+
+
 def _of_files(*paths: str) -> Taken | None:
     size = 0
     for path in paths:

@@ -59,7 +59,7 @@ class Report:
         jobs = self._store.jobs
         workers = self._store.workers.not_ended()
         alive = [worker for worker in workers if worker.process.lives()]
-        runners = self._runners(alive, now)
+        runners = self.runners(alive, now)
         troubles = self.troubles(workers)
         pause = self._store.pauses.in_force(now.wall)
         counts, oldest, failed = jobs.counts(now), jobs.oldest(), jobs.failed(_MOST_FAILED)
@@ -150,7 +150,7 @@ class Report:
         """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""
         return LogReader(path)
 
-    def _runners(self, alive: Sequence[WorkerRecord], now: Moment) -> list[Runner]:
+    def runners(self, alive: Sequence[WorkerRecord], now: Moment) -> list[Runner]:
         """Return what goes on here, with how many of its workers are alive."""
         settings_state = settings_file.state(self._settings_path)
         return [

@@ -18,11 +18,9 @@ from jobrunner.linux.locks import Waiting
 from jobrunner.store.bell import GATES, make_audible
 from jobrunner.store.database_file import file_identity, flush, is_another_programs, not_ours
 from jobrunner.store.snapshot import snapshot
-from jobrunner.store.sqlite import WORDS, WRITABLE, in_our_words, refuse_affected
+from jobrunner.store.sqlite import BUSY_SECONDS, WORDS, WRITABLE, driver, in_our_words, refuse_affected
 from jobrunner.store.transactions import Transaction, Turn, Write
 
-#: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
-BUSY_SECONDS = 2.0
 #: The suffix of SQLite's file that whoever may open it may lock: `snapshot` says why it is its owner's alone.
 SHARED_MEMORY = "-shm"
 
@@ -56,7 +54,7 @@ class Database:
         self._columns: dict[str, list[str]] = {}
         self._identity: tuple[int, int] | None = None
         self._is_durable = True
-        self._peewee = _driver(path, {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1})
+        self._peewee = driver(path, {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1})
 
     def at(self, path: Path) -> "Database":
         """Return a database in another place that is like this one otherwise."""
@@ -73,7 +71,7 @@ class Database:
         if is_another_programs(self.path):
             raise not_ours(self.path)
         if self.is_to_read:
-            self._open_copy()
+            self._open_to_read()
         else:
             with modes.private_files():
                 self._connect()
@@ -81,19 +79,20 @@ class Database:
         self._is_durable = True
         self._identity = file_identity(self.path)
 
-    def _open_copy(self) -> None:
+    def _open_to_read(self) -> None:
         try:
             with snapshot(self.path) as copy:
                 # the copy has no name any more once it is open: nothing can be made beside it
-                self._peewee = _driver(copy, {"locking_mode": "exclusive"})
-                self._connect()
+                self._connect(driver(copy, {"locking_mode": "exclusive"}))
         except OSError as error:
             raise StoreError(
                 f"the database {self.path} cannot be read: {in_words(error)}; its owner can let a group read it: "
                 "database.group"
             ) from error
 
-    def _connect(self) -> None:
+    def _connect(self, other: APSWDatabase | None = None) -> None:
+        """Connect, or to another file than the one that is written to."""
+        self._peewee = other or self._peewee
         try:
             self._peewee.connect()
             self._sqlite = self._peewee.connection()
@@ -243,8 +242,3 @@ class Database:
         if self._sqlite is None:
             raise StoreError(f"the database {self.path} is not open")
         return self._sqlite
-
-
-def _driver(path: Path, pragmas: dict[str, object]) -> APSWDatabase:
-    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    return APSWDatabase(str(path), pragmas=pragmas, flags=flags, timeout=BUSY_SECONDS, autoconnect=False)

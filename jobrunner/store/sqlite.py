@@ -1,11 +1,14 @@
-"""SQLite: which version we need, and what it refuses, in our words."""
+"""SQLite: which version we need, how it is connected to, and what it refuses, in our words."""
 
 from pathlib import Path
 
 import apsw
+from playhouse.apsw_ext import APSWDatabase
 
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, StoreError
 
+#: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
+BUSY_SECONDS = 2.0
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
 MINIMUM_SQLITE = (3, 51, 3)
@@ -28,6 +31,17 @@ def refuse_affected(version: str) -> None:
             f"SQLite {version} can corrupt the database (its WAL-reset bug): "
             f"install an apsw with SQLite {wanted} or newer, pip install --upgrade apsw"
         )
+
+
+def driver(
+    file: Path | str,
+    pragmas: dict[str, object],
+    *,
+    flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+    patience: float = BUSY_SECONDS,
+) -> APSWDatabase:
+    """Return what connects to a file, with flags of SQLite's; a lock is waited for so many seconds."""
+    return APSWDatabase(str(file), pragmas=pragmas, flags=flags, timeout=patience, autoconnect=False)
 
 
 def in_our_words(error: Exception, path: Path) -> Exception:

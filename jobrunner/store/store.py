@@ -9,7 +9,7 @@ from jobrunner.linux.proc import BOOT_ID
 from jobrunner.store.adoption import Adoption
 from jobrunner.store.attempts import Attempts
 from jobrunner.store.clock import Clock
-from jobrunner.store.database import BUSY_SECONDS, Database
+from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
@@ -18,6 +18,7 @@ from jobrunner.store.pauses import Pauses
 from jobrunner.store.queue import Queue
 from jobrunner.store.revisions import Revisions
 from jobrunner.store.runners import Runners
+from jobrunner.store.sqlite import BUSY_SECONDS
 from jobrunner.store.totals import Totals
 from jobrunner.store.transactions import Write
 from jobrunner.store.workers import Workers

@@ -6,11 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from jobrunner.domain.job import EndedAttempt, Outcome
-from jobrunner.store.database import Database
+from jobrunner.domain.measures import Ended, Histogram
+from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 #: The upper bounds of durations, in seconds: each is counted under the least that it does not exceed.
 BOUNDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, math.inf)
+#: What durations are counted of; `whole` is from the claim of a package until it was done.
+STEPS = ("extract", "handle", "archive", "whole")
 _HOUR = 3600
 
 
@@ -42,3 +45,22 @@ class Totals:
         for (step, at_most), some in lengths.items():
             counted_ = {"step": step, "at_most": at_most, "count": len(some), "seconds": sum(some)}
             self._database.execute(self._statements["count_durations"], hour | counted_)
+
+    def ended(self) -> dict[Outcome, Ended]:
+        """Return how many have ended in each way since the database was made."""
+        found = {row["outcome"]: Ended(row["attempts"], row["jobs"]) for row in self._rows("sum_outcomes")}
+        return {outcome: found.get(outcome, Ended()) for outcome in Outcome}
+
+    def durations(self) -> dict[str, Histogram]:
+        """Return how long each of the STEPS took since the database was made."""
+        found = {(row["step"], row["at_most"]): row for row in self._rows("sum_durations")}
+        return {
+            step: Histogram(
+                {bound: found[step, bound]["count"] if (step, bound) in found else 0 for bound in BOUNDS},
+                sum(row["seconds"] for (of, _), row in found.items() if of == step),
+            )
+            for step in STEPS
+        }
+
+    def _rows(self, statement: str) -> list[Row]:
+        return self._database.rows(self._statements[statement])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain import settings_file
-from jobrunner.domain.errors import ConfigurationError, in_words
+from jobrunner.domain.errors import ConfigurationError, NoHome, in_words
 from jobrunner.domain.settings import Settings
 from jobrunner.files import places
 from jobrunner.files.settings_file import SettingsText, read
@@ -25,7 +25,7 @@ class Loaded(NamedTuple):
 def load(home: Path) -> Loaded:
     """Return the settings of a home with what they were made of.
 
-    Raises ConfigurationError where they are wrong, or where it is no home.
+    Raises ConfigurationError where they are wrong, NoHome.
     """
     home = home.resolve()
     file = home / SETTINGS_FILE
@@ -44,7 +44,7 @@ def load(home: Path) -> Loaded:
         raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
     settings = settings_file.build(home, toml, os.environ, source=str(file))
     if not any(path.exists() for path in (file, settings.database_path, settings.folders.inbox)):
-        raise ConfigurationError(
+        raise NoHome(
             f"{home} is no jobrunner home (no {SETTINGS_FILE}, no database, no inbox): "
             "go to one, name it with --home, or make one with jobrunner init"
         )

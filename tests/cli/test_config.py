@@ -66,6 +66,29 @@ def test_the_document_has_the_same(configured: TestHome) -> None:
     assert settings["folders.group"] == {"value": None, "origin": "default", "is_default": True, "warning": None}
 
 
+def test_only_what_is_named_is_shown(configured: TestHome) -> None:
+    lines = configured.jobrunner("config", "extract.keep_free", "retry").stdout.splitlines()[2:]
+    assert [line.split()[0] for line in lines if line and line[0] != "#"] == [
+        "[extract]", "keep_free", "[retry]", "max_attempts", "backoff", "max_backoff",
+    ]  # fmt: skip
+    assert "# unwise" in "\n".join(lines)
+    document = configured.asked("config", "--json", "work.workers")
+    assert [setting["key"] for setting in document["settings"]] == ["work.workers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("retry.backof", "did you mean retry.backoff?"),
+        ("work.x", "did you mean work.workers?"),
+        ("x\n", "known are: folders, "),
+        ("", "known are: folders, "),
+    ],
+)
+def test_a_setting_that_there_is_not_is_one_line(configured: TestHome, name: str, said: str) -> None:
+    assert said in complaint(configured.jobrunner("config", name))
+
+
 @pytest.fixture
 def wide(configured: TestHome) -> Iterator[Terminal]:
     with Terminal([*configured.program, "--home", str(configured.path), "config"]) as terminal:

@@ -49,14 +49,19 @@ def test_a_member_of_the_group_reads_and_leaves_no_trace(home: UsersHome, somebo
         home.start("work")
         wait_until((home.path / "jobrunner.db-wal").exists)
     before = tree(home.path)
-    asked = [ask(home, *words) for words in (["status", "--json"], ["show", "p"], ["logs", "p"], ["list"])]
-    assert [(result.returncode, result.stderr) for result in asked] == [(0, "")] * 4
+    tab = ["completion", "zsh", "--answer", "--", "--home", str(home.path), "show", ""]
+    asked = [
+        ask(home, *words) for words in (["status", "--json"], ["show", "p"], ["logs", "p"], ["list"], ["metrics"], tab)
+    ]
+    assert [(result.returncode, result.stderr) for result in asked] == [(0, "")] * 6
     document = json.loads(asked[0].stdout)
     assert document["counts"]["done"] == 1
     assert document["troubles"] == []
     assert "archive/p" in asked[1].stdout
     assert asked[2].stdout == "hello\n"
     assert "  p" in asked[3].stdout
+    assert 'state="done"} 1\n' in asked[4].stdout
+    assert asked[5].stdout == "nothing\np\n"
     assert somebody_works or tree(home.path) == before
 
 

@@ -32,11 +32,18 @@ def owners(folder: Path) -> set[int]:
 
 
 COMMANDS = [["status"], ["show", "p"], ["logs", "p"], ["scan"], ["check", "--repair"], ["retry", "--all"]]
-COMMANDS += [["cancel", "p"], ["check", "--json"], ["status", "--json"], ["show", "--json", "p"]]
+COMMANDS += [["cancel", "p"], ["check", "--json"], ["status", "--json"], ["show", "--json", "p"], ["metrics"]]
 
 
 def test_nothing_is_made_as_root_by_any_command(home: UsersHome) -> None:
-    for command in [*COMMANDS, ["init", str(home.path)], ["init", str(home.path / "new" / "one")]]:
+    tab = ["completion", "zsh", "--answer", "--", "--home", str(home.path)]
+    for command in [
+        *COMMANDS,
+        [*tab, "show", ""],
+        [*tab, "accept", ""],
+        ["init", str(home.path)],
+        ["init", str(home.path / "new" / "one")],
+    ]:
         result = home.jobrunner(*command)
         assert not met_a_bug(result.stderr), result.stderr
         assert result.returncode in {0, 1}, result.stderr
