@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from jobrunner.domain.job import EndedAttempt, Outcome
 from jobrunner.domain.measures import Ended, Histogram
-from jobrunner.store.database import Database, Row
+from jobrunner.store.database import Database
 from jobrunner.store.statements import statements
 
 #: The upper bounds of durations, in seconds: each is counted under the least that it does not exceed.
@@ -48,12 +48,15 @@ class Totals:
 
     def ended(self) -> dict[Outcome, Ended]:
         """Return how many have ended in each way since the database was made."""
-        found = {row["outcome"]: Ended(row["attempts"], row["jobs"]) for row in self._rows("sum_outcomes")}
+        found = {
+            row["outcome"]: Ended(row["attempts"], row["jobs"])
+            for row in self._database.rows(self._statements["sum_outcomes"])
+        }
         return {outcome: found.get(outcome, Ended()) for outcome in Outcome}
 
     def durations(self) -> dict[str, Histogram]:
         """Return how long each of the STEPS took since the database was made."""
-        found = {(row["step"], row["at_most"]): row for row in self._rows("sum_durations")}
+        found = {(row["step"], row["at_most"]): row for row in self._database.rows(self._statements["sum_durations"])}
         return {
             step: Histogram(
                 {bound: found[step, bound]["count"] if (step, bound) in found else 0 for bound in BOUNDS},
@@ -61,6 +64,3 @@ class Totals:
             )
             for step in STEPS
         }
-
-    def _rows(self, statement: str) -> list[Row]:
-        return self._database.rows(self._statements[statement])

@@ -20,6 +20,7 @@ USERS = {
     "adoption": {"adoption"},
     "attempts": {"attempts"},
     "clock": {"clock"},
+    "completion": {"completion"},
     "identity": {"identity"},
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
