@@ -121,6 +121,11 @@ def _families(measures: Measures, version: str) -> Iterator[_Family]:
         sum(each.deaths.total for each in runners if each.deaths),
     )
     yield _gauge(
+        "watch_missed",
+        "Packages that came into the inbox without a word of the kernel's, since these have begun; a rescan found them.",
+        sum(each.missed for each in runners),
+    )
+    yield _gauge(
         "trouble",
         "1 while something is wrong with the machine, so that workers wait (jobrunner status says what), else 0.",
         measures.has_trouble,
