@@ -8,11 +8,16 @@ from typing import NamedTuple
 
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.role import Role
+from jobrunner.linux import proc
 from jobrunner.process import signals
 from jobrunner.services.slot import Main, Slot
 
 #: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
 _MOST_ASIDE = 16
+#: Seconds after which a process that might be started is missing.
+_STARTS = 5.0
+#: What the kernel says of a process that is stopped by a signal or a debugger, or is dead: proc(5).
+_NOT_ALIVE = frozenset("TtZX")
 
 
 class Crew(NamedTuple):
@@ -53,6 +58,19 @@ class Slots:
     def have_ended(self) -> bool:
         """Whether all workers have ended because nothing is left to do."""
         return all(slot.ended for slot in self.workers)
+
+    @property
+    def are_begun(self) -> bool:
+        """Whether a process has been started in each place."""
+        return all(slot.started_at for slot in self._all)
+
+    def are_alive(self) -> bool:
+        """Say whether in each place a process lives and is not stopped, or may not be started yet.
+
+        One that has died counts as alive while its successor has to wait, and for as long as it takes to start that.
+        """
+        late = {id(slot) for slot in self.waiting() if time.monotonic() > slot.restart_at + _STARTS}
+        return not any(id(slot) in late or (slot.pid is not None and _is_stopped(slot.pid)) for slot in self._all)
 
     def waiting(self) -> list[Slot]:
         """Return the places in which a process may start, now or when it is time."""
@@ -105,6 +123,13 @@ class Slots:
         else:
             slot.is_leaving = True
             send({slot.pid}, number)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return proc.stat(pid).state in _NOT_ALIVE
+    except OSError:  # it has ended
+        return True
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
