@@ -43,6 +43,8 @@ COMMANDS = (
     "check",
     "config",
     "reload",
+    "health",
+    "service",
     "demo",
 )
 
@@ -52,8 +54,8 @@ _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.configuration", "documents.explanation", "documents.listing", "documents.progress"),
     *("documents.status", "documents.story", "files.bug_report", "wiring.cancelling", "wiring.checking"),
-    *("wiring.configuring", "wiring.explaining", "wiring.pruning", "wiring.reloading", "wiring.steering"),
-    "wiring.watching",
+    *("wiring.configuring", "wiring.explaining", "wiring.health", "wiring.pruning", "wiring.reloading"),
+    *("wiring.service_unit", "wiring.steering", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.
