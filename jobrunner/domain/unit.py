@@ -125,13 +125,13 @@ OOMPolicy=continue
 # of the ones that you want, and try a package. The first three are good for most.
 # sudo, and other programs that take another user's rights:
 #NoNewPrivileges=yes
-# Files that handlers write anywhere but in these folders, /tmp included unless PrivateTmp=yes. (Nothing can be renamed from
-# one of these paths to another: add what your handlers need, but none within these.)
+# Files that handlers write anywhere but in these folders; in /tmp, too, without PrivateTmp=yes. (Nothing can be renamed
+# from one of these paths to another: add what your handlers need, but nothing that lies in them.)
 #ProtectSystem=strict
 #ReadWritePaths={paths}
 # Files that handlers exchange with others through /tmp, and a home in it:
 #PrivateTmp=yes
-# Caches and settings that programs write below /home and /root. (Where the folders lie there, set ReadWritePaths= as well.)
+# Caches and settings that programs write below /home and /root. (With folders there: only with ReadWritePaths=.)
 #ProtectHome=read-only
 # Graphics cards, cameras, serial ports, FUSE:
 #PrivateDevices=yes
