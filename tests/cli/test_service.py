@@ -60,9 +60,9 @@ def test_systemd_takes_the_unit_of_a_home_with_any_name(odd: TestHome, tmp_path:
     assert f'--home "{words}" reload\n' in dump
     assert "UMask: 0007\n" in dump
     assert "TimeoutStopSec: 2h 30s\n" in dump
-    for line in ("NoNewPrivileges: yes", "PrivateTmp: yes", "ProtectSystem: strict", "ProtectHome: read-only"):
+    for line in ("PrivateTmp: yes", "ProtectSystem: strict", "ProtectHome: read-only"):
         assert f"{line}\n" in dump
-    assert "NoNewPrivileges: no\n" in verified(unit_of(odd), tmp_path / "jobrunner.service")
+    assert "PrivateTmp: no\n" in verified(unit_of(odd), tmp_path / "jobrunner.service")
 
 
 def test_a_template_is_one_for_any_home(home: TestHome, tmp_path: Path) -> None:
