@@ -106,6 +106,7 @@ MAY_NAME_THE_INBOX = {
     "services/checking",
     "wiring/home",
     "wiring/safety",
+    "wiring/service_unit",
     "wiring/settings",
 }
 #: Functions of os that take a path, unless they are told a folder's descriptor.
