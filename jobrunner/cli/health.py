@@ -13,7 +13,8 @@ EXAMPLES = ("jobrunner health",)
 def command(context: typer.Context) -> None:
     """Say whether packages are worked on here.
 
-    Exit status 0, or 1 and the reason in one line. They are not where nothing runs, where all workers wait for a trouble to be mended, or where a process is stopped.
+    Exit status 0, or 1 and the reason in one line. They are not where nothing runs, where workers wait for a trouble
+    to be mended, or where a process is stopped.
     """
     from jobrunner.wiring.health import health
     from jobrunner.wiring.home import load_settings, open_home
