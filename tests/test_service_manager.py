@@ -1,5 +1,6 @@
 """What a service manager is told, by a real socket: nothing of it is told before it is true."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -202,3 +203,20 @@ def test_a_manager_that_is_not_there_any_more_keeps_nobody_from_working(served: 
     served.package("first")
     run = served.start("run", "-n", "1", "--drain")
     assert run.wait(PATIENCE) == 0
+
+
+@by_path
+def test_it_is_alive_while_another_program_holds_its_locks(served: Served) -> None:
+    served.watchdog = WATCHDOG
+    manager, run = served.manager, served.start("run", "-n", "1")
+    wait_until(lambda: manager.hears("READY=1"))
+    gates = [open(path, "rb") for path in (served.path.glob("jobrunner.db-*")) if path.suffix != ".db-wal"]  # noqa: SIM115
+    try:
+        for gate in gates:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+        os.kill(named(run.pid, "worker")[0], signal.SIGKILL)  # which the supervisor wants to write down
+        wait_until(lambda: manager.hears("STATUS=trouble: "))
+        _pings(manager)
+    finally:
+        for gate in gates:
+            gate.close()

@@ -61,16 +61,16 @@ class Serving:
                 self._tell_status(self._counts())
         return min(self.pulse(), _STATUS if self._is_ready else _SOON)
 
-    def pulse(self) -> float:
-        """Ping if it is time and all are alive, and return in how many seconds to do so again. Needs no database."""
+    def pulse(self, *, waits: bool = False) -> float:
+        """Ping if it is time and all are alive, and return in how many seconds to do so again. Needs no database.
+
+        `waits`: we wait for a lock ourselves, so we cannot replace what dies.
+        """
         if trouble := self._trouble():
             self._tell_status(f"trouble: {trouble}")
         now = time.monotonic()
-        if (
-            now >= self._ping_at
-            and (self._slots is None or self._slots.are_alive())
-            and self._manager.tell("WATCHDOG=1")
-        ):
+        are_alive = now >= self._ping_at and (self._slots is None or self._slots.are_alive(and_replaced=not waits))
+        if are_alive and self._manager.tell("WATCHDOG=1"):
             self._ping_at = now + self._manager.watchdog / 2
         return self._ping_at - now if now < self._ping_at else min(_AGAIN, self._manager.watchdog / 4)
 

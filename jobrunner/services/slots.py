@@ -16,8 +16,8 @@ from jobrunner.services.slot import Main, Slot
 _MOST_ASIDE = 16
 #: Seconds after which a process that might be started is missing.
 _STARTS = 5.0
-#: What the kernel says of a process that is stopped by a signal or a debugger, or is dead: proc(5).
-_NOT_ALIVE = frozenset("TtZX")
+#: What the kernel says of a process that is stopped, by a signal or a debugger, and of one that is dead: proc(5).
+_STOPPED, _DEAD = frozenset("Tt"), frozenset("ZX")
 
 
 class Crew(NamedTuple):
@@ -64,13 +64,16 @@ class Slots:
         """Whether a process has been started in each place."""
         return all(slot.started_at for slot in self._all)
 
-    def are_alive(self) -> bool:
-        """Say whether in each place a process lives and is not stopped, or may not be started yet.
+    def are_alive(self, *, and_replaced: bool) -> bool:
+        """Say whether no process that lives is stopped and, with `and_replaced`, each that has died has a successor.
 
-        One that has died counts as alive while its successor has to wait, and for as long as it takes to start that.
+        A successor that has to wait, or is just being started, counts.
         """
-        late = {id(slot) for slot in self.waiting() if time.monotonic() > slot.restart_at + _STARTS}
-        return not any(id(slot) in late or (slot.pid is not None and _is_stopped(slot.pid)) for slot in self._all)
+        states = [_state(slot.pid) for slot in self._all if slot.pid is not None]
+        if not and_replaced:
+            return _STOPPED.isdisjoint(states)
+        is_late = any(time.monotonic() > slot.restart_at + _STARTS for slot in self.waiting())
+        return not is_late and (_STOPPED | _DEAD).isdisjoint(states)
 
     def waiting(self) -> list[Slot]:
         """Return the places in which a process may start, now or when it is time."""
@@ -125,11 +128,11 @@ class Slots:
             send({slot.pid}, number)
 
 
-def _is_stopped(pid: int) -> bool:
+def _state(pid: int) -> str:
     try:
-        return proc.stat(pid).state in _NOT_ALIVE
+        return proc.stat(pid).state
     except OSError:  # it has ended
-        return True
+        return "X"
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:

@@ -24,7 +24,7 @@ def serving(home: Home) -> Serving:
     give_up = waiting.give_up
 
     def pulse_and_give_up() -> bool:
-        told.pulse()
+        told.pulse(waits=True)
         return give_up()
 
     waiting.give_up = pulse_and_give_up
