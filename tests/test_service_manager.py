@@ -100,7 +100,8 @@ def test_it_is_told_how_a_run_goes_from_its_start_to_its_stop(served: Served) ->
     served.package("first")
     manager, run = served.manager, served.start("run", "-n", "1")
     wait_until(lambda: manager.hears("READY=1"))
-    assert served.counts()["queued"] + served.counts()["running"] == 1  # the first scan was before that
+    counts = served.counts()
+    assert counts["queued"] + counts["running"] == 1  # the first scan was before that
     wait_until(lambda: manager.hears("STATUS=1 running"))
     (served.path / "jobrunner.toml").write_text((served.path / "jobrunner.toml").read_text() + "[work]\nworkers = 2\n")
     since = time.monotonic()
