@@ -107,6 +107,7 @@ MAY_NAME_THE_INBOX = {
     "wiring/glancing",
     "wiring/home",
     "wiring/safety",
+    "wiring/service_unit",
     "wiring/settings",
 }
 #: Functions of os that take a path, unless they are told a folder's descriptor.

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from jobrunner.domain.errors import ConfigurationError
+from jobrunner.services.supervision import Supervisor
 from jobrunner.wiring.bugs import Exits
+from jobrunner.wiring.home import Home
 from jobrunner.wiring.reloading import reloading
 from jobrunner.wiring.running import supervisor
+from jobrunner.wiring.serving import serving
 from tests.messages import complaint, tree
 from tests.support import TestHome, wait_until
 
@@ -121,12 +124,17 @@ def test_two_homes_do_not_run_on_one_database(home: TestHome, tmp_path: Path) ->
 def test_nor_when_they_start_at_the_same_moment(home: TestHome, tmp_path: Path) -> None:
     exit_of = Exits(None, print).of
     one, other = home.open(), on_the_database_of(home, tmp_path / "other").open()
-    first = supervisor(other, exit_of, reloading(other))
+
+    def supervisor_of(opened: Home) -> Supervisor:
+        told = serving(opened)
+        return supervisor(opened, exit_of, reloading(opened, told), told)
+
+    first = supervisor_of(other)
     with pytest.raises(ConfigurationError, match="is used by a jobrunner with the work folder"):
-        supervisor(one, exit_of, reloading(one))
+        supervisor_of(one)
     assert os.listdir(home.work / ".workers") == []
     first.leave()
-    supervisor(one, exit_of, reloading(one)).leave()
+    supervisor_of(one).leave()
 
 
 def test_a_copy_of_the_database_is_no_second_home_on_it(home: TestHome, tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ COMMANDS = (
     "config",
     "reload",
     "completion",
+    "health",
+    "service",
     "demo",
 )
 
@@ -54,8 +56,8 @@ _LATER = (
     *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
     *("documents.configuration", "documents.explanation", "documents.listing", "documents.metrics"),
     *("documents.progress", "documents.status", "documents.story", "files.bug_report", "wiring.cancelling"),
-    *("wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.measuring", "wiring.pruning"),
-    *("wiring.reloading", "wiring.steering", "wiring.watching"),
+    *("wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.health", "wiring.measuring"),
+    *("wiring.pruning", "wiring.reloading", "wiring.service_unit", "wiring.steering", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

@@ -57,6 +57,7 @@ def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
     from jobrunner.wiring.reloading import reloading, renewed
+    from jobrunner.wiring.serving import serving
     from jobrunner.wiring.steering import pausing
 
     view, began = LiveView(), time.monotonic()
@@ -69,8 +70,9 @@ def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
     for warning in unwise(settings, len(os.sched_getaffinity(0))):
         complain(str(warning))
     with open_home(settings, emit) as opened:
-        home, by = opened, reloading(opened, given=given)
-        supervisor = running.supervisor(home, exits.of, by, drain=drain, scan=scan)
+        told = serving(opened)
+        home, by = opened, reloading(opened, told, given=given)
+        supervisor = running.supervisor(home, exits.of, by, told, drain=drain, scan=scan)
         emit(WorkersStarted(by.workers, str(settings.home)))
         draw = partial(view.draw, home.report.running)
         while True:

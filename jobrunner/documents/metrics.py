@@ -122,7 +122,7 @@ def _families(measures: Measures, version: str) -> Iterator[_Family]:
     )
     yield _gauge(
         "watch_missed",
-        "Packages that came into the inbox without a word of the kernel's, since these have begun; a rescan found them.",
+        "Packages that came without a word of the kernel's since these have begun; a rescan found them.",
         sum(each.missed for each in runners),
     )
     yield _gauge(

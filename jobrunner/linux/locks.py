@@ -7,15 +7,13 @@ import signal
 import time
 from collections.abc import Callable
 
-from jobrunner.linux import proc
+from jobrunner.linux import proc, service_manager
 from jobrunner.linux.mounts import mount_of_descriptor
 from jobrunner.linux.processes import program_of
 from jobrunner.linux.users import user_name
 
 #: What may ask a process to stop. Those that run for long hold them back, so no call is interrupted by one.
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-#: What a service manager tells its services: systemd.exec(5), sd_notify(3).
-_OF_A_MANAGER = {"INVOCATION_ID", "NOTIFY_SOCKET"}
 #: Seconds after which a wait looks for the first time whether it has to go on, and between two looks.
 _FIRST_LOOK = 1.5
 _LOOKS = 0.5
@@ -41,7 +39,7 @@ def reload_signals() -> frozenset[signal.Signals]:
 
     A terminal sends SIGHUP when it is closed, so whoever has one is no service, whatever its environment says.
     """
-    is_a_service = not _OF_A_MANAGER.isdisjoint(os.environ) and not _has_a_terminal()
+    is_a_service = service_manager.is_there() and not _has_a_terminal()
     return _heeded() & {signal.SIGHUP} if is_a_service else frozenset()
 
 

@@ -15,6 +15,14 @@ def user_name(number: int) -> str:
         return f"user {number}"
 
 
+def user_argument(number: int) -> str:
+    """Return a user's name, or its number as text where it has none: other programs take either."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def group_name(number: int) -> str:
     """Return a group's name, or its number as text where it has none: `group_number` takes either."""
     try:

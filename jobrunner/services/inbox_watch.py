@@ -13,6 +13,7 @@ from jobrunner.files.arrivals import Arrivals
 from jobrunner.linux.waiting import BlockedSignals
 from jobrunner.services.intake import SCAN_INTERVAL, Intake
 from jobrunner.services.machine import Tell
+from jobrunner.services.serving import Serving
 from jobrunner.store.store import Store
 
 #: Seconds between two looks at the whole inbox, while the kernel tells what comes.
@@ -47,12 +48,17 @@ class InboxWatch:
         self._look_again_at = math.inf
 
     def run(
-        self, tell: Tell, stop: Iterable[signal.Signals], beside: Callable[[], bool] | None = None
+        self,
+        tell: Tell,
+        stop: Iterable[signal.Signals],
+        beside: Callable[[], bool] | None = None,
+        serving: Serving | None = None,
     ) -> signal.Signals | None:
         """Queue what arrives until one of these signals comes (they must be blocked) and return it.
 
         `beside` is called every second, and may raise StoreError; if it returns True, None is returned.
-        `tell` is called once with what keeps it from scanning, and with None when that is over.
+        `serving` is told after each look. `tell` is called once with what keeps it from scanning, and with None when
+        that is over.
         """
 
         def say(trouble: str | None) -> None:
@@ -75,6 +81,8 @@ class InboxWatch:
                 if is_over:
                     return None
                 seconds = self._seconds(SCAN_INTERVAL if beside or self._told else _TICK)
+                if serving:
+                    seconds = min(seconds, serving.look(None, lambda: self._told))
                 if caught := stopping.wait(seconds, beside=self._arrivals.descriptors):
                     return caught
         finally:

@@ -10,6 +10,7 @@ from jobrunner.domain.reload import WORKING, Reloaded, changes, merged
 from jobrunner.domain.settings import Settings
 from jobrunner.files import settings_file
 from jobrunner.services.registration import Registration
+from jobrunner.services.serving import Serving
 
 
 class Found(NamedTuple):
@@ -29,6 +30,7 @@ class Reloading:
         find: Callable[[], Found],
         verify: Callable[[Settings], object],
         emit: Emit,
+        serving: Serving,
         *,
         concerning: Sequence[str] = WORKING,
         given: int | None = None,
@@ -38,7 +40,7 @@ class Reloading:
         `given`: the number of workers that -n asks for, if it does.
 
         `find` reads the settings again, and `verify` raises ConfigurationError where they cannot be worked with; both
-        may raise OSError.
+        may raise OSError. `serving` is told when that begins and ends.
         """
         self.settings = settings
         self.state: str | None = None
@@ -47,6 +49,7 @@ class Reloading:
         self._find = find
         self._verify = verify
         self._emit = emit
+        self._serving = serving
         self._concerning = concerning
         self._given = given
         self._notice()  # of which state the settings are
@@ -68,7 +71,8 @@ class Reloading:
         asked = registration.asked_to_reload()
         if not (asked or at_once):
             return None
-        reloaded = self._reload()
+        with self._serving.reloading():
+            reloaded = self._reload()
         registration.note_settings(self.state, self.workers)
         registration.answer(asked, reloaded)
         self._emit(SettingsTaken(reloaded.in_words()))

@@ -1,12 +1,15 @@
 """When a supervisor looks how things stand: soon after something has changed, and now and then all the same."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from jobrunner.linux.processes import Process
 from jobrunner.process.lives import Lives
 from jobrunner.store.bell import Bell
+
+#: Takes a moment, while the store is open, and returns in how many seconds to call it again if nothing happens.
+Look = Callable[[], float]
 
 #: Seconds between two rounds while nothing happens that would wake us.
 _IDLE = 3.0

@@ -8,11 +8,16 @@ from typing import NamedTuple
 
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.role import Role
+from jobrunner.linux import proc
 from jobrunner.process import signals
 from jobrunner.services.slot import Main, Slot
 
 #: While so many workers are held up, because a process of their handlers does not end, no other takes their place.
 _MOST_ASIDE = 16
+#: Seconds after which a process that might be started is missing.
+_STARTS = 5.0
+#: What the kernel says of a process that is stopped, by a signal or a debugger, and of one that is dead: proc(5).
+_STOPPED, _DEAD = frozenset("Tt"), frozenset("ZX")
 
 
 class Crew(NamedTuple):
@@ -53,6 +58,22 @@ class Slots:
     def have_ended(self) -> bool:
         """Whether all workers have ended because nothing is left to do."""
         return all(slot.ended for slot in self.workers)
+
+    @property
+    def are_begun(self) -> bool:
+        """Whether a process has been started in each place."""
+        return all(slot.started_at for slot in self._all)
+
+    def are_alive(self, *, and_replaced: bool) -> bool:
+        """Say whether no process that lives is stopped and, with `and_replaced`, each that has died has a successor.
+
+        A successor that has to wait, or is just being started, counts.
+        """
+        states = [_state(slot.pid) for slot in self._all if slot.pid is not None]
+        if not and_replaced:
+            return _STOPPED.isdisjoint(states)
+        is_late = any(time.monotonic() > slot.restart_at + _STARTS for slot in self.waiting())
+        return not is_late and (_STOPPED | _DEAD).isdisjoint(states)
 
     def waiting(self) -> list[Slot]:
         """Return the places in which a process may start, now or when it is time."""
@@ -105,6 +126,13 @@ class Slots:
         else:
             slot.is_leaving = True
             send({slot.pid}, number)
+
+
+def _state(pid: int) -> str:
+    try:
+        return proc.stat(pid).state
+    except OSError:  # it has ended
+        return "X"
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:

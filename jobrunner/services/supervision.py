@@ -21,17 +21,15 @@ from jobrunner.process.presence import Presence
 from jobrunner.services.recovery import Recovery
 from jobrunner.services.registration import Registration
 from jobrunner.services.reloading import Reloading
-from jobrunner.services.rounds import Rounds
+from jobrunner.services.rounds import Look, Rounds
+from jobrunner.services.serving import Serving
 from jobrunner.services.slot import Slot, death_in_words
 from jobrunner.services.slots import Crew, Slots, send
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
 
-#: Shows what the workers do; it gets their pids, None for one that is about to start. It returns in how many seconds
-#: there is more to show, if nothing happens until then.
+#: Shows what the workers of these pids do (None: about to start); returns in how many seconds there is more to show.
 Draw = Callable[[Sequence[int | None]], float]
-#: Takes a moment, while the store is open, and returns in how many seconds to call it again if nothing happens.
-Look = Callable[[], float]
 
 #: Seconds between two looks at those that are to end, and at the guards that are ending their handlers.
 _TICK = 0.4
@@ -54,9 +52,10 @@ class Supervisor:
         crew_of: Callable[[], Crew],
         emit: Emit,
         exit_of: ExitOf,
+        serving: Serving,
         looks: Sequence[Look] = (),
     ) -> None:
-        """`crew_of` returns whom to keep alive. `looks` are called often."""
+        """`crew_of` returns whom to keep alive. `looks` are called often. `serving` is told all."""
         self._store = store
         self._presence = presence
         self._recovery = recovery
@@ -64,6 +63,7 @@ class Supervisor:
         self._exit_of = exit_of
         self._reloading = reloading
         self._crew_of = crew_of
+        self._serving = serving
         self._looks = looks
         self._crew = crew_of()
         self._present = presence.appear()
@@ -186,6 +186,7 @@ class Supervisor:
         except (StoreError, MachineError, OSError) as error:
             trouble = in_words(error) if isinstance(error, OSError) else str(error)
         self._troubles.note(os.getpid(), trouble)
+        again = min(again, self._serving.look(self._slots, self._troubles.first))
         self._rounds.end(again, is_busy=is_busy or self._troubles.is_any_said, is_urgent=bool(self._dead))
 
     def _reload(self) -> None:
@@ -226,6 +227,7 @@ class Supervisor:
         send(running, signal.SIGTERM)
         deadline = time.monotonic() + self._crew.grace
         while running:
+            self._serving.stop(deadline - time.monotonic())
             came = self._signals.wait(min(deadline - time.monotonic(), _TICK), beside=(self._events.fileno(),))
             while ended := processes.ended_child():
                 running.discard(ended[0])

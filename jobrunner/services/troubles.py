@@ -34,6 +34,10 @@ class Troubles:
         """Whether something is wrong, or was until a moment ago, so that there is more to say before long."""
         return bool(self._said)
 
+    def first(self) -> str | None:
+        """Return what keeps a process from working, of several the first that met something; None: nothing does."""
+        return next(iter(self._of.values()), None)
+
     def fileno(self) -> int:
         """Return the descriptor that can be read when there is something to hear."""
         return self._reader

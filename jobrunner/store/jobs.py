@@ -94,6 +94,10 @@ class Jobs:
         """Return how many jobs are queued, waiting, running, done and failed: disjoint counts."""
         return self._database.one(self._statements["counts"], rows.waits(now, self._max_wait))
 
+    def pending_counts(self, now: Moment) -> dict[str, int]:
+        """Return the same without those that are done, which may be so many that it takes a while to count them."""
+        return self._database.one(self._statements["pending_counts"], rows.waits(now, self._max_wait))
+
     def done_within(self, seconds: float, now: Moment) -> int:
         """Return how many jobs were done in the last `seconds`."""
         return int(self._database.one(self._statements["done_between"], _last(seconds, now))["done"])

@@ -14,13 +14,15 @@ from jobrunner.services.machine import Tell
 from jobrunner.services.registration import Registration
 from jobrunner.services.reload_request import ReloadRequest
 from jobrunner.services.reloading import Found, Reloading
+from jobrunner.services.serving import Serving
 from jobrunner.wiring import safety
 from jobrunner.wiring.home import Home, home_of
 from jobrunner.wiring.running import inbox_watch, require_handler
+from jobrunner.wiring.serving import serving
 from jobrunner.wiring.settings import load
 
 
-def reloading(home: Home, *, works: bool = True, given: int | None = None) -> Reloading:
+def reloading(home: Home, serving: Serving, *, works: bool = True, given: int | None = None) -> Reloading:
     """Return what takes over the settings of a process that has started with those of this home.
 
     `works`: it keeps workers, so many as `given` says if -n does.
@@ -37,12 +39,13 @@ def reloading(home: Home, *, works: bool = True, given: int | None = None) -> Re
 
     file = str(home.settings.home / safety.SETTINGS_FILE)
     concerning = WORKING if works else SCANNING
-    return Reloading(home.settings, file, find, verify, home.emit, concerning=concerning, given=given)
+    return Reloading(home.settings, file, find, verify, home.emit, serving, concerning=concerning, given=given)
 
 
 def watch(home: Home, tell: Tell) -> signal.Signals:
     """Scan until a signal comes and return it; the database is not upgraded meanwhile, or StoreError is raised."""
-    settings = reloading(home, works=False, given=0)
+    told = serving(home)
+    settings = reloading(home, told, works=False, given=0)
     Title(f"scanner {shown(str(home.settings.home))}").take()
     present = home.presence.appear(kind=SCANNER)
     registration = Registration(home.store, present.token)
@@ -64,9 +67,10 @@ def watch(home: Home, tell: Tell) -> signal.Signals:
             registration.record()
         while True:
             watch = inbox_watch(renewed(home, settings), present.token)
-            caught = watch.run(tell, signals.stop_signals() | reload_signals, look)
+            caught = watch.run(tell, signals.stop_signals() | reload_signals, look, told)
             is_asked = caught in reload_signals
             if caught and not is_asked:
+                told.stop(0)
                 return caught
     finally:
         registration.end()

@@ -26,6 +26,7 @@ from jobrunner.services.inbox_watch import InboxWatch
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.pausing import PauseWatch
 from jobrunner.services.reloading import Reloading
+from jobrunner.services.serving import Serving
 from jobrunner.services.slot import Main
 from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
@@ -45,7 +46,7 @@ def require_handler(settings: Settings) -> None:
 
 
 def supervisor(
-    home: Home, exit_of: ExitOf, reloading: Reloading, *, drain: bool = False, scan: bool = False
+    home: Home, exit_of: ExitOf, reloading: Reloading, serving: Serving, *, drain: bool = False, scan: bool = False
 ) -> Supervisor:
     """Return a supervisor of workers that end when nothing is left to `drain`, and of a scanner, too, with `scan`.
 
@@ -66,7 +67,10 @@ def supervisor(
         )
 
     looks = (PauseWatch(home.store, home.emit).look, retention(home).look)
-    supervising = Supervisor(home.store, home.presence, recovery(home), reloading, crew_of, home.emit, exit_of, looks)
+    recovering = recovery(home)
+    supervising = Supervisor(
+        home.store, home.presence, recovering, reloading, crew_of, home.emit, exit_of, serving, looks
+    )
     try:
         hold_to_one_work_folder(home)  # now that others see us
     except BaseException:

@@ -201,6 +201,15 @@ SELECT
     (SELECT count(*) FROM jobs WHERE state = 'done') AS done,
     (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;
 
+-- name: pending_counts
+-- The same without those that are done: to count a million of these takes 20 ms, and this is asked every few seconds.
+SELECT
+    (SELECT count(*) FROM jobs WHERE {is_ready})
+    + (SELECT count(*) FROM jobs WHERE {is_waiting} AND {is_due}) AS queued,
+    (SELECT count(*) FROM jobs WHERE {is_waiting} AND NOT {is_due}) AS waiting,
+    (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+    (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;
+
 -- name: pending
 -- Is anything queued, waiting or running that will end? A pause without an end holds what is not running. Read without
 -- the writers' lock.

@@ -1,0 +1,37 @@
+"""Builds the systemd unit of a home."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from jobrunner.domain.unit import Unit, outermost
+from jobrunner.linux.users import user_argument
+from jobrunner.wiring.settings import load
+
+
+def unit_of(home: Path) -> Unit:
+    """Return the unit of a home, as its user. Raises ConfigurationError as `load` does."""
+    settings = load(home).settings
+    folders = settings.folders
+    # One path for these three: what systemd makes writable is a mount of its own, and nothing is renamed across mounts.
+    together = os.path.commonpath([folders.work, folders.archive, folders.failed])
+    paths = [settings.home, together, folders.inbox, folders.logs, settings.database_path.parent]
+    return Unit(
+        _program(),
+        user_argument(os.geteuid()),
+        str(settings.home),
+        outermost(str(path) for path in paths),
+        0o777 & ~settings.folders.mode,
+        settings.work.shutdown_grace,
+    )
+
+
+def template() -> Unit:
+    """Return the unit of homes of whoever asks."""
+    return Unit(_program(), user_argument(os.geteuid()))
+
+
+def _program() -> list[str]:
+    script = shutil.which(sys.argv[0]) if Path(sys.argv[0]).name == "jobrunner" else None
+    return [os.path.abspath(script)] if script else [sys.executable, "-m", "jobrunner"]
