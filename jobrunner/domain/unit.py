@@ -17,13 +17,14 @@ class Unit(NamedTuple):
     """What a unit is made of.
 
     `program`: the words that start jobrunner, the first an absolute path. `home`: where, None for a template, whose
-    instances name their homes. `paths`: all folders that are needed and written to. `umask` is a number, `grace` in
-    seconds.
+    instances name their homes. `needed`: all folders, each of which may be a disk of its own; `paths`: those in which
+    all of them lie, to be written to. `umask` is a number, `grace` in seconds.
     """
 
     program: Sequence[str]
     user: str
     home: str | None = None
+    needed: Sequence[str] = ()
     paths: Sequence[str] = ()
     umask: int = 0o022
     grace: float = 30.0
@@ -38,6 +39,7 @@ def unit_text(unit: Unit) -> str:
         install=(_INSTALL_TEMPLATE if unit.home is None else _INSTALL).format(home=shown(unit.home or "")),
         home=home,
         program=program,
+        needed=home if unit.home is None else " ".join(map(quoted, unit.needed)),
         paths=paths,
         user=unit.user,
         umask=f"{unit.umask:04o}",
@@ -89,9 +91,10 @@ _UNIT = """\
 [Unit]
 Description=jobrunner in {home}
 # At boot it waits for the disks and shares of its folders.
-RequiresMountsFor={paths}
-# It is started again as often as it takes: a disk that is gone may come back.
-StartLimitIntervalSec=0
+RequiresMountsFor={needed}
+# It is started again for some ten minutes: a disk that is gone may come back.
+StartLimitIntervalSec=30min
+StartLimitBurst=60
 
 [Service]
 Type=notify
@@ -104,12 +107,12 @@ UMask={umask}
 SyslogIdentifier=jobrunner
 Restart=on-failure
 RestartSec=10s
-# Wrong settings are mended by a person.
-RestartPreventExitStatus=2
 # How it ends when it is told to stop.
 SuccessExitStatus=130 143
 # It is killed and started again where a worker, the scanner or the supervisor is stopped or hangs.
 WatchdogSec=2min
+# Then, too, running packages get their grace.
+WatchdogSignal=SIGTERM
 # The first scan of a huge inbox, and the way back from a crash, may take their time.
 TimeoutStartSec=infinity
 # Running packages get [work] shutdown_grace; where that is longer than this, jobrunner asks for more.

@@ -23,10 +23,11 @@ class Health:
         runners = [runner for runner in self._store.runners.all() if runner.process.lives() and runner.workers]
         if not runners:
             return "nobody works here: no jobrunner run or work is running"
-        workers = self._store.workers.not_ended()
-        if troubles := self._report.troubles(workers):
+        living = [worker for worker in self._store.workers.not_ended() if worker.process.lives()]
+        stands_still = all(worker.trouble for worker in living)  # else it is a single package that is held up
+        if troubles := self._report.troubles(living if stands_still else ()):
             return troubles[0]
-        alive = {worker.supervisor for worker in workers if worker.process.lives()}
+        alive = {worker.supervisor for worker in living}
         return next(filter(None, (_illness_of(runner, has_workers=runner.token in alive) for runner in runners)), None)
 
 

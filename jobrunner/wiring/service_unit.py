@@ -16,11 +16,14 @@ def unit_of(home: Path) -> Unit:
     folders = settings.folders
     # One path for these three: what systemd makes writable is a mount of its own, and nothing is renamed across mounts.
     together = os.path.commonpath([folders.work, folders.archive, folders.failed])
+    needed = [settings.home, folders.inbox, folders.work, folders.archive, folders.failed, folders.logs]
+    needed.append(settings.database_path.parent)
     paths = [settings.home, together, folders.inbox, folders.logs, settings.database_path.parent]
     return Unit(
         _program(),
         user_argument(os.geteuid()),
         str(settings.home),
+        list(dict.fromkeys(map(str, needed))),
         outermost(str(path) for path in paths),
         0o777 & ~settings.folders.mode,
         settings.work.shutdown_grace,

@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+from jobrunner.wiring.home import Home
 from tests.messages import complaint
 from tests.support import TestHome, children_of, wait_until
 
@@ -25,6 +26,26 @@ def test_it_says_whether_packages_are_worked_on_and_why_not(home: TestHome) -> N
     run.kill()
     run.wait()
     assert "nobody works here" in complaint(home.jobrunner("health"), 1)
+
+
+def test_a_package_that_is_held_up_keeps_nobody_else_from_working(home: TestHome) -> None:
+    run = home.start("run", "-n", "2")
+    with home.open() as opened:
+        wait_until(lambda: len(tokens_of(opened)) == 2)
+        for token, status in zip(tokens_of(opened), (0, 1), strict=True):
+            with opened.store.write():
+                opened.store.workers.note_trouble(token, "a process of the handler of p does not end")
+            assert home.jobrunner("health").returncode == status
+    assert run.poll() is None
+
+
+def tokens_of(opened: Home) -> list[str]:
+    return [each.token for each in opened.store.workers.not_ended()]
+
+
+def test_wrong_settings_are_a_reason_too(home: TestHome) -> None:
+    home.configure("[work]\nworkers = 'none'\n")
+    assert "workers" in complaint(home.jobrunner("health"), 1)
 
 
 def test_one_that_only_scans_works_on_nothing(home: TestHome) -> None:

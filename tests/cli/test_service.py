@@ -54,7 +54,8 @@ def test_systemd_takes_the_unit_of_a_home_with_any_name(odd: TestHome, tmp_path:
     odd.configure('[folders]\nmode = "0770"\n[work]\nshutdown_grace = "2h"\n')
     dump = verified(all_hardened(unit_of(odd)), tmp_path / "jobrunner.service")
     assert f"ReadWritePaths: {odd.path}\n" in dump
-    assert f"RequiresMountsFor: {odd.path} (" in dump
+    for path in (odd.path, odd.inbox, odd.work, odd.archive, odd.failed, odd.logs):  # each may be a disk of its own
+        assert f"RequiresMountsFor: {path} (" in dump
     words = str(odd.path).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     assert f'--home "{words}" run\n' in dump
     assert f'--home "{words}" reload\n' in dump
