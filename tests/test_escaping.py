@@ -193,6 +193,10 @@ CASES: dict[str, list[Case]] = {
     ],
     "config": [(leave_as_it_is, []), (leave_as_it_is, ["--json"]), (misconfigure, [])],
     "reload": [(leave_as_it_is, []), (misconfigure, []), (without_work, [])],
+    "completion": [(leave_as_it_is, ["bash"]), (leave_as_it_is, [EVIL]), (leave_as_it_is, ["bash", EVIL])],
+    "health": [(disturb, []), (misconfigure, []), (without_work, []), (damage, [])],
+    "metrics": [(disturb, []), (misconfigure, []), (leave_as_it_is, ["--file", f"{EVIL}/metrics"])],
+    "service": [(leave_as_it_is, []), (leave_as_it_is, ["--template"]), (misconfigure, [])],
     "demo": [(leave_as_it_is, ["archive"]), (leave_as_it_is, ["jobrunner.toml"])],  # and see below
 }
 

@@ -18,6 +18,7 @@ from jobrunner.domain.role import Role
 from jobrunner.wiring import running
 from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.reloading import reloading
+from jobrunner.wiring.serving import serving
 from jobrunner.wiring.home import block_signals, load_settings, open_home
 
 block_signals()
@@ -25,7 +26,8 @@ heard = []
 emit = Emit(Role.SUPERVISOR, heard.append, lambda envelope: print(as_line(envelope, 4096).decode(), end=""))
 exit_of = Exits(None, print).of
 with open_home(load_settings(Path(sys.argv[1])), emit) as home:
-    supervisor = running.supervisor(home, exit_of, reloading(home, given=2), drain=True, scan=True)
+    told = serving(home)
+    supervisor = running.supervisor(home, exit_of, reloading(home, told, given=2), told, drain=True, scan=True)
     supervisor.run()
     supervisor.leave()
 print(len(heard))
