@@ -8,6 +8,7 @@ import typer
 
 from jobrunner.cli.output import say
 from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.package import shown
 
 EXAMPLES = (
     "jobrunner completion bash >> ~/.bashrc",
@@ -34,7 +35,7 @@ def command(
             _answer(context, shell, typed)
         return
     if shell not in SCRIPTS or typed:
-        raise ConfigurationError(f"name one of the shells {', '.join(SCRIPTS)}: jobrunner completion bash")
+        raise ConfigurationError(f"{shown(' '.join(words))} is none of the shells {', '.join(SCRIPTS)}")
     for line in SCRIPTS[shell].splitlines():
         say(line)
 
