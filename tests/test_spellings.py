@@ -81,7 +81,7 @@ def test_packages_in_work_keep_their_names_however_their_zips_are_called(home: T
     for beside in home.path.glob("jobrunner.db*"):
         beside.unlink()
     (home.path / "handler.py").write_text("")
-    assert home.jobrunner("check", "--rebuild").returncode == 0
+    wait_until(lambda: home.jobrunner("check", "--rebuild").returncode == 0)  # once the last worker has ended
     assert {name: state(home, name) for name in zips} == dict.fromkeys(zips, "queued")
     assert home.jobrunner(*TO_THE_END).returncode == 0
     for name, zip_name in zips.items():

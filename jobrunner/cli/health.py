@@ -4,7 +4,7 @@ import typer
 
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.errors import ConfigurationError, StoreError
+from jobrunner.domain.errors import StoreError
 from jobrunner.domain.exits import FAILED
 
 EXAMPLES = ("jobrunner health",)
@@ -19,14 +19,14 @@ def command(context: typer.Context) -> None:
     from jobrunner.wiring.health import health
     from jobrunner.wiring.home import load_settings, open_home
 
+    settings = load_settings(context.obj)
     illness: str | None = "nobody works here: jobrunner has not run yet"
-    try:
-        settings = load_settings(context.obj)
-        if settings.database_path.exists():  # another one would be made
+    if settings.database_path.exists():  # another one would be made
+        try:
             with open_home(settings, emit_of_command(), to_read=True) as home:
                 illness = health(home).illness()
-    except (ConfigurationError, StoreError) as error:
-        illness = str(error)
+        except StoreError as error:
+            illness = str(error)
     if illness:
         complain(illness)
         raise typer.Exit(FAILED)

@@ -247,7 +247,8 @@ def test_a_success_that_is_recorded_cannot_be_cancelled_any_more(home: TestHome,
     assert state(home) == ("running", None)
     if recovered:
         wait_until(lambda: not processes_of(home))
-        assert recovery(home.open()).run() == set()
+        recovering = recovery(home.open())
+        wait_until(lambda: recovering.run() == set())  # who ends loses its lock after all else
         assert "its handler had succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)
     else:
         assert "its handler has succeeded" in complaint(home.jobrunner("cancel", "p"), code=1)

@@ -43,11 +43,6 @@ def tokens_of(opened: Home) -> list[str]:
     return [each.token for each in opened.store.workers.not_ended()]
 
 
-def test_wrong_settings_are_a_reason_too(home: TestHome) -> None:
-    home.configure("[work]\nworkers = 'none'\n")
-    assert "workers" in complaint(home.jobrunner("health"), 1)
-
-
 def test_one_that_only_scans_works_on_nothing(home: TestHome) -> None:
     home.start("scan", "--watch")
     wait_until(lambda: (home.path / "jobrunner.db").exists() and home.status()["runners"])
