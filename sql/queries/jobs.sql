@@ -230,7 +230,7 @@ SELECT
 -- name: next_due
 -- When nothing is ready: what an idle worker has to be awake for, though nobody wakes it.
 SELECT
-    (SELECT min(not_before_at) FROM jobs WHERE {is_waiting}) AS due_at,
+    (SELECT min(not_before_at) FROM jobs WHERE {is_waiting} AND NOT {is_paused}) AS due_at,
     (SELECT ends_at FROM pauses WHERE ends_at > :wall) AS resumes_at;
 
 -- name: done_between

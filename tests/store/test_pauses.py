@@ -1,11 +1,14 @@
 """The one pause of a home, and what it keeps from being claimed."""
 
+import math
+
 import apsw
 import pytest
 
 from jobrunner.domain.job import Job
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.pause import Pause
+from jobrunner.domain.retry import Decision
 from tests.store.one_worker import NOW, OneWorkerStore, at
 
 
@@ -96,3 +99,13 @@ def test_what_is_claimed_already_ends_in_a_pause_and_a_cancel_goes_on(store: One
         cancelled = store.queue.claim_cancelled(queued, store.worker, at(NOW))
     assert cancelled is not None
     store.fail(cancelled)
+
+
+def test_in_a_pause_an_idle_worker_waits_for_nothing_but_its_end(store: OneWorkerStore) -> None:
+    decision = Decision(failures=1, delays=0, crashes=0, interruptions=0, delay=5.0, reason="no licence")
+    store.requeue(store.claimed("p"), decision)
+    assert store.jobs.seconds_until_due(at(NOW)) == 5
+    pause(store)
+    assert store.jobs.seconds_until_due(at(NOW + 6)) == math.inf
+    pause(store, until=NOW + 60)
+    assert store.jobs.seconds_until_due(at(NOW + 6)) == 54
