@@ -20,9 +20,10 @@ class Lives:
         return list(self._handles.values())
 
     def hold(self, processes: Iterable[Process]) -> bool:
-        """Hold these from now on, and no others; say whether all could be: of the others, nobody will be woken."""
+        """Hold these and no others; say whether all could be held: of what has ended, nobody will be woken."""
         wanted = set(processes)
-        for process in self._handles.keys() - wanted:
+        ended = ready(self.descriptors, 0) if self._handles else set()
+        for process in [each for each, handle in self._handles.items() if each not in wanted or handle in ended]:
             os.close(self._handles.pop(process))
         for process in wanted - self._handles.keys():
             with suppress(OSError):  # it has ended, or lives in another namespace of pids
@@ -31,7 +32,7 @@ class Lives:
                     self._handles[process] = handle
                 else:
                     os.close(handle)
-        return not self.any_ended() and wanted == self._handles.keys()
+        return wanted == self._handles.keys()
 
     def any_ended(self) -> bool:
         """Say whether one of them has ended."""

@@ -25,9 +25,10 @@ def test_an_end_can_be_waited_for() -> None:
     assert ready(lives.descriptors, PATIENCE)
     assert lives.any_ended()
     assert not lives.hold([process])
+    assert not lives.descriptors  # else whoever waits for them would not sleep any more
     child.wait()
+    assert not lives.hold([process])
     assert lives.hold([])
-    assert not lives.descriptors
 
 
 def test_another_process_with_the_same_number_is_not_taken_for_it() -> None:
