@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from jobrunner.linux import inotify
@@ -18,7 +19,8 @@ def make_audible(gate: int) -> None:
 
 def ring(gate: int) -> None:
     """Wake everybody who waits. Of a byte that is read the kernel tells, too, and nothing has to be flushed for it."""
-    os.pread(gate, 1, 0)
+    with suppress(OSError):  # what is committed stays so: those who were not woken look later
+        os.pread(gate, 1, 0)
 
 
 class Bell:
