@@ -6,7 +6,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 
 from jobrunner.domain.errors import Incomplete
 from jobrunner.domain.lack import Lack
@@ -64,8 +64,15 @@ class Inbox:
         self._lacking = Lacking()
         self._listed_at = 0.0
 
-    def names(self, besides: Iterable[str] = (), *, only_changed: bool = False) -> Iterator[str]:
-        """Yield what lies in the inbox `besides` these names; hidden and ignored ones are left out. Raises OSError.
+    def names(self, besides: Iterable[str] = ()) -> Iterator[str]:
+        """Return what lies in the inbox `besides` these names, as `batches` have it. Raises OSError."""
+        return chain.from_iterable(self.batches(besides))
+
+    def batches(self, besides: Iterable[str] = (), *, only_changed: bool = False) -> Iterator[list[str]]:
+        """Yield what lies in the inbox `besides` these names, many at once; hidden and ignored ones are left out.
+
+        Each batch has to be looked at before the next is asked for: behind the last one, what was known before the pass
+        is forgotten. Raises OSError.
 
         `only_changed`: of very many that lacked something at the last look, those that are unchanged are left out, too.
         """
@@ -76,13 +83,15 @@ class Inbox:
             while found := {entry.name: entry for entry in islice(entries, _BATCH)}:
                 names = [n for n in found if n not in known and n[0] != "." and not self._ignored.match(n)]
                 gone.difference_update(names)
-                for name in names:
-                    if not (only_changed and self._lacking.is_unchanged(found[name])):
-                        yield name
+                yield [n for n in names if not (only_changed and self._lacking.is_unchanged(found[n]))]
         for name in gone:
             self._still.forget(name)
         self._lacking.end()
         self._listed_at = self._ticks()
+
+    def lacked(self, name: str) -> bool:
+        """Say whether what has this name lacked something when it was last seen."""
+        return name in self._lacking or name in self._still
 
     def unsettled(self) -> set[str]:
         """Return the names of what lacked something, at the last look at it, that may come in a moment."""

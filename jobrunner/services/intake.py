@@ -27,7 +27,7 @@ SCAN_INTERVAL = 1.0
 
 
 class _Scan(NamedTuple):
-    """What a scan found: how much it queued, the `names` of that, and of what is still `arriving`."""
+    """What a scan found: how much it queued, the `names` of new packages, and of what is still `arriving`."""
 
     found: PackagesFound
     names: set[str]
@@ -51,11 +51,15 @@ class Intake:
         return self._scan(thorough=False).found
 
     def queue(self, only: Iterable[str] | None = None) -> set[str]:
-        """Do the same, perhaps `only` with what has these names, and return the names of what was complete and new.
+        """Do the same, perhaps `only` with what has these names, and return the names of what was new and complete.
 
         Raises OSError where the inbox cannot be read, StoreError.
         """
         return self._scan(thorough=False, only=only).names
+
+    def lacked(self, name: str) -> bool:
+        """Say whether what has this name was seen before, when it lacked something."""
+        return self._inbox.lacked(name)
 
     def unsettled(self) -> set[str]:
         """Return the names of what may be complete in a moment, though nothing else comes into the inbox."""
@@ -138,17 +142,17 @@ class Intake:
         found = PackagesFound(queued, replaced)
         if queued or replaced:
             self._emit(found)
-        return _Scan(found, set(ordered), sorted(arriving))
+        return _Scan(found, set(ordered).difference(failed), sorted(arriving))
 
     def _look(
         self, only: Iterable[str] | None, *, only_changed: bool
     ) -> Iterator[tuple[list[str], dict[str, KnownJob]]]:
         """Yield names in the inbox, but for those that wait for their first attempt, and which of them are known."""
         if only is None:
-            lying = self._inbox.names(besides=self._store.jobs.untried_names(), only_changed=only_changed)
+            lying = self._inbox.batches(besides=self._store.jobs.untried_names(), only_changed=only_changed)
         else:
-            lying = (name for name in only if not self._inbox.ignores(name))
-        while names := list(islice(lying, _BATCH)):
+            lying = iter([[name for name in only if not self._inbox.ignores(name)]])
+        for names in lying:
             yield names, self._store.jobs.known(names)
 
     def _enqueue(self, names: list[str]) -> int:

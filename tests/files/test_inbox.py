@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -277,6 +278,16 @@ class Opened:
         return self._count
 
 
+def test_what_was_seen_incomplete_is_known_in_the_next_pass_however_few_there_are(tmp_path: Path) -> None:
+    inbox = Inbox(str(tmp_path), SETTINGS, unfinished)
+    (tmp_path / "p").mkdir()
+    for content in (None, NO_MEMBERS):
+        if content:
+            (tmp_path / "p" / "p.zip").write_bytes(content)  # it is written where it lies
+        for names in inbox.batches(only_changed=True):
+            assert not inbox.look_at(names, NOW, only_complete=True)
+
+
 def test_of_very_many_incomplete_deliveries_those_that_change_are_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +300,7 @@ def test_of_very_many_incomplete_deliveries_those_that_change_are_looked_at_agai
 
     def scan() -> None:
         ticks[0] += 0.6
-        complete.extend(inbox.look_at(inbox.names(only_changed=True), NOW, only_complete=True))
+        complete.extend(inbox.look_at(chain.from_iterable(inbox.batches(only_changed=True)), NOW, only_complete=True))
 
     opened = Opened(monkeypatch)
     looks = [opened.within(scan) for _ in range(5)]
