@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from jobrunner.domain.envelope import Emit
@@ -20,6 +20,9 @@ from jobrunner.store.store import Store
 _RESCAN = 30.0
 #: Seconds between two looks at whether the inbox is still the folder that is watched.
 _TICK = 5.0
+#: Seconds for which the kernel is not listened to after it told of nothing that was queued: doubled each time, up to
+#: SCAN_INTERVAL. A sender that goes on changing something takes no more of us than that.
+_SHORT_REST = 0.005
 
 
 class InboxWatch:
@@ -46,6 +49,7 @@ class InboxWatch:
         self._come: set[str] = set()
         self._rescan_at = 0.0
         self._look_again_at = math.inf
+        self._rest = self._rest_until = 0.0
 
     def run(
         self,
@@ -83,7 +87,7 @@ class InboxWatch:
                 seconds = self._seconds(SCAN_INTERVAL if beside or self._told else _TICK)
                 if serving:
                     seconds = min(seconds, serving.look(None, lambda: self._told))
-                if caught := stopping.wait(seconds, beside=self._arrivals.descriptors):
+                if caught := stopping.wait(seconds, beside=self._descriptors()):
                     return caught
         finally:
             self._arrivals.close()
@@ -109,34 +113,52 @@ class InboxWatch:
             return str(error)
         return None
 
+    def _descriptors(self) -> Sequence[int]:
+        return () if self._told or time.monotonic() < self._rest_until else self._arrivals.descriptors
+
     def _seconds(self, most: float) -> float:
-        due = min(self._rescan_at, self._look_again_at)
-        return 0.0 if self._come else min(max(due - time.monotonic(), 0.0), most)
+        now = time.monotonic()
+        if self._come and not self._told:
+            return 0.0
+        ends = [self._rest_until] if now < self._rest_until else []
+        return min(max(min(self._rescan_at, self._look_again_at, *ends) - now, 0.0), most)
 
     def _scan(self) -> None:
         come = self._arrivals.take()
         now = time.monotonic()
+        self._come |= come or set()
+        queued: set[str] = set()
         if come is None or now >= self._rescan_at or self._arrivals.is_elsewhere():
-            self._scan_all(come or set())
-        elif names := come | self._come | (self._intake.unsettled() if now >= self._look_again_at else set()):
+            queued = self._scan_all()
+        elif names := self._come | (self._intake.unsettled() if now >= self._look_again_at else set()):
+            queued = self._intake.queue(names)
             self._come = set()
-            self._intake.queue(names)
         self._look_again_at = time.monotonic() + SCAN_INTERVAL if self._intake.unsettled() else math.inf
+        if come or come is None:
+            self._rest_after(was_in_vain=not queued)
 
-    def _scan_all(self, come: set[str]) -> None:
-        """Scan the whole inbox; what that finds has been missed, if it lay there at the last look and nobody told."""
+    def _rest_after(self, *, was_in_vain: bool) -> None:
+        """Rest after the kernel has told of something, the longer the more often that was in vain lately."""
+        now = time.monotonic()
+        before = 0.0 if now - self._rest_until > SCAN_INTERVAL else self._rest
+        self._rest = min(max(2 * before, _SHORT_REST), SCAN_INTERVAL) if was_in_vain else 0.0
+        self._rest_until = now + self._rest
+
+    def _scan_all(self) -> set[str]:
+        """Scan the whole inbox, and return what was new. It has been missed, if nobody has told of it meanwhile."""
         was_watched = self._arrivals.watch()
         if self._arrivals.deaf_because != self._deaf_because:
             self._deaf_because = self._arrivals.deaf_because
             if self._deaf_because:
                 self._emit(InboxPolled(self._deaf_because))
-        told = come | self._come | self._intake.unsettled()
+        told = self._come | self._intake.unsettled()
         queued = self._intake.queue()
         late = self._arrivals.take()
         self._come = late or set()
         self._rescan_at = time.monotonic() + (_RESCAN if self._arrivals.descriptors else SCAN_INTERVAL)
-        missed = queued - told - self._come
+        missed = [name for name in queued - told - self._come if not self._intake.lacked(name)]
         if missed and was_watched and late is not None:
             self._emit(PackagesMissed(len(missed)))
             with suppress(StoreError), self._store.write():
                 self._store.runners.note_missed(self._token, len(missed))
+        return queued

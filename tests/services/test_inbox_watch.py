@@ -1,13 +1,16 @@
 """The watch of the inbox: what it missed is found, counted and told."""
 
 import os
+import shutil
 import signal
 import threading
+import time
 import zipfile
 
 import pytest
 
 from jobrunner.domain.envelope import Emit, Envelope
+from jobrunner.domain.errors import StoreError
 from jobrunner.domain.events import Event, InboxPolled, PackagesMissed
 from jobrunner.domain.role import Role
 from jobrunner.files.arrivals import Arrivals
@@ -116,3 +119,42 @@ def test_an_inbox_that_is_gone_is_looked_for_now_and_then(home: TestHome, watche
     watched.watch._rescan_at = 0.0
     watched.look()
     assert watched.states == {"p"}
+
+
+def test_what_was_told_of_while_the_database_could_not_be_used_is_not_missed(home: TestHome, watched: Watched) -> None:
+    home.package("p")
+    watched.home.store.close()
+    with pytest.raises(StoreError):
+        watched.look()
+    watched.home.store.open()
+    watched.watch._rescan_at = 0.0
+    watched.look()
+    assert (watched.states, watched.missed) == ({"p"}, 0)
+
+
+def test_a_duplicate_whose_job_fails_later_was_not_missed(home: TestHome, watched: Watched) -> None:
+    home.package("p", {"../escapes": "42\n"})
+    watched.look()
+    shutil.copytree(home.inbox / "p", home.path / "second")
+    assert home.jobrunner("work", "--drain").returncode == 1
+    (home.path / "second").rename(home.inbox / "p")
+    watched.arrivals.take()  # told of when it came, and held then
+    watched.watch._rescan_at = 0.0
+    watched.look()
+    assert home.counts()["queued"] == 1
+    assert not any(isinstance(event, PackagesMissed) for event in watched.events)
+
+
+def test_whoever_goes_on_changing_something_does_not_keep_it_awake(home: TestHome, watched: Watched) -> None:
+    (home.inbox / "mine").mkdir()
+    for _ in range(20):
+        (home.inbox / "mine").chmod(0o700)
+        watched.watch._rest_until = time.monotonic()  # its rest is just over
+        watched.look()
+    assert 0.5 < watched.watch._rest_until - time.monotonic() <= SCAN_INTERVAL
+    assert watched.watch._descriptors() == ()
+    home.package("p")
+    watched.watch._rest_until = 0.0
+    watched.look()
+    assert watched.states == {"p"}
+    assert watched.watch._descriptors() == watched.arrivals.descriptors
