@@ -13,7 +13,7 @@ EXAMPLES = ("jobrunner scan --watch",)
 
 def command(
     context: typer.Context,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on scanning, every second, until stopped.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on scanning as packages come, until stopped.")] = False,
 ) -> None:
     """Queue the packages that are new in the inbox."""
     from jobrunner.wiring.home import block_signals, load_settings, open_home

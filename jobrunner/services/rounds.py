@@ -15,10 +15,10 @@ Look = Callable[[], float]
 _IDLE = 3.0
 #: The same while something does, or is to be seen to that wakes nobody.
 _BUSY = 0.4
-#: Seconds from a commit to the round for it: until then, whoever works because of that needs the processors.
-_LATER = 0.1
 #: The same while a worker of ours is known to have died and its guard has not ended yet.
 _URGENT = 0.02
+#: Seconds from a commit to the round for it: until then, whoever works because of that needs the processors.
+_LATER = 0.1
 
 
 class Rounds:

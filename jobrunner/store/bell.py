@@ -8,7 +8,8 @@ from pathlib import Path
 from jobrunner.linux import inotify
 
 #: The files of the writers' turnstile beside the database, FILE-GATE: see `Database.turn`. One is the bell, too.
-GATES = NEXT, WRITER = "next", "writer"
+WRITER = "writer"
+GATES = ("next", WRITER)
 
 
 def make_audible(gate: int) -> None:
@@ -18,7 +19,7 @@ def make_audible(gate: int) -> None:
 
 
 def ring(gate: int) -> None:
-    """Wake everybody who waits. Of a byte that is read the kernel tells, too, and nothing has to be flushed for it."""
+    """Wake everybody who waits: the kernel tells them of a byte that is read, and nothing has to be flushed for it."""
     with suppress(OSError):  # what is committed stays so: those who were not woken look later
         os.pread(gate, 1, 0)
 
