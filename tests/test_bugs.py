@@ -151,10 +151,9 @@ def test_a_worker_that_meets_a_bug_says_it_in_one_line_and_is_replaced(home: Tes
     assert home.show("p")["state"] == "done"
     assert "Traceback" not in result.stderr
     (file,) = reports(home)
-    gave_up = [line for line in result.stderr.splitlines() if "gives up" in line]
-    assert len(gave_up) == 1, result.stderr
-    assert f"a bug in jobrunner (ValueError: boom): please send {file}" in gave_up[0]
-    assert "for a bug in jobrunner: see its report; another one starts" in result.stderr
+    [gave_up] = [line for line in result.stderr.splitlines() if str(file) in line]
+    assert "gave up: this is a bug in jobrunner (ValueError: boom): please send" in gave_up
+    assert gave_up.endswith("; another one starts")
     text = file.read_text("utf-8")
     assert "process: worker" in text
     assert "attempt 1 of job 1, p" in text
@@ -188,10 +187,9 @@ def test_a_guard_that_meets_a_bug_reports_it_and_its_worker_ends_too(home: TestH
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
     assert "process: guard" in report(home)
-    gave_up = [line for line in result.stderr.splitlines() if "gives up" in line]
-    assert len(gave_up) == 2, result.stderr
-    assert str(reports(home)[0]) in gave_up[0]
-    assert "the guard of this worker met a bug" in gave_up[1]
+    guard, worker = [line for line in result.stderr.splitlines() if "gives up" in line or "gave up" in line]
+    assert str(reports(home)[0]) in guard
+    assert "gave up: the guard of this worker met a bug" in worker
 
 
 def test_a_bug_of_the_supervisor_ends_all(home: TestHome) -> None:

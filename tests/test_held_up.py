@@ -65,7 +65,7 @@ def test_the_others_are_recovered_meanwhile_and_it_is_said_once(
     trouble, recovered = events
     assert isinstance(trouble, Trouble)
     assert f"process {stuck.pid} of a dead worker was killed, but does not end" in trouble.error
-    assert recovered == JobRecovered("b", "jobrunner was stopped while it ran", condemned=False)
+    assert recovered == JobRecovered("b", "jobrunner was stopped while it ran", condemned=False, worker_pid=1001)
     assert [(job.state, job.worker_id) for job in map(home.store.jobs.find, ("a", "b")) if job] == [
         ("running", 1),
         ("queued", None),

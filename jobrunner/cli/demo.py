@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.log_options import Asked
 from jobrunner.cli.main import enter
 from jobrunner.cli.output import say
 from jobrunner.cli.status import show_status
@@ -42,7 +43,7 @@ def command(
         raise ConfigurationError(f"{home} is not empty: name a folder that is, or one that is not there")
     check_folder(home)
     make_home(home)
-    code = supervise(home, 3, drain=True, scan=True)
+    code = supervise(home, 3, Asked(), drain=True, scan=True)
     if code > 128:
         raise typer.Exit(code)
     say()

@@ -1,4 +1,4 @@
-"""JSON for programs, on stdout."""
+"""JSON for programs."""
 
 import json
 import os
@@ -13,11 +13,12 @@ def print_json(document: object) -> None:
 
     A name that is not UTF-8 stands in it as `shown` writes it.
     """
-    sys.stdout.write(_text(document, indent=2) + "\n")
+    sys.stdout.write(text_of(document, sys.stdout.encoding, indent=2) + "\n")
 
 
-def _text(document: object, indent: int | None = None) -> str:
-    text = json.dumps(_valid(document), indent=indent, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
+def text_of(document: object, encoding: str, *, indent: int | None = None) -> str:
+    """Return a document as JSON for this encoding, in one line unless it is indented."""
+    text = json.dumps(_valid(document), indent=indent, ensure_ascii=encoding.lower() != "utf-8")
     return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
 
 
@@ -26,7 +27,7 @@ def print_json_list(key: str, documents: Iterable[object]) -> None:
     separator = ""
     sys.stdout.write(f'{{"{key}": [')
     for document in documents:
-        sys.stdout.write(f"{separator}\n  {_text(document)}")
+        sys.stdout.write(f"{separator}\n  {text_of(document, sys.stdout.encoding)}")
         separator = ","
     sys.stdout.write("\n]}\n")
 
@@ -46,6 +47,6 @@ def _valid(document: object) -> object:
     if isinstance(document, str):
         try:
             os.fsencode(document).decode("utf-8")
-        except UnicodeDecodeError:
+        except UnicodeError:
             return shown(document)
     return document

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from jobrunner.cli import terminal
 from jobrunner.cli.columns import cut, padded, width_of
+from jobrunner.cli.log import Log
 from jobrunner.cli.output import Footer, Line, Styled, can_be_redrawn, styled
 from jobrunner.cli.words import age, step
 from jobrunner.domain.envelope import Envelope
@@ -23,16 +23,17 @@ _BAR = 12
 
 
 class LiveView:
-    """A listener that shows the events; where stderr is no terminal that can be drawn on, only these.
+    """A listener that passes the events on to a log; where stderr is no terminal that can be drawn on, it does no more.
 
     It counts how many packages are `done` and have `failed`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log) -> None:
         self.done = 0
         self.failed = 0
-        self._footer = Footer()
-        self._can_draw = can_be_redrawn(2)
+        self._log = log
+        self._footer = Footer(log.draw)
+        self._can_draw = log.may_draw and can_be_redrawn(2)
         self._jobs: dict[int, RunningJob] = {}
         self._looked_at = 0.0
         self._is_drawn = False
@@ -45,13 +46,16 @@ class LiveView:
         if isinstance(envelope.event, Paused | Resumed):
             self._idle = "idle, paused" if isinstance(envelope.event, Paused) else "idle"
         self.erase()
-        terminal.show(envelope)
+        self._log.show(envelope)
 
     def draw(self, running: Callable[[], Sequence[RunningJob]], workers: Sequence[int | None]) -> float:
         """Draw a line for each of these workers; `running` says what they do, and may raise StoreError or OSError.
 
         Return in how many seconds there is more to draw, if nothing happens until then.
         """
+        self._log.flush()
+        if self._log.is_behind:
+            return _BETWEEN_LOOKS
         now = time.monotonic()
         is_due = now - self._looked_at >= _BETWEEN_LOOKS
         if not self._can_draw:

@@ -53,15 +53,16 @@ COMMANDS = (
 
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
-    *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.overview", "cli.times"),
-    *("documents.configuration", "documents.explanation", "documents.listing", "documents.metrics"),
-    *("documents.progress", "documents.status", "documents.story", "files.bug_report", "wiring.cancelling"),
-    *("wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.health", "wiring.measuring"),
-    *("wiring.pruning", "wiring.reloading", "wiring.service_unit", "wiring.steering", "wiring.watching"),
+    *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.log", "cli.overview"),
+    *("cli.times", "documents.configuration", "documents.event", "documents.explanation", "documents.listing"),
+    *("documents.metrics", "documents.progress", "documents.status", "documents.story", "files.bug_report"),
+    *("wiring.cancelling", "wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.health"),
+    *("wiring.log", "wiring.measuring", "wiring.pruning", "wiring.reloading", "wiring.service_unit"),
+    *("wiring.steering", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.
-exits = Exits(None, show_report)
+exits = Exits(None, show_report, complain)
 
 
 class _Command(usage.Command):
@@ -193,7 +194,7 @@ def _end(error: BaseException) -> int:
     code, words = exits.of(error, Role.COMMAND)
     if words:
         with suppress(OSError):
-            complain(words)
+            exits.complain(words)
     return code
 
 

@@ -4,12 +4,14 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple
 
 import typer
 
+from jobrunner.domain.envelope import Level
 from jobrunner.domain.package import printable, shown
 
 #: What terminals are called that only print.
@@ -35,11 +37,12 @@ Line = Sequence[str | Styled]
 def say(*parts: str | Styled, stream: int = 1) -> None:
     """Print one line on stdout (1) or stderr (2), in one write: several processes may share a terminal."""
     file = sys.stdout if stream == 1 else sys.stderr
-    file.write(f"{_text(parts, stream)}\n")
+    file.write(f"{text_of(parts, in_colour=colourful(stream))}\n")
 
 
-def _text(line: Line, stream: int) -> str:
-    if colourful(stream):
+def text_of(line: Line, *, in_colour: bool) -> str:
+    """Return a line as it may be shown anywhere, with or without its colours."""
+    if in_colour:
         return "".join(map(_coloured, line))
     return printable("".join([part if isinstance(part, str) else part.text for part in line]))
 
@@ -60,7 +63,9 @@ class Screen:
 
     def draw(self, lines: Iterable[Line]) -> None:
         """Show these lines in place of those before; they fit the terminal."""
-        _write_at_once("\x1b[H" + "".join(f"{_text(line, 1)}\x1b[K\n" for line in lines) + "\x1b[J")
+        _write_at_once(
+            "\x1b[H" + "".join(f"{text_of(line, in_colour=colourful(1))}\x1b[K\n" for line in lines) + "\x1b[J"
+        )
 
     def leave(self) -> None:
         """Give the terminal back."""
@@ -70,12 +75,14 @@ class Screen:
 class Footer:
     """Lines at the foot of what scrolls on stderr. Whatever is printed there else comes after `erase`."""
 
-    def __init__(self) -> None:
+    def __init__(self, write: Callable[[str], object]) -> None:
+        """`write` prints there; it raises nothing."""
+        self._write = write
         self._height = 0
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Show these lines in place of those before; they fit the terminal."""
-        self._replace("".join(f"{_text(line, 2)}\n" for line in lines))
+        self._replace("".join(f"{text_of(line, in_colour=colourful(2))}\n" for line in lines))
         self._height = len(lines)
 
     def erase(self) -> None:
@@ -85,9 +92,7 @@ class Footer:
             self._height = 0
 
     def _replace(self, text: str) -> None:
-        with suppress(OSError):  # the terminal is gone
-            sys.stderr.write(f"\x1b[{self._height}F\x1b[J{text}" if self._height else text)
-            sys.stderr.flush()
+        self._write(f"\x1b[{self._height}F\x1b[J{text}" if self._height else text)
 
 
 def _write_at_once(text: str) -> None:
@@ -110,7 +115,27 @@ def brief(reason: str, most: int = 90) -> str:
 
 def complain(message: str) -> None:
     """Print one line on stderr that says what is wrong."""
-    say(f"jobrunner: {message}", stream=2)
+    say(complaint(message), stream=2)
+
+
+def complaint(message: str) -> str:
+    """Return the line that says what is wrong, as stderr takes it."""
+    return f"{priority(Level.ERROR)}jobrunner: {message}"
+
+
+def priority(level: Level) -> str:
+    """Return what stands before a line on stderr: in the journal its priority (sd-daemon(3)), elsewhere nothing."""
+    return f"<{level.value}>" if is_journal() else ""
+
+
+@cache
+def is_journal() -> bool:
+    """Say whether stderr is the journal of systemd, which has a date for each line itself."""
+    try:
+        status = os.fstat(2)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def say_name(name: str, *, raw: bool) -> None:

@@ -1,4 +1,4 @@
-"""The listener that people read: one line an event, on stderr; with its date where that is no terminal."""
+"""Events in lines for people, with a date where they are read later; and the listener that prints them on stderr."""
 
 import os
 import time
@@ -7,22 +7,44 @@ from contextlib import suppress
 from functools import lru_cache
 
 from jobrunner.cli import words
-from jobrunner.cli.output import Styled, say, styled
+from jobrunner.cli.output import Line, Styled, is_journal, priority, say, styled
 from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import Mended, Trouble
 from jobrunner.domain.role import Role
 
+_TIME = "%H:%M:%S"
+_DATE = f"%Y-%m-%d {_TIME}"
+
 
 def show(envelope: Envelope) -> None:
     """Print an event."""
-    label, tint, text = words.of_event(envelope.event)
     with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
-        say(_clock(int(envelope.emitted_at), os.isatty(2)), "  ", _label(label, tint), "  ", text, stream=2)
+        say(*on_stderr(envelope), stream=2)
+
+
+def on_stderr(envelope: Envelope) -> Line:
+    """Return the line of an event as stderr takes it."""
+    if is_journal():
+        return [priority(envelope.level), *_undated(envelope)]
+    return _dated(envelope, _TIME if os.isatty(2) else _DATE)
+
+
+def in_file(envelope: Envelope) -> Line:
+    """Return the line of an event as a file has it."""
+    return _dated(envelope, _DATE)
+
+
+def _dated(envelope: Envelope, form: str) -> Line:
+    return [_clock(int(envelope.emitted_at), form), "  ", *_undated(envelope)]
+
+
+def _undated(envelope: Envelope) -> Line:
+    label, tint, text = words.of_event(envelope.event)
+    return [_label(label, tint), "  ", text]
 
 
 @lru_cache(maxsize=1)
-def _clock(second: int, is_watched: bool) -> Styled:
-    form = "%H:%M:%S" if is_watched else "%Y-%m-%d %H:%M:%S"
+def _clock(second: int, form: str) -> Styled:
     return styled(time.strftime(form, time.localtime(second)), dim=True)
 
 

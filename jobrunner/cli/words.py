@@ -10,6 +10,7 @@ from jobrunner.domain.events import (
     Event,
     EventsLost,
     GivenUp,
+    Held,
     InboxPolled,
     JobCancelled,
     JobDone,
@@ -27,6 +28,7 @@ from jobrunner.domain.events import (
     SettingsTaken,
     Stopping,
     Trouble,
+    Unwise,
     Upgraded,
     WorkerDied,
     WorkersStarted,
@@ -170,12 +172,12 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
         case ClaimGone(name):
             return "left", "yellow", f"{shown(name)}  another worker has this job by now"
         case GivenUp(pid, error):
-            return "worker", "red", f"process {pid} gives up: {error}"
-        case WorkerDied(role, pid, reason, times, delay):
+            return "gives up", "red", f"process {pid}: {error}"
+        case WorkerDied(role, pid, error, times, delay):
             then = "another one starts"
             if times >= _EARLY_DEATHS:
                 then = f"{times} {role}s in a row died while starting; next try {soon(delay)}"
-            return "died", "red", f"{role} {pid} {reason}; {then}"
+            return "died", "red", f"{role} {pid} {error}; {then}"
         case Upgraded(database, backup):
             return "upgrade", "cyan", f"{shown(database)} is of this version now; as it was before: {shown(backup)}"
         case RightsSet(path, was, mode):
@@ -191,12 +193,16 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             return "settings", "red", f"jobrunner.toml has changed and is wrong, so nothing of it counts: {error}"
         case SettingsTaken(outcome):
             return "reload", "cyan", outcome
+        case Unwise(key, why):
+            return "unwise", "yellow", f"{key} {why}"
         case Stopping(grace):
             return (
                 "stop",
                 "cyan",
                 f"running jobs may end within {duration(grace)}; again Ctrl-C or SIGTERM: at once",
             )
+        case Held(left, since, reason):
+            return "held", "yellow", held(Pause(since, None, reason), left, time.time())
         case Ended(done, failed, seconds):
             ends = [f"{packages(done)} done"] * bool(done or not failed) + [f"{failed:,} failed"] * bool(failed)
             return "end", "cyan", f"{', '.join(ends)} in {duration(seconds)}"
@@ -209,4 +215,4 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
         case Resumed():
             return "resumed", "green", "the pause is over: the work goes on"
         case EventsLost(lost):
-            return "lost", "yellow", f"{lost:,} lines of a process are missing here: they were not read fast enough"
+            return "lost", "yellow", f"{lost:,} lines are missing here: they could not be written when they came"

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
+from jobrunner.cli.log_options import Asked, LogFile, LogFormat
 from jobrunner.cli.main import exits
-from jobrunner.cli.output import complain
-from jobrunner.domain.unwise import too_many
 from jobrunner.domain.values import MOST_WORKERS
 
 EXAMPLES = ("jobrunner work -n 3", "jobrunner work -n 3 --drain")
@@ -24,8 +23,6 @@ def _some(text: str | int) -> int:
         raise typer.BadParameter(f"{text!r} is no number of workers") from None
     if not 1 <= workers <= MOST_WORKERS:
         raise typer.BadParameter(f"there can be 1 to {MOST_WORKERS:,} workers")
-    if why := too_many(workers, len(os.sched_getaffinity(0))):
-        complain(why)
     return workers
 
 
@@ -38,37 +35,48 @@ Workers = Annotated[
 Drain = Annotated[bool, typer.Option("--drain", help="End when nothing is queued, waiting or running.")]
 
 
-def command(context: typer.Context, workers: Workers = None, drain: Drain = False) -> None:
+def command(
+    context: typer.Context,
+    workers: Workers = None,
+    drain: Drain = False,
+    log_format: LogFormat = None,
+    log_file: LogFile = None,
+) -> None:
     """Process what is queued, until stopped."""
-    raise typer.Exit(supervise(context.obj, workers, drain=drain, scan=False))
+    raise typer.Exit(supervise(context.obj, workers, Asked(log_format, log_file), drain=drain, scan=False))
 
 
-def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
+def supervise(path: Path, given: int | None, asked: Asked, *, drain: bool, scan: bool) -> int:
     """Run workers in the home at `path`, with `scan` also a scanner, and return the exit code.
 
-    `given`: how many workers -n asks for, None where it is left out.
+    `given`: how many workers -n asks for, None where it is left out; `asked`: what of the log is asked for.
     """
-    from jobrunner.cli import words
     from jobrunner.cli.live import LiveView
+    from jobrunner.cli.log import open_log
     from jobrunner.domain.envelope import Emit
-    from jobrunner.domain.events import Ended, WorkersStarted
+    from jobrunner.domain.events import Ended, Held, Unwise, WorkersStarted
     from jobrunner.domain.role import Role
-    from jobrunner.domain.unwise import unwise
+    from jobrunner.domain.unwise import too_many, unwise
     from jobrunner.wiring import running
     from jobrunner.wiring.home import block_signals, load_settings, open_home
     from jobrunner.wiring.reloading import reloading, renewed
     from jobrunner.wiring.serving import serving
     from jobrunner.wiring.steering import pausing
 
-    view, began = LiveView(), time.monotonic()
-    emit = Emit(Role.SUPERVISOR, view.show)
+    began = time.monotonic()
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.set_threshold(10_000)  # objects: at the default, 700, there is a collection every few packages
     gc.enable()
     settings = load_settings(path)
-    for warning in unwise(settings, len(os.sched_getaffinity(0))):
-        complain(str(warning))
+    log = open_log(settings, asked)
+    view = LiveView(log)
+    emit = Emit(Role.SUPERVISOR, view.show)
+    processors = len(os.sched_getaffinity(0))
+    for warning in unwise(settings, processors):
+        emit(Unwise(*warning))
+    if given and (why := too_many(given, processors)):
+        emit(Unwise("-n", f"is large: {why}"))
     with open_home(settings, emit) as opened:
         told = serving(opened)
         home, by = opened, reloading(opened, told, given=given)
@@ -89,6 +97,8 @@ def supervise(path: Path, given: int | None, *, drain: bool, scan: bool) -> int:
         held = pausing(home).held() if drain and not caught else None
         supervisor.leave()
         if held:
-            complain(words.held(*held, time.time()))
+            pause, left = held
+            emit(Held(left, pause.since, pause.reason))
         emit(Ended(view.done, view.failed, time.monotonic() - began))
-        return 128 + caught if caught else int(failed or held is not None)
+    log.end(is_stopped=bool(caught))
+    return 128 + caught if caught else int(failed or held is not None)

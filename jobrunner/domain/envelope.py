@@ -5,10 +5,43 @@ import os
 import re
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, NamedTuple, get_args
 
-from jobrunner.domain.events import Event
+from jobrunner.domain.events import (
+    ClaimGone,
+    Event,
+    EventsLost,
+    GivenUp,
+    Held,
+    InboxPolled,
+    JobCancelled,
+    JobFailed,
+    JobPutOff,
+    JobRecovered,
+    PackagesMissed,
+    Paused,
+    SettingsChanged,
+    SettingsRefused,
+    Trouble,
+    Unwise,
+    WorkerDied,
+)
 from jobrunner.domain.role import Role
+
+_ERRORS = (JobFailed, GivenUp, WorkerDied, SettingsRefused, Trouble)
+_WARNINGS = (
+    *(JobPutOff, JobRecovered, JobCancelled, ClaimGone),
+    *(InboxPolled, PackagesMissed, SettingsChanged, Unwise, Paused, Held, EventsLost),
+)
+
+
+class Level(IntEnum):
+    """How bad an event is, by the number that syslog has for it."""
+
+    ERROR = 3
+    WARNING = 4
+    INFO = 6
 
 
 class Envelope(NamedTuple):
@@ -25,6 +58,13 @@ class Envelope(NamedTuple):
     def name(self) -> str:
         """The event's name, as in job-done: it stays, whatever becomes of the words for people."""
         return _NAMES[type(self.event)]
+
+    @property
+    def level(self) -> Level:
+        """How bad the event is."""
+        if isinstance(self.event, _ERRORS):
+            return Level.ERROR
+        return Level.WARNING if isinstance(self.event, _WARNINGS) else Level.INFO
 
 
 Listener = Callable[[Envelope], None]

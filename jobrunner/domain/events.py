@@ -50,18 +50,20 @@ class JobDone(NamedTuple):
 
 
 class JobFailed(NamedTuple):
-    """A package is in the failed folder."""
+    """A package is in the failed folder, `seconds` after its last claim."""
 
     name: str
     error: str
+    seconds: float
 
 
 class JobPutOff(NamedTuple):
-    """A job will be tried again in `delay` seconds."""
+    """A job will be tried again in `delay` seconds; this is said `seconds` after its claim."""
 
     name: str
     error: str
     delay: float
+    seconds: float
 
 
 class JobRecovered(NamedTuple):
@@ -73,6 +75,7 @@ class JobRecovered(NamedTuple):
     name: str
     error: str
     condemned: bool
+    worker_pid: int
 
 
 class JobCancelled(NamedTuple):
@@ -89,7 +92,7 @@ class ClaimGone(NamedTuple):
 
 
 class GivenUp(NamedTuple):
-    """A process of a supervisor cannot go on, for this reason, and is about to end."""
+    """A process cannot go on, for this reason, and is about to end."""
 
     pid: int
     error: str
@@ -103,7 +106,7 @@ class WorkerDied(NamedTuple):
 
     role: str
     pid: int
-    reason: str
+    error: str
     times: int
     delay: float
 
@@ -145,10 +148,25 @@ class SettingsTaken(NamedTuple):
     outcome: str
 
 
+class Unwise(NamedTuple):
+    """A setting, or an option, is legal and unwise; `why` says what it leads to."""
+
+    key: str
+    why: str
+
+
 class Stopping(NamedTuple):
     """A signal came: running jobs have `grace` seconds to end."""
 
     grace: float
+
+
+class Held(NamedTuple):
+    """The workers end, though so many packages are `left`: a pause without an end holds them, `since` and why."""
+
+    left: int
+    since: float
+    reason: str | None
 
 
 class Ended(NamedTuple):
@@ -182,7 +200,7 @@ class Resumed(NamedTuple):
 
 
 class EventsLost(NamedTuple):
-    """So many events of this process could not be told: whoever hears them was too slow."""
+    """So many events could not be told: whoever hears them was too slow, or a disk was full."""
 
     lost: int
 
@@ -206,7 +224,9 @@ Event = (
     | SettingsChanged
     | SettingsRefused
     | SettingsTaken
+    | Unwise
     | Stopping
+    | Held
     | Ended
     | Trouble
     | Mended

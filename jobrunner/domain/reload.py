@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from jobrunner.domain.settings import SECTIONS, Settings
 
-#: What is in use for as long as a process lives: its folders and its database.
-_FOR_LIFE = ("folders", "database")
+#: What is in use for as long as a process lives: its folders, its database and where it says what happens.
+_FOR_LIFE = ("folders", "database", "log")
 #: Besides that, what concerns a process that works, and one that only scans.
 WORKING = ("intake", "extract", "process", "retry", "work")
 SCANNING = ("intake", "extract")

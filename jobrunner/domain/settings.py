@@ -172,6 +172,18 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Where `run`, `work` and `scan` say what happens."""
+
+    format: str | None = key(
+        values.log_format, None, 'how their lines are written: "text", or "json", an object a line', example='"json"'
+    )
+    file: Path | None = key(
+        values.path, None, "where to, in place of stderr; others may rotate it", example='"jobrunner.log"'
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a home, with absolute paths."""
 
@@ -184,6 +196,7 @@ class Settings:
     retry: RetrySettings
     work: WorkSettings
     retention: RetentionSettings
+    log: LogSettings
 
     @property
     def database_path(self) -> Path:
@@ -205,4 +218,5 @@ SECTIONS: dict[str, type] = {
     "retry": RetrySettings,
     "work": WorkSettings,
     "retention": RetentionSettings,
+    "log": LogSettings,
 }

@@ -40,7 +40,7 @@ def build(home: Path, toml: Mapping[str, object], environment: Mapping[str, str]
         )
     if problems:
         raise ConfigurationError("; ".join(problems))
-    return _with_absolute_folders(settings)
+    return _with_absolute_paths(settings)
 
 
 class Given(NamedTuple):
@@ -95,11 +95,13 @@ def _written(spec: Field[Any]) -> str:
     return in_toml(default)
 
 
-def _with_absolute_folders(settings: Settings) -> Settings:
+def _with_absolute_paths(settings: Settings) -> Settings:
     folders = settings.folders
     paths = {spec.name: getattr(folders, spec.name) for spec in fields(FolderSettings)}
     absolute: dict[str, Any] = {name: settings.home / path for name, path in paths.items() if isinstance(path, Path)}
-    return replace(settings, folders=replace(folders, **absolute))
+    log = settings.log
+    absolute_log = replace(log, file=log.file and settings.home / log.file)
+    return replace(settings, folders=replace(folders, **absolute), log=absolute_log)
 
 
 def _unknown_in_toml(toml: Mapping[str, object], source: str) -> Iterator[str]:

@@ -212,6 +212,11 @@ def zip_name(value: object) -> str:
     return _one_of(value, "same", "only")
 
 
+def log_format(value: object) -> str:
+    """Return how lines are written."""
+    return _one_of(value, "text", "json")
+
+
 def _one_of(value: object, *known: str) -> str:
     if value not in known:
         raise ValueError(f"a word of these: {', '.join(known)}")

@@ -73,6 +73,20 @@ def check_apart(settings: Settings) -> None:
             _refuse_inner("database.url", settings.database_path, name, path)
 
 
+def check_log(settings: Settings, what: str, path: Path) -> None:
+    """Raise ConfigurationError where a log file is one of a home's own, or lies where it would pass for a package's."""
+    own = [str(settings.database_path.resolve()), str((settings.home / "jobrunner.toml").resolve())]
+    if str(path.resolve()).startswith(tuple(own)):
+        raise ConfigurationError(f"{what} is {shown(str(path))}, a file that jobrunner needs itself: name another one")
+    for name in FOLDERS:
+        folder = getattr(settings.folders, name)
+        if _upwards(folder)[0] in _upwards(path):
+            raise ConfigurationError(
+                f"{what} ({shown(str(path))}) lies in folders.{name}, where packages have theirs: "
+                "put it beside that folder, such as jobrunner.log"
+            )
+
+
 def prepare(folders: Folders, home: Path) -> None:
     """Check a home's folders and make those that are missing within the home.
 

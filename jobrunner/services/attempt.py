@@ -32,6 +32,11 @@ class CurrentAttempt:
     zip: Zip = NO_ZIP  #: the sender's, once it has been extracted
     sender_files: Sequence[str] = ()  #: what has been delivered, once it has been extracted: see `Receipt`
 
+    @property
+    def seconds(self) -> float:
+        """For how long it has been going on."""
+        return time.monotonic() - self.began
+
 
 class Done(NamedTuple):
     """The package is in the archive, durably, `seconds` after the claim."""

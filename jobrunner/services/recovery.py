@@ -162,7 +162,7 @@ class Recovery:
                         recovered.append((JobCancelled(job.name, worker.pid), job))
                     else:
                         condemned = bool(job.verdict or decision.verdict)
-                        recovered.append((JobRecovered(job.name, error, condemned), job))
+                        recovered.append((JobRecovered(job.name, error, condemned, worker.pid), job))
                 self._store.totals.add(ended, now.wall)
         self._presence.forget(token)
         if orphaned:

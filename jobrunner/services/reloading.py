@@ -1,6 +1,7 @@
 """The settings of a process that goes on: it notices that their file has changed, and takes it over where asked to."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from jobrunner.domain.envelope import Emit
@@ -65,11 +66,11 @@ class Reloading:
         `at_once`: a signal asks for it, and not the process's row. Raises StoreError.
         """
         before = self.state
-        self._notice()
-        if self.state != before:
-            registration.note_settings(self.state, self.workers)
         asked = registration.asked_to_reload()
         if not (asked or at_once):
+            self._notice()
+            if self.state != before:
+                registration.note_settings(self.state, self.workers)
             return None
         with self._serving.reloading():
             reloaded = self._reload()
@@ -99,6 +100,8 @@ class Reloading:
             self.state = found.state
 
     def _reload(self) -> Reloaded:
+        with suppress(OSError):
+            self._seen = settings_file.state(self._file)
         try:
             found = self._find()
             settings = merged(self.settings, found.settings)

@@ -121,19 +121,19 @@ class Settling:
         endings = [*self._archive(), *endings]
         following, lost = self._recording.record(endings, claim=claim)
         for ending in endings:
-            job, workspace = ending.attempt.job, ending.attempt.workspace
-            if ending in lost:
-                self._emit(ClaimGone(job.name), job.id, job.attempt)
-                continue
+            attempt, job = ending.attempt, ending.attempt.job
             match ending:
+                case _ if ending in lost:
+                    self._emit(ClaimGone(job.name), job.id, job.attempt)
                 case Done(_, seconds):
-                    sweeping.remove(workspace)
+                    sweeping.remove(attempt.workspace)
                     self._emit(JobDone(job.name, seconds), job.id, job.attempt)
                 case Failed(_, _, error):
-                    sweeping.remove(workspace)
-                    self._emit(JobFailed(job.name, error), job.id, job.attempt)
+                    sweeping.remove(attempt.workspace)
+                    self._emit(JobFailed(job.name, error, attempt.seconds), job.id, job.attempt)
                 case PutOff(_, _, decision, None):
-                    self._emit(JobPutOff(job.name, decision.reason or "", decision.delay or 0), job.id, job.attempt)
+                    event = JobPutOff(job.name, decision.reason or "", decision.delay or 0, attempt.seconds)
+                    self._emit(event, job.id, job.attempt)
                 case PutOff(_, _, _, trouble):
                     self._machine.wait_until_well(trouble)
         return following

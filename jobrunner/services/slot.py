@@ -30,7 +30,8 @@ Main = Callable[[str, int, Tell, Emit], None]
 class Slot:
     """`pid` is that of the process which lives here; once it has `ended`, there is none again. Times are monotonic.
 
-    `is_leaving`: it has been asked to end, and another one follows, but in a place that `is_surplus`.
+    `is_leaving`: it has been asked to end, and another one follows, but in a place that `is_surplus`. `last_words`: why
+    it gives up, as it has said itself.
     """
 
     main: Main
@@ -43,6 +44,7 @@ class Slot:
     ended: bool = False
     is_leaving: bool = False
     is_surplus: bool = False
+    last_words: str | None = None
 
     @property
     def is_worker(self) -> bool:
@@ -81,11 +83,9 @@ class Slot:
         """Note that another process may start at once."""
         self.early_deaths, self.restart_at = 0, 0.0
 
-
-def death_in_words(code: int) -> str:
-    """Return how a process ended, given its exit status, negative for a signal."""
-    if code == BUG:
-        return "ended for a bug in jobrunner: see its report"
-    if code >= 0:
-        return f"ended with exit status {code}"
-    return f"was killed by signal {-code} ({signal.strsignal(-code)})"
+    def death_in_words(self, code: int) -> str:
+        """Return how the process ended, given its exit status, negative for a signal."""
+        words, self.last_words = self.last_words, None
+        if code < 0:
+            return f"was killed by signal {-code} ({signal.strsignal(-code)})"
+        return f"gave up: {words}" if words else f"ended with exit status {code}"

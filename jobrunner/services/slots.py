@@ -3,9 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from jobrunner.domain.envelope import Envelope
+from jobrunner.domain.events import GivenUp
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.role import Role
 from jobrunner.linux import proc
@@ -43,6 +45,7 @@ class Slots:
         if crew.scanner:
             self._all.append(Slot(crew.scanner, Role.SCANNER))
         self.aside: set[int] = set()
+        self._are_kept = True
 
     @property
     def workers(self) -> list[Slot]:
@@ -87,6 +90,20 @@ class Slots:
     def of(self, pid: int) -> Slot | None:
         """Return the place in which a child lives."""
         return next((slot for slot in self._all if slot.pid == pid), None)
+
+    def let_all_go(self) -> set[int]:
+        """Return the children that live: all are asked to end, and nobody follows them."""
+        self._are_kept = False
+        return self.pids
+
+    def to_be_told(self, envelopes: Iterable[Envelope]) -> Iterator[Envelope]:
+        """Yield what is to be told at once. Why a child gives up is told in one with its end and what follows."""
+        for envelope in envelopes:
+            slot = self.of(envelope.pid)
+            if self._are_kept and slot and isinstance(envelope.event, GivenUp):
+                slot.last_words = envelope.event.error
+            else:
+                yield envelope
 
     def put_aside(self, pids: Iterable[int]) -> None:
         """Free the places of workers that are held up."""

@@ -23,7 +23,7 @@ from jobrunner.services.registration import Registration
 from jobrunner.services.reloading import Reloading
 from jobrunner.services.rounds import Look, Rounds
 from jobrunner.services.serving import Serving
-from jobrunner.services.slot import Slot, death_in_words
+from jobrunner.services.slot import Slot
 from jobrunner.services.slots import Crew, Slots, send
 from jobrunner.services.troubles import Troubles
 from jobrunner.store.store import Store
@@ -126,7 +126,7 @@ class Supervisor:
 
     def _hear_events(self) -> bool:
         envelopes = self._events.receive()
-        for envelope in envelopes:
+        for envelope in self._slots.to_be_told(envelopes):
             self._emit.pass_on(envelope)
         self._draw_at = time.monotonic() + self._draw([slot.pid for slot in self._slots.workers])
         return bool(envelopes)
@@ -159,7 +159,7 @@ class Supervisor:
             if code == 0 and self._crew.drains:
                 slot.ended = True
                 continue
-            delay, words = slot.note_death(), death_in_words(code)
+            delay, words = slot.note_death(), slot.death_in_words(code)
             self._registration.note_death(f"{slot.role} {pid} {words}")
             self._emit(WorkerDied(slot.role, pid, words, slot.early_deaths, delay))
 
@@ -219,7 +219,7 @@ class Supervisor:
 
     def _stop(self, caught: signal.Signals | None) -> signal.Signals | None:
         """Let the children end; kill them when the grace is over or another signal comes. Return the first signal."""
-        running = self._slots.pids
+        running = self._slots.let_all_go()
         if caught:
             self._store.database.waiting.give_up = lambda: True
         if running and caught:

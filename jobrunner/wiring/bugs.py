@@ -17,10 +17,16 @@ _LONGEST = 200
 class Exits:
     """How a process ends for an error."""
 
-    def __init__(self, home: Path | None, show: Callable[[str], None]) -> None:
-        """Reports are written in `home`, whose way is to be trusted; where they cannot be, `show` prints them."""
+    def __init__(
+        self, home: Path | None, show: Callable[[str], None], complain: Callable[[str], None] = lambda _words: None
+    ) -> None:
+        """Reports are written in `home`, whose way is to be trusted; where they cannot be, `show` prints them.
+
+        `complain` prints the line that says why a command ends.
+        """
         self.home = home
-        self._show = show
+        self.show = show
+        self.complain = complain
 
     def of(self, error: BaseException, role: Role) -> Exit:
         """Return how a process with this role ends. A signal that it holds back counts for more than what failed."""
@@ -47,7 +53,7 @@ class Exits:
             path = bug_report.write(str(self.home), error, report)
         except Exception as failure:
             why = in_words(failure) if isinstance(failure, OSError) else str(failure)
-            self._show(report or "".join(traceback.format_exception(error)))
+            self.show(report or "".join(traceback.format_exception(error)))
             return f"{line}; its report could not be written ({why}), so it went to stderr: please send that"
         return f"{line}: please send {shown(path)} to those who maintain it"
 

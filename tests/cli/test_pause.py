@@ -76,10 +76,8 @@ def test_a_drain_in_a_paused_home_says_so_and_ends_with_one(queued: TestHome) ->
     for words, left in ((("work", "-n", "2"), 2), (("run",), 3)):
         result = queued.jobrunner(*words, "--drain")
         assert result.returncode == 1
-        [line] = [line for line in result.stderr.splitlines() if line.startswith("jobrunner: ")]
-        assert re.fullmatch(rf"jobrunner: paused since \S+: the night; {left} packages left: jobrunner resume", line), (
-            line
-        )
+        [line] = [line for line in result.stderr.splitlines() if "  held  " in line]
+        assert re.search(rf"  held       paused since \S+: the night; {left} packages left: jobrunner resume$", line)
     assert queued.counts()["queued"] == 3
     resume(queued)
     assert queued.jobrunner("work", "--drain").returncode == 0

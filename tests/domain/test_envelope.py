@@ -43,7 +43,7 @@ def test_an_event_has_its_time_its_process_and_its_role_and_each_listener_hears_
 @pytest.mark.parametrize("char", ["x", "é", "🚀", "\udcff", "\n"])
 @pytest.mark.parametrize("length", [5000, 100_000])
 def test_a_long_text_is_cut_so_that_the_line_has_its_bound(char: str, length: int) -> None:
-    line = as_line(envelope(JobFailed("name", char * length)), LIMIT)
+    line = as_line(envelope(JobFailed("name", char * length, 1.0)), LIMIT)
     assert LIMIT * 0.7 < len(line) <= LIMIT
     read = of_line(line)
     assert read

@@ -61,6 +61,8 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "work.shutdown_grace": ("0s", 0.0, "9s", 9.0),
     "retention.attempts": ("90d", 90 * 86400.0, "12h", 12 * 3600.0),
     "retention.logs": ("30d", 30 * 86400.0, "1w", 7 * 86400.0),
+    "log.format": ("json", "json", "text", "text"),
+    "log.file": ("run.log", HOME / "run.log", "/var/log/run.log", Path("/var/log/run.log")),
 }
 
 #: What has to be set with a key.
@@ -77,6 +79,8 @@ WITHOUT_DEFAULT = (
     "process.max_processes",
     "process.environment",
     "process.user",
+    "log.format",
+    "log.file",
 )
 
 
@@ -174,6 +178,8 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "work.shutdown_grace": 30.0,
         "retention.attempts": math.inf,
         "retention.logs": math.inf,
+        "log.format": None,
+        "log.file": None,
     }
     assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
 

@@ -57,11 +57,11 @@ def test_a_child_that_is_killed_while_it_sends_leaves_no_half_line(pipe: EventPi
         if child == 0:
             emit = Emit(Role.WORKER, pipe.send)
             while True:
-                emit(JobFailed("p", long))
+                emit(JobFailed("p", long, 1.0))
         select.select([pipe], [], [])
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        assert {event for event in events(pipe) if not isinstance(event, EventsLost)} == {JobFailed("p", long)}
+        assert {event for event in events(pipe) if not isinstance(event, EventsLost)} == {JobFailed("p", long, 1.0)}
     Emit(Role.WORKER, pipe.send)(JobDone("p", 1.0))
     assert events(pipe)[-1] == JobDone("p", 1.0)
 
