@@ -1,5 +1,6 @@
 """A bug in jobrunner, in whichever of its processes, is one plain line, exit status 70 and a report in the home."""
 
+import json
 import os
 import stat
 import subprocess
@@ -167,6 +168,20 @@ def test_a_worker_that_can_write_no_report_tells_all_on_stderr(home: TestHome) -
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("Traceback (most recent call last)") == 1
     assert "could not be written (there are 20 already" in result.stderr
+
+
+def test_as_json_each_line_of_a_bug_is_an_object(home: TestHome) -> None:
+    home.package("p")
+    for number in range(20):
+        (home.path / f"jobrunner-bug-{number:08d}.txt").touch()
+    source = f"bug({ATTEMPT!r}, once={str(home.path / 'once')!r})"
+    result = run(home.path, source, "run", "--drain", "--log-format", "json")
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    [told] = [line for line in lines if line["event"] == "given-up"]
+    assert "ValueError: boom\n" in told["error"]
+    [died] = [line for line in lines if line["event"] == "worker-died"]
+    assert died["error"].startswith("gave up: this is a bug in jobrunner (ValueError: boom); its report could not be")
 
 
 def test_a_scanner_that_meets_a_bug_is_replaced_too(home: TestHome) -> None:

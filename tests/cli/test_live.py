@@ -1,5 +1,6 @@
 """What a terminal shows while jobrunner works, as a person sees it."""
 
+import json
 import re
 import signal
 
@@ -94,3 +95,37 @@ def test_into_a_pipe_go_dated_lines_and_the_same_summary(home: TestHome) -> None
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  end        1 package done in \S+ s", ended.stderr.splitlines()[-1]
     )
     assert "\x1b" not in ended.stderr
+
+
+def test_a_terminal_that_is_stopped_holds_nobody_up(home: TestHome) -> None:
+    with on_terminal(home, "run") as terminal:
+        wait_for_lines(terminal, "idle")
+        terminal.type("\x13")  # Ctrl-S
+        home.package("a")
+        wait_until((home.archive / "a").exists)
+        assert labels(seen(terminal)) == ["start"]
+        terminal.type("\x11")  # Ctrl-Q
+        *_, done, worker = wait_until(lambda: (lines := seen(terminal)) and "done" in lines[-2] and lines)
+        assert "  done       a  " in done
+        assert worker == "  1  idle"
+        terminal.type("\x13")
+        terminal.signal(signal.SIGTERM)
+        assert terminal.wait() == 128 + signal.SIGTERM
+
+
+def test_beside_a_log_file_a_terminal_shows_the_same(home: TestHome) -> None:
+    home.package("p")
+    log = home.path / "run.log"
+    with on_terminal(home, "run", "--drain", "--log-format", "json", "--log-file", str(log)) as terminal:
+        assert terminal.wait() == 0
+        shown = labels(seen(terminal))
+    assert shown == ["start", "found", "done", "end"]
+    assert [json.loads(line)["message"].split()[0] for line in log.read_text().splitlines()] == shown
+
+
+def test_with_a_format_a_terminal_has_lines_only(home: TestHome) -> None:
+    home.package("p")
+    with on_terminal(home, "run", "--drain", "--log-format", "json") as terminal:
+        assert terminal.wait() == 0
+        events = [json.loads(line)["event"] for line in terminal.printed.splitlines()]
+    assert events == ["workers-started", "packages-found", "job-done", "ended"]

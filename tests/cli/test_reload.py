@@ -153,7 +153,7 @@ def test_what_is_wrong_changes_nothing_and_what_is_meant_the_same_is_not_said(se
     setting.set(more="# only a remark\n")
     wait_until(lambda: not setting.home.status()["runners"][0]["settings_changed"])
     assert [answer.reloaded for answer in setting.reload()] == [Reloaded([], [])]
-    assert len(setting.events("settings")) == 2
+    assert len(setting.events("settings")) in {1, 2}, "the second file is said to be another one, or to be refused"
     setting.end(process)
 
 
