@@ -12,6 +12,7 @@ from jobrunner.domain.filters import Sort, Standing
 from jobrunner.domain.job import State
 from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.settings import SECTIONS
+from jobrunner.domain.values import LOG_FORMATS
 
 _MOST = 50
 _EVERY = frozenset(State)
@@ -31,6 +32,7 @@ _TAKES: Mapping[str, frozenset[State]] = {
 _VALUES: Mapping[str, Sequence[str]] = {
     "--state": [*Standing],
     "--sort": [*Sort, *(f"-{key}" for key in Sort)],
+    "--log-format": LOG_FORMATS,
 }
 #: What follows the commands that take no packages.
 _WORDS: Mapping[str, Sequence[str]] = {

@@ -212,9 +212,13 @@ def zip_name(value: object) -> str:
     return _one_of(value, "same", "only")
 
 
+#: How lines of the log can be written.
+LOG_FORMATS = ("text", "json")
+
+
 def log_format(value: object) -> str:
     """Return how lines are written."""
-    return _one_of(value, "text", "json")
+    return _one_of(value, *LOG_FORMATS)
 
 
 def _one_of(value: object, *known: str) -> str:

@@ -17,8 +17,9 @@ def unit_of(home: Path) -> Unit:
     # One path for these three: what systemd makes writable is a mount of its own, and nothing is renamed across mounts.
     together = os.path.commonpath([folders.work, folders.archive, folders.failed])
     needed = [settings.home, folders.inbox, folders.work, folders.archive, folders.failed, folders.logs]
-    needed.append(settings.database_path.parent)
-    paths = [settings.home, together, folders.inbox, folders.logs, settings.database_path.parent]
+    files = [file.parent for file in (settings.database_path, settings.log.file) if file]
+    needed += files
+    paths = [settings.home, together, folders.inbox, folders.logs, *files]
     return Unit(
         _program(),
         user_argument(os.geteuid()),

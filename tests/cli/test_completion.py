@@ -81,6 +81,7 @@ def test_commands_options_and_values_come(known: TestHome) -> None:
     assert words_of(known, "list", "--state", "") == ["queued", "waiting", "running", "done", "failed", "cancelled"]
     assert words_of(known, "list", "--state", "done", "--state", "f") == ["failed"]
     assert words_of(known, "list", "--state=ca") == ["--state=cancelled"]
+    assert words_of(known, "run", "--log-format", "") == ["text", "json"]
     assert words_of(known, "list", "--sort", "-c") == ["-created"]
     assert words_of(known, "completion", "") == ["bash", "zsh", "fish"]
     assert words_of(known, "config", "process.max_l") == ["process.max_log"]

@@ -1,7 +1,9 @@
 """Each event as a line of the log, for people and for programs."""
 
 import json
+import re
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ import pytest
 from jobrunner.cli.log import open_log
 from jobrunner.cli.log_options import Asked
 from jobrunner.cli.words import of_event
+from jobrunner.documents.event import event_document
 from jobrunner.domain.envelope import Envelope, Level
-from jobrunner.domain.events import Event
+from jobrunner.domain.events import Event, Trouble
 from jobrunner.domain.role import Role
 from jobrunner.wiring.home import load_settings
 from tests.support import TestHome
@@ -47,3 +50,13 @@ def test_every_event_is_one_harmless_line(
         assert said.count("\n") == len(EVENTS)
         if form == "json":
             assert len({line["event"] for line in map(json.loads, said.splitlines())}) == len(EVENTS)
+
+
+def test_the_page_has_each_event_at_its_level_and_each_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "logs.md").read_text("utf-8")
+    for level in Level:
+        *_, row = re.findall(rf"^\| `{level.name.lower()}` \| (.*) \|$", page, re.MULTILINE)
+        expected = {evil(kind).name for kind in EVENTS if evil(kind).level is level}
+        assert set(re.findall(r"`([\w-]+)`", row)) == expected
+    keys = {key for row in re.findall(r"^\| (`.*?) \| ", page, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    assert set(event_document(evil(Trouble), "")) <= keys

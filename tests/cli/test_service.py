@@ -50,6 +50,14 @@ def all_hardened(unit: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def test_the_folder_of_a_log_file_is_waited_for_and_written_to(home: TestHome, tmp_path: Path) -> None:
+    home.configure(f'[log]\nfile = "{tmp_path}/var/run.log"\n')
+    unit = unit_of(home).splitlines()
+    assert f"#ReadWritePaths={home.path} {tmp_path}/var" in unit
+    [needed] = [line for line in unit if line.startswith("RequiresMountsFor=")]
+    assert needed.endswith(f" {tmp_path}/var")
+
+
 def test_systemd_takes_the_unit_of_a_home_with_any_name(odd: TestHome, tmp_path: Path) -> None:
     odd.configure('[folders]\nmode = "0770"\n[work]\nshutdown_grace = "2h"\n')
     dump = verified(all_hardened(unit_of(odd)), tmp_path / "jobrunner.service")
