@@ -18,6 +18,8 @@ from jobrunner.domain.status import RunningJob
 
 #: Seconds between two looks at what runs.
 _BETWEEN_LOOKS = 0.25
+#: The same while nobody reads.
+_UNREAD = 1.0
 _WIDEST_NAME = 32
 _BAR = 12
 
@@ -55,7 +57,7 @@ class LiveView:
         """
         self._log.flush()
         if self._log.is_behind:
-            return _BETWEEN_LOOKS
+            return _UNREAD
         now = time.monotonic()
         is_due = now - self._looked_at >= _BETWEEN_LOOKS
         if not self._can_draw:

@@ -48,6 +48,11 @@ class Place:
         """Write a text, now or later; return False where it is lost."""
         return self.outgoing.put(f"{line}{end}".encode(self._encoding, "backslashreplace"))
 
+    def forget(self) -> None:
+        """Leave what is kept, and what is to be said of losses, to the process that this one was forked from."""
+        self.outgoing.forget()
+        self._lost = 0
+
     def _tell_loss(self) -> None:
         if self._lost and self.write(self._line_of(_envelope(EventsLost(self._lost)))):
             self._lost = 0
@@ -72,8 +77,9 @@ class Log:
 
     @property
     def is_behind(self) -> bool:
-        """Whether stderr takes nothing more for now."""
-        return self._stderr.outgoing.is_behind
+        """Whether somebody reads stderr who takes nothing more for now."""
+        outgoing = self._stderr.outgoing
+        return outgoing.is_behind and outgoing.fault is None
 
     def show(self, envelope: Envelope) -> None:
         """Say an event."""
@@ -104,7 +110,7 @@ class Log:
     def report(self, text: str) -> None:
         """Show the report of a bug on stderr; a child that meets one may do so, too."""
         if os.getpid() != self._pid:
-            self._stderr.outgoing.forget()  # the parent writes that
+            self._stderr.forget()
         if self._is_json:
             self._stderr.show(_envelope(GivenUp(os.getpid(), text[-_LONGEST:])))
         else:

@@ -97,6 +97,8 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         ("process", "max_processes"),
         ("process", "environment"),
         ("process", "user"),
+        ("log", "format"),
+        ("log", "file"),
     ):
         del toml[section][name]
     given = settings_file.build(tmp_path, toml, {}, source="template")
