@@ -26,7 +26,7 @@ class Receipting:
             worker_pid=os.getpid(),
             host=self._host,
             queued_at=job.created_at,
-            started_at=now - attempt.seconds,
+            started_at=now - (time.monotonic() - attempt.began),
             handled_at=now,
             extract_seconds=details.extract,
             handle_seconds=details.handle,
