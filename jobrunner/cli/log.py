@@ -82,7 +82,8 @@ class Log:
         return outgoing.is_behind and outgoing.fault is None
 
     def show(self, envelope: Envelope) -> None:
-        """Say an event."""
+        """Say an event; a child of this process may do so, too."""
+        self._leave_to_parent()
         if self._shows:
             self._stderr.show(envelope)
         self._keep(envelope)
@@ -109,8 +110,7 @@ class Log:
 
     def report(self, text: str) -> None:
         """Show the report of a bug on stderr; a child that meets one may do so, too."""
-        if os.getpid() != self._pid:
-            self._stderr.forget()
+        self._leave_to_parent()
         if self._is_json:
             self._stderr.show(_envelope(GivenUp(os.getpid(), text[-_LONGEST:])))
         else:
@@ -121,6 +121,14 @@ class Log:
         self.flush()
         let_be_read(self._stderr.outgoing, is_stopped=is_stopped)
         self.flush()
+
+    def _leave_to_parent(self) -> None:
+        """Forget, in a child, what its parent has still to write."""
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._stderr.forget()
+            if self._file:
+                self._file.forget()
 
     def _keep(self, envelope: Envelope) -> None:
         """Say an event in the file, if there is one, and once on stderr that it cannot be written."""

@@ -44,6 +44,7 @@ COMMANDS = (
     "check",
     "config",
     "reload",
+    "notify",
     "completion",
     "health",
     "service",
@@ -57,8 +58,8 @@ _LATER = (
     *("cli.times", "documents.configuration", "documents.event", "documents.explanation", "documents.listing"),
     *("documents.metrics", "documents.progress", "documents.status", "documents.story", "files.bug_report"),
     *("wiring.cancelling", "wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.health"),
-    *("wiring.log", "wiring.measuring", "wiring.pruning", "wiring.reloading", "wiring.service_unit"),
-    *("wiring.steering", "wiring.watching"),
+    *("wiring.log", "wiring.measuring", "wiring.notifying", "wiring.pruning", "wiring.reloading"),
+    *("wiring.service_unit", "wiring.steering", "wiring.watching"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

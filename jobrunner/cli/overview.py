@@ -6,7 +6,7 @@ from jobrunner.cli.columns import padded, width_of
 from jobrunner.cli.output import Line, Styled, styled
 from jobrunner.cli.sections import Room, Row, Section, height, laid_out
 from jobrunner.cli.times import short
-from jobrunner.cli.words import TINTS, age, disk_use, estimate, pause, soon, step
+from jobrunner.cli.words import TINTS, age, disk_use, estimate, pause, soon, step, undelivered
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Delivery, Runner, Status
 from jobrunner.domain.values import in_bytes
@@ -39,6 +39,8 @@ def _head(status: Status) -> Iterator[Line]:
         yield _labelled("trouble", trouble, fg="red", bold=True)
     if status.troubles:
         yield _labelled("", styled("What waits for this goes on by itself once it is mended.", dim=True))
+    for line in undelivered(status.notices, status.now):
+        yield _labelled("notices", line, fg="red", bold=True)
     yield _labelled("packages", *_counts(status))
     yield _labelled("pace", _pace(status))
     if status.oldest:

@@ -1,6 +1,7 @@
 """Words for people: of events, lengths of time and counts."""
 
 import time
+from collections.abc import Iterator
 
 from jobrunner.cli.times import short
 from jobrunner.domain.events import (
@@ -18,6 +19,8 @@ from jobrunner.domain.events import (
     JobPutOff,
     JobRecovered,
     Mended,
+    NoticeGivenUp,
+    NoticesHeld,
     PackagesFound,
     PackagesMissed,
     Paused,
@@ -34,6 +37,7 @@ from jobrunner.domain.events import (
     WorkersStarted,
 )
 from jobrunner.domain.job import Job, Outcome, State
+from jobrunner.domain.notice import Undelivered
 from jobrunner.domain.package import shown
 from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
@@ -143,6 +147,19 @@ def disk_use(use: DiskUse) -> str:
     return ", ".join(parts) + (f"; {in_bytes(use.work.free)} free" if use.work else "")
 
 
+def undelivered(notices: Undelivered, now: float) -> Iterator[str]:
+    """Yield what is said of notices that a channel does not take, and of those that were given up."""
+    for each in notices.waiting:
+        if each.error:
+            some = f"{each.total:,} wait{'s' * (each.total == 1)} since {short(each.since, now)}"
+            yield f"{some}, as the {each.channel} fails: {each.error}"
+    if newest := next(iter(notices.given_up), None):
+        yield (
+            f"{notices.given_up_count:,} given up, the newest {short(newest.given_up_at, now)}, as the "
+            f"{newest.channel} failed ({newest.error}): {newest.text}"
+        )
+
+
 def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case for each event)
     """Return a label, its colour and the text."""
     match event:
@@ -214,5 +231,9 @@ def of_event(event: Event) -> tuple[str, str, str]:  # noqa: PLR0912  (a case fo
             return "paused", "yellow", f"{pause(Pause(*event), time.time())}; running jobs end, nothing is claimed"
         case Resumed():
             return "resumed", "green", "the pause is over: the work goes on"
+        case NoticesHeld(channel, error):
+            return "notice", "yellow", f"the {channel} of [notify] fails, and is tried again: {error}"
+        case NoticeGivenUp(channel, kind, error):
+            return "notice", "red", f"a notice ({kind}) is given up, as the {channel} of [notify] fails: {error}"
         case EventsLost(lost):
             return "lost", "yellow", f"{lost:,} lines are missing here: they could not be written when they came"

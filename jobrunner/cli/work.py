@@ -56,14 +56,16 @@ def supervise(path: Path, given: int | None, asked: Asked, *, drain: bool, scan:
     from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import Ended, Held, Unwise, WorkersStarted
     from jobrunner.domain.role import Role
-    from jobrunner.domain.unwise import too_many, unwise
+    from jobrunner.domain.unwise import unwise
     from jobrunner.wiring import running
+    from jobrunner.wiring.farewell import Farewell
     from jobrunner.wiring.home import block_signals, load_settings, open_home
+    from jobrunner.wiring.notifying import Overheard
     from jobrunner.wiring.reloading import reloading, renewed
     from jobrunner.wiring.serving import serving
     from jobrunner.wiring.steering import pausing
 
-    began = time.monotonic()
+    began, overheard = time.monotonic(), Overheard()
     block_signals()
     gc.freeze()  # no collection writes to what is here already: the forks go on sharing it
     gc.set_threshold(10_000)  # objects: at the default, 700, there is a collection every few packages
@@ -71,30 +73,29 @@ def supervise(path: Path, given: int | None, asked: Asked, *, drain: bool, scan:
     settings = load_settings(path)
     log = open_log(settings, asked)
     view = LiveView(log)
-    emit = Emit(Role.SUPERVISOR, view.show)
-    processors = len(os.sched_getaffinity(0))
-    for warning in unwise(settings, processors):
+    emit = Emit(Role.SUPERVISOR, view.show, overheard.hear)
+    for warning in unwise(settings, len(os.sched_getaffinity(0)), given):
         emit(Unwise(*warning))
-    if given and (why := too_many(given, processors)):
-        emit(Unwise("-n", f"is large: {why}"))
-    with open_home(settings, emit) as opened:
+    with open_home(settings, emit) as opened, Farewell(opened, "run" if scan else "work", exits.of) as farewell:
         told = serving(opened)
         home, by = opened, reloading(opened, told, given=given)
-        supervisor = running.supervisor(home, exits.of, by, told, drain=drain, scan=scan)
+        supervisor = running.supervisor(home, exits.of, by, told, drain=drain, scan=scan, overheard=overheard)
+        farewell.settings = settings
         emit(WorkersStarted(by.workers, str(settings.home)))
-        draw = partial(view.draw, home.report.running)
         while True:
             if scan:
                 home.intake.scan()
-            caught = supervisor.run(draw)
+            caught = supervisor.run(partial(view.draw, home.report.running))
             view.erase()
             home = renewed(home, by)
+            farewell.settings = by.settings
             if scan and not caught:
                 caught = home.wait_for_arrivals()
             if caught or not home.store.jobs.any_pending():
                 break
         failed = drain and home.store.attempts.any_failed_under(supervisor.token)
         held = pausing(home).held() if drain and not caught else None
+        farewell.caught = caught
         supervisor.leave()
         if held:
             pause, left = held

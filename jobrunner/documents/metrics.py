@@ -130,6 +130,16 @@ def _families(measures: Measures, version: str) -> Iterator[_Family]:
         "1 while something is wrong with the machine, so that workers wait (jobrunner status says what), else 0.",
         measures.has_trouble,
     )
+    yield _gauge(
+        "notices_waiting",
+        "Notices that wait to be sent, by command and by webhook.",
+        sum(each.total for each in measures.notices.waiting),
+    )
+    yield _gauge(
+        "notices_given_up",
+        "Notices of the last week that never got to their receiver.",
+        measures.notices.given_up_count,
+    )
     yield _Family(
         "disk_used_bytes",
         "gauge",

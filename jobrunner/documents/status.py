@@ -5,6 +5,7 @@ from typing import Any
 from jobrunner.documents.pause import pause_document
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.documents.times import utc
+from jobrunner.domain.notice import Undelivered
 from jobrunner.domain.status import DiskUse, Status
 
 
@@ -113,4 +114,19 @@ def status_document(status: Status) -> dict[str, Any]:
         "lookalikes": [{"name": name, "looks_like": other} for name, other in status.lookalikes],
         "left_over": [{"path": path} for path in status.left_over],
         "disk": disk_document(status.disk),
+        "notices": _notices(status.notices),
+    }
+
+
+def _notices(undelivered: Undelivered) -> dict[str, Any]:
+    """Return which notices wait, by the way that they go, and which were given up."""
+    return {
+        "waiting": [
+            {"channel": each.channel, "count": each.total, "since": utc(each.since), "error": each.error}
+            for each in undelivered.waiting
+        ],
+        "given_up": {
+            "count": undelivered.given_up_count,
+            "newest": [each._asdict() | {"given_up_at": utc(each.given_up_at)} for each in undelivered.given_up],
+        },
     }

@@ -19,6 +19,8 @@ from jobrunner.domain.events import (
     JobFailed,
     JobPutOff,
     JobRecovered,
+    NoticeGivenUp,
+    NoticesHeld,
     PackagesMissed,
     Paused,
     SettingsChanged,
@@ -29,10 +31,10 @@ from jobrunner.domain.events import (
 )
 from jobrunner.domain.role import Role
 
-_ERRORS = (JobFailed, GivenUp, WorkerDied, SettingsRefused, Trouble)
+_ERRORS = (JobFailed, GivenUp, WorkerDied, SettingsRefused, Trouble, NoticeGivenUp)
 _WARNINGS = (
     *(JobPutOff, JobRecovered, JobCancelled, ClaimGone),
-    *(InboxPolled, PackagesMissed, SettingsChanged, Unwise, Paused, Held, EventsLost),
+    *(InboxPolled, PackagesMissed, SettingsChanged, Unwise, Paused, Held, NoticesHeld, EventsLost),
 )
 
 

@@ -199,38 +199,30 @@ class Resumed(NamedTuple):
     """The pause is over: the work goes on."""
 
 
+class NoticesHeld(NamedTuple):
+    """A channel, command or webhook, does not take notices any more: each is tried again for about a day."""
+
+    channel: str
+    error: str
+
+
+class NoticeGivenUp(NamedTuple):
+    """A notice of this kind never got to its receiver."""
+
+    channel: str
+    kind: str
+    error: str
+
+
 class EventsLost(NamedTuple):
     """So many events could not be told: whoever hears them was too slow, or a disk was full."""
 
     lost: int
 
 
-Event = (
-    WorkersStarted
-    | PackagesFound
-    | Awaited
-    | InboxPolled
-    | PackagesMissed
-    | JobDone
-    | JobFailed
-    | JobPutOff
-    | JobRecovered
-    | JobCancelled
-    | ClaimGone
-    | GivenUp
-    | WorkerDied
-    | Upgraded
-    | RightsSet
-    | SettingsChanged
-    | SettingsRefused
-    | SettingsTaken
-    | Unwise
-    | Stopping
-    | Held
-    | Ended
-    | Trouble
-    | Mended
-    | Paused
-    | Resumed
-    | EventsLost
-)
+PackageEvent = JobDone | JobFailed | JobPutOff | JobRecovered | JobCancelled | ClaimGone
+InboxEvent = PackagesFound | Awaited | InboxPolled | PackagesMissed
+ProcessEvent = WorkersStarted | GivenUp | WorkerDied | Stopping | Held | Ended | EventsLost
+HomeEvent = Upgraded | RightsSet | Trouble | Mended | Paused | Resumed | NoticesHeld | NoticeGivenUp
+SettingsEvent = SettingsChanged | SettingsRefused | SettingsTaken | Unwise
+Event = PackageEvent | InboxEvent | ProcessEvent | HomeEvent | SettingsEvent

@@ -48,5 +48,19 @@ def folded(reason: str) -> str:
     return _VARIES.sub(_kind, reason[:_LONGEST])
 
 
+def as_pattern(reason: str) -> str:
+    """Return a pattern, as a shell has them, that fits the reasons of the same kind."""
+    parts, end = [], 0
+    beginning = reason[:_LONGEST]
+    for match in _VARIES.finditer(beginning):
+        parts += [_literal(beginning[end : match.start()]), _literal(match[0]) if match["kept"] else "*"]
+        end = match.end()
+    return "".join([*parts, _literal(beginning[end:]), "*" * (len(reason) > _LONGEST)])
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"[*?\[]", r"[\g<0>]", text)
+
+
 def _kind(match: re.Match[str]) -> str:
     return match[0] if match["kept"] else "PATH" if match["path"] else "N"

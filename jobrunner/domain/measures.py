@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jobrunner.domain.job import Outcome
+from jobrunner.domain.notice import Undelivered
 from jobrunner.domain.status import Runner
 
 
@@ -39,5 +40,6 @@ class Measures(NamedTuple):
     durations: Mapping[str, Histogram]
     runners: Sequence[Runner]
     has_trouble: bool
+    notices: Undelivered
     used: Mapping[str, int]
     free: Mapping[str, int]

@@ -11,3 +11,4 @@ class Role(StrEnum):
     SCANNER = "scanner"
     WORKER = "worker"
     GUARD = "guard"
+    NOTIFIER = "notifier"

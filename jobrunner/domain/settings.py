@@ -1,22 +1,15 @@
 """The settings: every key once, with its meaning, its default and its parser. settings_file builds them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jobrunner.domain import programs, values
 from jobrunner.domain.retry import RetryPolicy
-from jobrunner.domain.values import Parser
+from jobrunner.domain.setting import key
+from jobrunner.domain.settings_telling import LogSettings, NotifySettings
 
 #: Seconds after which a package is taken to be still, where nothing else is set.
 _STILL = 10.0
-
-
-def key(parse: Parser, default: Any, meaning: str, *, example: str = "") -> Any:
-    """Declare a key. `default` is as a user would write it; a key without one gets an `example` in a new file."""
-    value = None if default is None else parse(default)
-    metadata = {"parse": parse, "written": default, "meaning": meaning, "example": example}
-    return field(default=value, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +165,6 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Where `run`, `work` and `scan` say what happens."""
-
-    format: str | None = key(
-        values.log_format, None, 'how their lines are written: "text", or "json", an object a line', example='"json"'
-    )
-    file: Path | None = key(
-        values.path, None, "where to, in place of stderr; others may rotate it", example='"jobrunner.log"'
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of a home, with absolute paths."""
 
@@ -197,6 +178,7 @@ class Settings:
     work: WorkSettings
     retention: RetentionSettings
     log: LogSettings
+    notify: NotifySettings
 
     @property
     def database_path(self) -> Path:
@@ -219,4 +201,5 @@ SECTIONS: dict[str, type] = {
     "work": WorkSettings,
     "retention": RetentionSettings,
     "log": LogSettings,
+    "notify": NotifySettings,
 }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jobrunner.domain.failures import Failures
 from jobrunner.domain.job import Attempt, Job, PrunedAt
 from jobrunner.domain.lack import Lack
+from jobrunner.domain.notice import Undelivered
 from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
 
@@ -145,6 +146,7 @@ class Status(NamedTuple):
     nothing can be said. `failures`: the failed ones of the last day by their reasons. `left_over`: what attempts left
     and we cannot remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two
     packages. `disk`: what the home takes, but for the packages that wait, are archived or failed.
+    `notices`: what people are told, and has not got to them.
     """
 
     now: float
@@ -165,6 +167,7 @@ class Status(NamedTuple):
     left_over: Sequence[str]
     lookalikes: Sequence[tuple[str, str]]
     disk: DiskUse
+    notices: Undelivered
 
 
 class Kept(NamedTuple):

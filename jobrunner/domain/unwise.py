@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from jobrunner.domain import programs
 from jobrunner.domain.settings import Settings
+from jobrunner.domain.settings_telling import NotifySettings
 
 #: With more, workers wait for each other, unless their handlers mostly wait for something else.
 _WORKERS_PER_PROCESSOR = 8
@@ -23,17 +24,19 @@ class Warned(NamedTuple):
         return f"{self.key} {self.why}"
 
 
-def unwise(settings: Settings, processors: int) -> Iterator[Warned]:
-    """Yield what is unwise about settings on a machine with so many processors."""
+def unwise(settings: Settings, processors: int, given: int | None = None) -> Iterator[Warned]:
+    """Yield what is unwise about settings, and about so many workers `given` by -n, on so many processors."""
     for why in programs.unwise(settings.process.command or ()):
         yield Warned("process.command", why)
     yield from _of_the_handler(settings)
     yield from _of_packages(settings)
-    if many := too_many(settings.work.workers, processors):
-        yield Warned("work.workers", f"is large: {many}")
+    yield from _of_notices(settings.notify)
+    for key, workers in (("work.workers", settings.work.workers), ("-n", given)):
+        if workers and (many := _too_many(workers, processors)):
+            yield Warned(key, f"is large: {many}")
 
 
-def too_many(workers: int, processors: int) -> str | None:
+def _too_many(workers: int, processors: int) -> str | None:
     """Return what is said of so many workers on so few processors, None if that is nothing."""
     if workers <= _WORKERS_PER_PROCESSOR * processors:
         return None
@@ -76,3 +79,13 @@ def _of_packages(settings: Settings) -> Iterator[Warned]:
         )
     if not extract.keep_free:
         yield Warned("extract.keep_free", "is 0: packages may fill the disk, which stops whatever else writes to it")
+
+
+def _of_notices(notify: NotifySettings) -> Iterator[Warned]:
+    without = NotifySettings()
+    if not notify.channels:
+        for name in ("on", "backlog"):
+            if getattr(notify, name) != getattr(without, name):
+                yield Warned(f"notify.{name}", "tells nobody: set notify.command or notify.webhook, too")
+    if notify.secret_file and not notify.webhook:
+        yield Warned("notify.secret_file", "signs nothing: it is for what notify.webhook sends")

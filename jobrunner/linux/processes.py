@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from jobrunner.linux import proc, waiting
 
 _DEAD = {"Z", "X"}
+_STOPPED = {"T", "t"}
 
 
 class Process(NamedTuple):
@@ -34,6 +35,13 @@ class Process(NamedTuple):
         except OSError:
             return False
         return found.start == self.start and found.state not in _DEAD
+
+
+def is_stopped(pid: int) -> bool:
+    """Say whether a process is stopped, by a signal or by whoever traces it; one that has ended is not."""
+    with suppress(OSError):
+        return proc.stat(pid).state in _STOPPED
+    return False
 
 
 @contextmanager

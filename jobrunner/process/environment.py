@@ -7,10 +7,11 @@ from jobrunner.process.account import Account
 
 #: Names the worker in the environment of all that a handler starts.
 WORKER_VARIABLE = "JOBRUNNER_WORKER"
-#: Meant for jobrunner itself: what its service manager told it, and the secrets of its web page.
+#: Meant for jobrunner itself: what its service manager told it, a URL that may be a secret, and those of its web page.
 _OURS_ALONE = frozenset(
     {
         "CREDENTIALS_DIRECTORY",
+        "JOBRUNNER_NOTIFY_WEBHOOK",
         "LISTEN_FDNAMES",
         "LISTEN_FDS",
         "LISTEN_PID",

@@ -30,6 +30,7 @@ class Measuring:
             durations=self._store.totals.durations(),
             runners=self._report.runners([worker for worker in workers if worker.process.lives()], now),
             has_trouble=bool(self._report.troubles(workers)),
+            notices=self._store.notices.undelivered(),
             used=self._used(),
             free=free_space(str(self._store.database.path), self._folders),
         )

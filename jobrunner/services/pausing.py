@@ -1,6 +1,7 @@
 """Pauses and resumes a home, and notices it when others do."""
 
 import math
+from collections.abc import Callable
 
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Paused, Resumed
@@ -11,15 +12,21 @@ from jobrunner.store.store import Store
 class Pausing:
     """Keeps all workers from claiming. A claim is one commit before that of the pause, or none."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, notice: Callable[[Pause], None] | None = None) -> None:
+        """`notice` records, within `Store.write`, what somebody is to be told of a pause."""
         self._store = store
+        self._notice = notice
 
     def pause(self, until: float | None, reason: str | None) -> Pause:
         """Pause, or change the pause that there is, and return it. `until` is wall time. Raises StoreError."""
         with self._store.write():
             now = self._store.now().wall
+            before = self._store.pauses.in_force(now)
             self._store.pauses.begin(now, until, reason)
-            return self._store.pauses.in_force(now) or Pause(now, until, reason)
+            pause = self._store.pauses.in_force(now) or Pause(now, until, reason)
+            if self._notice and pause != before:
+                self._notice(pause)
+            return pause
 
     def resume(self) -> Pause | None:
         """End the pause, and return it; None where there is none. Raises StoreError."""

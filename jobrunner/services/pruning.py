@@ -42,6 +42,8 @@ class Pruning:
         """
         wall = self._store.now().wall
         before = {"attempts_before": wall - self._attempts, "logs_before": wall - self._logs}
+        if not dry:
+            self._forget_notices(wall - self._attempts)
         last: OldJob | None = None
         while found := self._store.old_jobs.after(last, _BATCH, **before):
             last = found[-1]
@@ -49,6 +51,11 @@ class Pruning:
             while some := list(islice(old, _TOGETHER)):
                 yield self._prune(some, dry=dry)
             yield Pruned()  # to look through many takes its time, too
+
+    def _forget_notices(self, before: float) -> None:
+        if self._store.notices.is_any_old(before=before):
+            with self._store.write(durable=False):
+                self._store.notices.forget(before=before)
 
     def _prune(self, jobs: Sequence[OldJob], *, dry: bool) -> Pruned:
         found: list[tuple[OldJob, logs.Logs | None]] = []

@@ -17,7 +17,11 @@ from jobrunner.store.store import Store
 class Recording:
     """One worker's. Raises Stopped where a signal asks to stop before something could be recorded."""
 
-    def __init__(self, store: Store, machine: Machine, asked_to_stop: StopRequest) -> None:
+    def __init__(
+        self, store: Store, machine: Machine, asked_to_stop: StopRequest, *, notes_failures: bool = False
+    ) -> None:
+        """`notes_failures`: a notice is to tell of them."""
+        self._notes_failures = notes_failures
         self._store = store
         self._machine = machine
         self._asked_to_stop = asked_to_stop
@@ -104,6 +108,8 @@ class Recording:
                     return EndedAttempt(Outcome.DONE, True, details, seconds)
                 case Failed(_, outcome, error, place, left_in_inbox):
                     self._store.queue.fail(job, outcome, error, place, details, now.wall, left_in_inbox=left_in_inbox)
+                    if self._notes_failures and outcome is not Outcome.CANCELLED:
+                        self._store.notices.note_failure(job.name, error, now.wall)
                     return EndedAttempt(outcome, True, details)
                 case PutOff(_, outcome, decision):
                     self._store.queue.requeue(job, outcome, decision, now, details)

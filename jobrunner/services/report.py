@@ -84,6 +84,7 @@ class Report:
             left_over=self._left_over(),
             lookalikes=jobs.lookalikes(now.wall - _DAY, _MOST),
             disk=self.disk_use(_MOST_SIZED),
+            notices=self._store.notices.undelivered(),
         )
 
     def disk_use(self, most: int) -> DiskUse:

@@ -23,7 +23,7 @@ _STOPPED, _DEAD = frozenset("Tt"), frozenset("ZX")
 
 
 class Crew(NamedTuple):
-    """What a supervisor keeps alive: `workers` processes that run `worker`, and one that runs `scanner`, if any.
+    """What a supervisor keeps alive: `workers` processes that run `worker`, one that runs `scanner`, and a `notifier`.
 
     `drains`: workers end by themselves when nothing is left to do. `grace`: seconds that running jobs get when a
     signal asks to stop. `policy` says what a worker's death means.
@@ -35,6 +35,13 @@ class Crew(NamedTuple):
     drains: bool
     grace: float
     policy: RetryPolicy
+    notifier: Main | None = None
+
+    @property
+    def others(self) -> dict[Role, Main]:
+        """What each process runs that is no worker."""
+        found = {Role.SCANNER: self.scanner, Role.NOTIFIER: self.notifier}
+        return {role: main for role, main in found.items() if main}
 
 
 class Slots:
@@ -42,8 +49,7 @@ class Slots:
 
     def __init__(self, crew: Crew) -> None:
         self._all = [Slot(crew.worker, Role.WORKER, number) for number in range(1, crew.workers + 1)]
-        if crew.scanner:
-            self._all.append(Slot(crew.scanner, Role.SCANNER))
+        self._all += [Slot(main, role) for role, main in crew.others.items()]
         self.aside: set[int] = set()
         self._are_kept = True
 
@@ -70,12 +76,13 @@ class Slots:
     def are_alive(self, *, and_replaced: bool) -> bool:
         """Say whether no process that lives is stopped and, with `and_replaced`, each that has died has a successor.
 
-        A successor that has to wait, or is just being started, counts.
+        A successor that has to wait, or is just being started, counts. The notifier does not: the work goes on without.
         """
-        states = [_state(slot.pid) for slot in self._all if slot.pid is not None]
+        needed = [slot for slot in self._all if slot.role is not Role.NOTIFIER]
+        states = [_state(slot.pid) for slot in needed if slot.pid is not None]
         if not and_replaced:
             return _STOPPED.isdisjoint(states)
-        is_late = any(time.monotonic() > slot.restart_at + _STARTS for slot in self.waiting())
+        is_late = any(time.monotonic() > slot.restart_at + _STARTS for slot in self.waiting() if slot in needed)
         return not is_late and (_STOPPED | _DEAD).isdisjoint(states)
 
     def waiting(self) -> list[Slot]:
@@ -132,9 +139,11 @@ class Slots:
             slot.main = crew.worker
             if renew or slot.is_surplus:
                 self._let_go(slot, signals.DRAIN_SIGNAL)
-        for slot in self._all:
-            if not slot.is_worker and renew and crew.scanner:
-                slot.main = crew.scanner
+        others = {slot.role: slot for slot in self._all if not slot.is_worker}
+        self._all += [Slot(main, role) for role, main in crew.others.items() if role not in others]
+        for role, slot in others.items():
+            slot.main, slot.is_surplus = crew.others.get(role, slot.main), role not in crew.others
+            if renew or slot.is_surplus:
                 self._let_go(slot, signal.SIGTERM)
 
     def _let_go(self, slot: Slot, number: signal.Signals) -> None:

@@ -218,7 +218,7 @@ class Supervisor:
         return self._signals.wait(min(due) - now, beside=beside)
 
     def _stop(self, caught: signal.Signals | None) -> signal.Signals | None:
-        """Let the children end; kill them when the grace is over or another signal comes. Return the first signal."""
+        """Let the children end; kill those that are stopped or too slow, or at another signal. Return the first one."""
         running = self._slots.let_all_go()
         if caught:
             self._store.database.waiting.give_up = lambda: True
@@ -234,7 +234,7 @@ class Supervisor:
             self._hear_events()
             is_another = came not in {None, signal.SIGCHLD, *self._reload_signals}
             caught = caught or (came if is_another else None)
-            if (is_another or time.monotonic() >= deadline) and running:
+            if running and (is_another or time.monotonic() >= deadline or all(map(processes.is_stopped, running))):
                 send(running, signal.SIGKILL)
                 deadline = time.monotonic() + 1
         self._hear_events()

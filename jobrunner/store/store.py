@@ -13,6 +13,7 @@ from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
+from jobrunner.store.notices import Notices
 from jobrunner.store.old_jobs import OldJobs
 from jobrunner.store.pauses import Pauses
 from jobrunner.store.queue import Queue
@@ -29,9 +30,9 @@ class Store:
 
     `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
     are, `adoption` makes jobs of what was found, `old_jobs` forgets what need not be kept. `attempts`, `workers` and
-    `runners` tell who worked on them and who goes on, `pauses` whether anything may be claimed; whoever records the
-    end of an attempt adds it to the `totals`, too. `now` is the clock that all processes of the home agree on, once
-    it has been started.
+    `runners` tell who worked on them and who goes on, `pauses` whether anything may be claimed, `notices` what people
+    are still to be told; whoever records the end of an attempt adds it to the `totals`, too. `now` is the clock that
+    all processes of the home agree on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float) -> None:
@@ -47,6 +48,7 @@ class Store:
         self.workers = Workers(database)
         self.runners = Runners(database)
         self.pauses = Pauses(database)
+        self.notices = Notices(database)
         self.totals = Totals(database)
         self.now = Clock(database, BOOT_ID)
         self._max_wait = max_wait

@@ -30,26 +30,37 @@ from jobrunner.services.serving import Serving
 from jobrunner.services.slot import Main
 from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
+from jobrunner.wiring import notifying
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
+from jobrunner.wiring.notifying import Overheard, notifier_main
 from jobrunner.wiring.pruning import retention
 from jobrunner.wiring.recovering import recovery
 from jobrunner.wiring.working import worker
 
 
 def require_handler(settings: Settings) -> None:
-    """Raise ConfigurationError where the handler is certain not to start."""
+    """Raise ConfigurationError where the handler is certain not to start, or notices not to be sent."""
     process = settings.process
     choosing.check(process, settings.home)
     if account := Account.of(process.user):
         account.check_reach(str(settings.folders.work))
     cgroup.check(process.max_processes)
+    notifying.check(settings)
 
 
 def supervisor(
-    home: Home, exit_of: ExitOf, reloading: Reloading, serving: Serving, *, drain: bool = False, scan: bool = False
+    home: Home,
+    exit_of: ExitOf,
+    reloading: Reloading,
+    serving: Serving,
+    *,
+    drain: bool = False,
+    scan: bool = False,
+    overheard: Overheard | None = None,
 ) -> Supervisor:
     """Return a supervisor of workers that end when nothing is left to `drain`, and of a scanner, too, with `scan`.
 
+    `overheard`: what the process hears that sends notices, if the settings ask for one; None: there is none.
     Raises ConfigurationError where the handler is certain not to start.
     """
     require_handler(home.settings)
@@ -64,6 +75,7 @@ def supervisor(
             drain,
             settings.work.shutdown_grace,
             settings.retry_policy,
+            notifier_main(settings, overheard) if overheard else None,
         )
 
     looks = (PauseWatch(home.store, home.emit).look, retention(home).look)

@@ -33,7 +33,7 @@ def enter(home: Path, command: str, *, before: Callable[[], object] = lambda: No
     if theirs is None:
         return
     name = users.user_name(theirs.st_uid)
-    if command in {"run", "work", "demo", "try"}:
+    if command in {"run", "work", "demo", "notify", "try"}:
         as_argument = f"'#{theirs.st_uid}'" if name.startswith("user ") else name
         raise ConfigurationError(
             f"this home is {name}'s, and jobrunner runs as its user, not as root: sudo -u {as_argument} jobrunner "

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+from jobrunner.domain.notice import Kind
 from jobrunner.services.awaiting import Everything, Named
 from jobrunner.services.fronting import Fronting
 from jobrunner.services.pausing import Pausing
 from jobrunner.services.revising import Revising
 from jobrunner.wiring.home import Home
+from jobrunner.wiring.notifying import noticing
 
 
 def pausing(home: Home) -> Pausing:
     """Return the service that pauses a home and resumes it."""
-    return Pausing(home.store)
+    wanted = home.settings.notify.wants(Kind.PAUSED)
+    return Pausing(home.store, noticing(home).paused if wanted else None)
 
 
 def fronting(home: Home) -> Fronting:

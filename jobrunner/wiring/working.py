@@ -1,5 +1,6 @@
 """Builds a worker."""
 
+from jobrunner.domain.notice import Kind
 from jobrunner.files.archiving import Archiving
 from jobrunner.files.failing import Failing
 from jobrunner.files.moves import Watch
@@ -21,7 +22,7 @@ def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) 
     settings, folders = home.settings, home.folders
     disk = Watch(folders.work)
     taking = Taking(folders, settings.extract, disk)
-    recording = Recording(home.store, machine, stop)
+    recording = Recording(home.store, machine, stop, notes_failures=settings.notify.wants(Kind.FAILED))
     settling = Settling(
         Receipting(None if executor.is_instant else settings.process.command or settings.process.callable),
         Archiving(folders, disk),
