@@ -136,6 +136,10 @@ def name_a_missing_program(home: TestHome) -> None:
     home.configure(f"[process]\ncommand = [{toml(EVIL)}]\n")
 
 
+def tell_by_a_missing_program(home: TestHome) -> None:
+    home.configure(f"[notify]\ncommand = [{toml(EVIL)}]\n")
+
+
 def pause(home: TestHome) -> None:
     home.jobrunner("pause", "--reason", EVIL)
 
@@ -193,6 +197,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "config": [(leave_as_it_is, []), (leave_as_it_is, ["--json"]), (misconfigure, [])],
     "reload": [(leave_as_it_is, []), (misconfigure, []), (without_work, [])],
+    "notify": [(tell_by_a_missing_program, ["--test"]), (misconfigure, ["--test"]), (leave_as_it_is, [])],
     "completion": [(leave_as_it_is, ["bash"]), (leave_as_it_is, [EVIL]), (leave_as_it_is, ["bash", EVIL])],
     "health": [(disturb, []), (misconfigure, []), (without_work, []), (damage, [])],
     "metrics": [(disturb, []), (misconfigure, []), (leave_as_it_is, ["--file", f"{EVIL}/metrics"])],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.linux.processes import is_stopped
 from tests.scripts import PRELUDE, journal
 from tests.support import PATIENCE, TestHome, children_of, wait_until
 
@@ -138,11 +139,26 @@ def test_a_stopped_process_ends_the_pings_and_they_come_back_with_it(served: Ser
     wait_until(lambda: manager.hears("WATCHDOG=1"))
     stopped = named(run.pid, which)[0]
     os.kill(stopped, signal.SIGSTOP)
-    wait_until(lambda: Path(f"/proc/{stopped}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    wait_until(lambda: is_stopped(stopped))
     assert manager.is_silent("WATCHDOG=1", 2.5 * WATCHDOG)
     since = time.monotonic()
     os.kill(stopped, signal.SIGCONT)
     wait_until(lambda: manager.hears("WATCHDOG=1", since))
+
+
+@by_path
+def test_work_pings_and_a_stop_do_without_a_notifier(served: Served) -> None:
+    served.watchdog = WATCHDOG
+    served.configure("[notify]\ncommand = ['true']\n[work]\nshutdown_grace = '1h'\n")
+    manager, run = served.manager, served.start("run", "-n", "1")
+    wait_until(lambda: named(run.pid, "notifier"))
+    (notifier,) = named(run.pid, "notifier")
+    os.kill(notifier, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(notifier))
+    since = time.monotonic() + 2 * WATCHDOG
+    wait_until(lambda: manager.hears("WATCHDOG=1", since))
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 @by_path

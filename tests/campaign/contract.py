@@ -28,6 +28,9 @@ HANDLER = Path(__file__).with_name("handler.py")
 #: done.
 FAILING = frozenset({"rejects", "rejects later", "fails", "broken zip", "waits", "later, then waits"})
 
+#: Where notices go in the folder of the evidence, if they go anywhere.
+TOLD = "told"
+
 Tree = dict[str, bytes]
 Row = dict[str, Any]
 
@@ -117,6 +120,8 @@ def at_rest(
     notes = journal(evidence)
     attempts = rows(home, "SELECT * FROM attempts")
     found += _totals(home)
+    if (evidence / TOLD).exists():
+        found += _untold(home, deliveries, (evidence / TOLD).read_text())
     for delivery in deliveries:
         job = jobs.get(delivery.job)
         if job is None:
@@ -189,6 +194,14 @@ def _rests(home: TestHome) -> list[str]:
     damages = [row["integrity_check"] for row in rows(home, "PRAGMA integrity_check")]
     found += [f"the database is damaged: {damage}" for damage in damages if damage != "ok"]
     return found
+
+
+def _untold(home: TestHome, deliveries: Iterable[Delivery], told: str) -> list[str]:
+    """Failures that nobody has been told of, or is going to be told of."""
+    to_tell = {os.fsdecode(row["name"]) for row in rows(home, "SELECT name FROM unnoticed_failures")}
+    told += "".join(row["document"] for row in rows(home, "SELECT document FROM notices WHERE given_up_at IS NULL"))
+    failed = (each.job for each in deliveries if each.plan in FAILING)
+    return [f"nobody is told of {name}" for name in failed if name not in to_tell and f'"{name}"' not in told]
 
 
 def _totals(home: TestHome) -> list[str]:

@@ -134,6 +134,11 @@ class Watch:
             name = names[process.depth] if process.depth < len(names) else "daemon"
             if self.command == "run" and (process.depth, process.number) == (1, 2):
                 name = "scanner"
+            parent = process.parent and self._roles.get(process.parent.pid, "")
+            if self.place.told and process.depth == 1 and process.number > 1:  # of one worker; or at the end, again
+                name = "notifier"
+            elif parent and parent.startswith("notifier"):
+                name = "delivery"
             self._taken[name] += 1
             self._roles[process.pid] = name if self._taken[name] == 1 else f"{name} {self._taken[name]}"
         return self._roles[process.pid]

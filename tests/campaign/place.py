@@ -66,6 +66,17 @@ class Place:
         toml = (self.home.path / "jobrunner.toml").read_text()
         self.home.configure(toml.replace("[process]\n", f'[process]\nkeep_failed = "{duration}"\n'))
 
+    @property
+    def told(self) -> bool:
+        """Whether somebody is told of what fails."""
+        return (self.evidence / contract.TOLD).exists()
+
+    def tell(self) -> None:
+        """Have somebody told, and verify that he was."""
+        told = self.evidence / contract.TOLD
+        told.touch()
+        self.configure(more=f"[notify]\ncommand = ['sh', '-c', 'cat >> {told}']\n")
+
     def use_no_handler(self) -> None:
         """Have packages extracted and archived, and no more."""
         self.configure(handler="")

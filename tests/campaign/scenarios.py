@@ -19,6 +19,7 @@ OF_REVISIONS = r"copying|/identity|\.jobrunner"
 KEPT = r"\.kept"
 TRIED = r"\.try-"
 PRUNED = r"\blogs\b"
+OF_NOTICES = r"^(notifier|delivery)\b"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def _steered() -> Iterator[Scenario]:
     yield Scenario("prune", _ended_long_ago, ("prune", "--older-than", "0s"), new=ALL)
     yield Scenario("retention", _ended_long_ago, new=PRUNED)
     yield Scenario("reload", _queued("is slow"), ("reload",), beside=(WORK,), new=ALL)
+    yield Scenario("told", _told, new=OF_NOTICES)
+    yield Scenario("pause-told", _paused_is_told, ("pause",), then=_RESUMED, new=ALL)
     yield Scenario("taken-over", _queued("reloads"))
 
 
@@ -243,6 +246,16 @@ def _without_handler(place: Place) -> None:
 
 def _callable(place: Place) -> None:
     place.use_callable()
+    _queued()(place)
+
+
+def _told(place: Place) -> None:
+    place.tell()
+    _queued("rejects")(place)
+
+
+def _paused_is_told(place: Place) -> None:
+    place.tell()
     _queued()(place)
 
 

@@ -68,7 +68,7 @@ def test_the_sample_command_runs_where_only_python3_is_installed(home: TestHome)
     made = TestHome(home.path / "new")
     home.jobrunner("init", str(made.path))
     lines = (made.path / "jobrunner.toml").read_text().splitlines()
-    (sample,) = [line for line in lines if line.startswith("# command = ")]
+    sample, _ = (line for line in lines if line.startswith("# command = "))
     assert "write this analyze.py" in sample
     made.configure(f"[process]\n{sample.removeprefix('# ')}\n")
     (made.path / "analyze.py").write_text("import os, sys\nprint(os.listdir(sys.argv[1]))\n")
@@ -99,6 +99,9 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         ("process", "user"),
         ("log", "format"),
         ("log", "file"),
+        ("notify", "command"),
+        ("notify", "webhook"),
+        ("notify", "secret_file"),
     ):
         del toml[section][name]
     given = settings_file.build(tmp_path, toml, {}, source="template")

@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -128,6 +129,18 @@ def test_a_pause_and_who_works_are_told(home: TestHome) -> None:
     found = wait_until(lambda: (now := samples(text_of(home))) and one(now, "workers_alive") == 2 and now)
     assert (one(found, "paused"), one(found, "workers_wanted")) == (1, 2)
     assert [one(found, "runners", command=command) for command in ("run", "work", "scan")] == [0, 1, 0]
+
+
+def test_notices_that_have_not_arrived_are_counted(home: TestHome) -> None:
+    home.configure("[notify]\ncommand = 'false'\n")
+    opened = home.open()
+    with closing(opened.store):
+        pausing(opened).pause(None, None)
+        with opened.store.write():
+            opened.store.notices.give_up_channel("command", time.time(), "exit status 1")
+        pausing(opened).pause(None, "once more")
+    found = samples(text_of(home))
+    assert (one(found, "notices_waiting"), one(found, "notices_given_up")) == (1, 1)
 
 
 def test_a_database_that_another_program_holds_is_a_trouble_and_no_obstacle(home: TestHome) -> None:

@@ -8,8 +8,8 @@ import pytest
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.notice import CHOICES, Kind, Notice, Origin, of_backlog, of_pause, of_stop, of_troubles
 from jobrunner.domain.pause import Pause
-from jobrunner.domain.settings_telling import NotifySettings
 from jobrunner.domain.settings_file import build
+from jobrunner.domain.settings_telling import NotifySettings
 from jobrunner.domain.unwise import unwise
 
 ORIGIN = Origin("/srv/home", "host")

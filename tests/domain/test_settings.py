@@ -63,6 +63,11 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "retention.logs": ("30d", 30 * 86400.0, "1w", 7 * 86400.0),
     "log.format": ("json", "json", "text", "text"),
     "log.file": ("run.log", HOME / "run.log", "/var/log/run.log", Path("/var/log/run.log")),
+    "notify.command": (["tell", "me"], ("tell", "me"), "tell 'all of us'", ("tell", "all of us")),
+    "notify.webhook": ("https://x.test/a?b", "https://x.test/a?b", "http://y.test:80", "http://y.test:80"),
+    "notify.secret_file": ("key", Path("key"), "/etc/key", Path("/etc/key")),
+    "notify.on": (["failed"], ("failed",), "stopped, paused", ("stopped", "paused")),
+    "notify.backlog": ("2h", 7200.0, "1d", 86400.0),
 }
 
 #: What has to be set with a key.
@@ -81,6 +86,9 @@ WITHOUT_DEFAULT = (
     "process.user",
     "log.format",
     "log.file",
+    "notify.command",
+    "notify.webhook",
+    "notify.secret_file",
 )
 
 
@@ -180,6 +188,11 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "retention.logs": math.inf,
         "log.format": None,
         "log.file": None,
+        "notify.command": None,
+        "notify.webhook": None,
+        "notify.secret_file": None,
+        "notify.on": ("failed", "trouble", "mended", "paused", "backlog", "stopped"),
+        "notify.backlog": math.inf,
     }
     assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
 

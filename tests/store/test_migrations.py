@@ -54,6 +54,9 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "pauses",
         "outcome_totals",
         "duration_totals",
+        "unnoticed_failures",
+        "notices",
+        "backlogs",
     }
     assert {row["name"] for row in schema(empty) if row["type"] == "index" and row["sql"]} == {
         "workers_not_ended",

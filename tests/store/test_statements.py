@@ -25,6 +25,7 @@ USERS = {
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
     "revisions": {"revisions"},
+    "notices": {"notices"},
     "pauses": {"pauses"},
     "old_jobs": {"old_jobs"},
     "runners": {"runners"},
