@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -206,8 +206,11 @@ def test_a_notifier_that_is_killed_is_replaced(home: TestHome) -> None:
     runner = home.start("run", "-n", "1")
 
     def notifier() -> int | None:
-        found = [pid for pid in children_of(runner.pid) if b"notifier" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        return found[0] if found else None
+        for pid in children_of(runner.pid):
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                if b"notifier" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+        return None
 
     first = wait_until(notifier)
     os.kill(first, signal.SIGKILL)

@@ -44,14 +44,23 @@ def driver(
     return APSWDatabase(str(file), pragmas=pragmas, flags=flags, timeout=patience, autoconnect=False)
 
 
+def is_busy(error: Exception) -> bool:
+    """Say whether an error of SQLite's is that somebody else holds the database."""
+    return isinstance(_original(error), apsw.BusyError)
+
+
 def in_our_words(error: Exception, path: Path) -> Exception:
     """Return what to raise instead of an error of SQLite's."""
-    original: BaseException = error
-    while not isinstance(original, apsw.Error) and original.__context__:  # peewee raises its own instead
-        original = original.__context__
+    original = _original(error)
     if isinstance(original, apsw.ConstraintError):
         return error  # a wrong state that the schema refused: a bug of ours
     if isinstance(original, apsw.CorruptError | apsw.NotADBError):
         return DamagedDatabase(path, str(original))
     words = WORDS.get(type(original), f"cannot be used: {original}")
     return StoreError(f"the database {path} {words}")
+
+
+def _original(error: BaseException) -> BaseException:
+    while not isinstance(error, apsw.Error) and error.__context__:  # peewee raises its own instead
+        error = error.__context__
+    return error

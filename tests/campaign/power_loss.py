@@ -36,7 +36,7 @@ OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 #: No power is cut in truth, so the disks that are laid out need no disk.
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 DRAIN = ("run", "-n", "1", "--drain")
-_PATIENCE = 20.0
+_PATIENCE = 120.0
 _BATCH = 4
 _campaign: "Campaign"
 

@@ -1,4 +1,5 @@
 import fcntl
+import threading
 from pathlib import Path
 
 import apsw
@@ -37,6 +38,19 @@ def test_each_connection_is_durable_and_strict(database: Database, pragma: str, 
     database.close()
     database.open()
     assert database.rows(f"PRAGMA {pragma}") == [{pragma: value}]
+
+
+def test_it_opens_while_another_process_is_just_making_it(tmp_path: Path) -> None:
+    making = apsw.Connection(str(tmp_path / "new.db"))
+    making.execute("BEGIN IMMEDIATE; CREATE TABLE other (x)")  # not in WAL mode yet: nobody is let wait for that
+    made = threading.Timer(0.2, lambda: making.execute("ROLLBACK"))
+    made.start()
+    opened = Database(tmp_path / "new.db")
+    opened.open()
+    assert opened.rows("PRAGMA journal_mode") == [{"journal_mode": "wal"}]
+    opened.close()
+    made.join()
+    making.close()
 
 
 def test_only_a_write_that_need_not_be_durable_is_not_flushed(database: Database) -> None:
