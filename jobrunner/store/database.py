@@ -1,7 +1,6 @@
 """The SQLite database: how it is opened, and the one way to write to it."""
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from operator import itemgetter
@@ -19,14 +18,11 @@ from jobrunner.linux.locks import Waiting
 from jobrunner.store.bell import GATES, make_audible
 from jobrunner.store.database_file import file_identity, flush, is_another_programs, not_ours
 from jobrunner.store.snapshot import snapshot
-from jobrunner.store.sqlite import BUSY_SECONDS, WORDS, WRITABLE, driver, in_our_words, is_busy, refuse_affected
+from jobrunner.store.sqlite import BUSY_SECONDS, WORDS, WRITABLE, connected, driver, in_our_words, refuse_affected
 from jobrunner.store.transactions import Transaction, Turn, Write
 
 #: The suffix of SQLite's file that whoever may open it may lock: `snapshot` says why it is its owner's alone.
 SHARED_MEMORY = "-shm"
-
-#: Seconds between two tries to open a file that another process is just making: SQLite does not wait for that itself.
-_TICK = 0.01
 
 Row = dict[str, Any]
 _FIRST = itemgetter(0)
@@ -96,18 +92,11 @@ class Database:
 
     def _connect(self, other: APSWDatabase | None = None) -> None:
         """Connect, or to another file than the one that is written to."""
-        self._peewee, give_up_at = other or self._peewee, time.monotonic() + BUSY_SECONDS
-        while self._sqlite is None:
-            try:
-                self._peewee.connect()
-                sqlite = self._peewee.connection()
-                sqlite.execute("SELECT 1 FROM sqlite_schema").fetchall()  # makes all files that are still missing
-                self._sqlite = sqlite
-            except (peewee.PeeweeException, apsw.Error) as error:
-                if not is_busy(error) or time.monotonic() > give_up_at:
-                    raise in_our_words(error, self.path) from error
-                self._peewee.close()
-                time.sleep(_TICK)
+        self._peewee = other or self._peewee
+        try:
+            self._sqlite = connected(self._peewee)
+        except (peewee.PeeweeException, apsw.Error) as error:
+            raise in_our_words(error, self.path) from error
 
     def _share(self) -> None:
         """Let the readers see what has just been made. The shared memory is none of it: see `snapshot`."""

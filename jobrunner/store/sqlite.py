@@ -1,14 +1,18 @@
 """SQLite: which version we need, how it is connected to, and what it refuses, in our words."""
 
+import time
 from pathlib import Path
 
 import apsw
+import peewee
 from playhouse.apsw_ext import APSWDatabase
 
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, StoreError
 
 #: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
 BUSY_SECONDS = 2.0
+#: Seconds between two tries.
+_TICK = 0.01
 #: Before it, two connections that write and checkpoint at once can corrupt a database in WAL mode (the WAL-reset bug,
 #: https://sqlite.org/wal.html).
 MINIMUM_SQLITE = (3, 51, 3)
@@ -44,9 +48,25 @@ def driver(
     return APSWDatabase(str(file), pragmas=pragmas, flags=flags, timeout=patience, autoconnect=False)
 
 
-def is_busy(error: Exception) -> bool:
-    """Say whether an error of SQLite's is that somebody else holds the database."""
-    return isinstance(_original(error), apsw.BusyError)
+def connected(database: APSWDatabase) -> apsw.Connection:
+    """Connect, and make all files that are still missing.
+
+    SQLite does not wait for another process that is just making the file, so that is done here. Raises PeeweeException,
+    apsw.Error.
+    """
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            database.connect()
+            connection: apsw.Connection = database.connection()
+            connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+        except (peewee.PeeweeException, apsw.Error) as error:
+            if not isinstance(_original(error), apsw.BusyError) or time.monotonic() > give_up_at:
+                raise
+            database.close()
+            time.sleep(_TICK)
+        else:
+            return connection
 
 
 def in_our_words(error: Exception, path: Path) -> Exception:
