@@ -19,8 +19,10 @@ _BATCH = 500
 _LONGEST_NAME = 251
 #: What is done has no error.
 _WITH_ERROR = frozenset(Standing) - {Standing.DONE}
-#: The sort that is the order of the rows, by where they are taken from.
-_NATURAL = {"in_time": Sort.TIME, "by_name": Sort.NAME, "of_all": Sort.CREATED}
+#: Where rows are taken from that are wanted in an order.
+_BY_ORDER = {Sort.TIME: "in_time", Sort.NAME: "by_name", Sort.CREATED: "of_all", Sort.ATTEMPTS: "by_attempts"}
+_NATURAL = {source: order for order, source in _BY_ORDER.items()}
+_BEGINNING = re.compile(r"[^*?\[]*\*", re.DOTALL)
 _SET = re.compile(r"\[(!?)(\]?[^\]]*\])|\[")
 
 
@@ -39,16 +41,17 @@ class Listing:
     def select(self, filters: Filters, now: Moment) -> Sequence[int]:
         """Return the ids of the jobs that fit, in their order."""
         parameters = self._parameters(filters, now)
-        chosen = statement(filters, are_few=True)
-        if chosen == "by_name_sorted":
-            names = self._database.one(statements("listing")["names"], parameters | {"most": self._many})
-            chosen = statement(filters, are_few=names["count"] < self._many)
-        return array("q", self._database.column(statements("listing")[chosen], parameters))
+        source = self._source(filters, parameters)
+        order = ("down" if _is_down(filters) else "up") if _NATURAL.get(source) is filters.sort else "sorted"
+        return array("q", self._database.column(statements("listing")[f"{source}_{order}"], parameters))
 
     def count(self, filters: Filters, now: Moment) -> int:
         """Return how many jobs fit, whatever the limit."""
-        sql = statements("listing")[counting(filters)]
-        return int(self._database.one(sql, self._parameters(filters, now))["count"])
+        parameters = self._parameters(filters, now)
+        source = self._source(filters._replace(sort=Sort.TIME if filters.name is None else Sort.NAME), parameters)
+        if source == "by_name" and _BEGINNING.fullmatch(filters.name or ""):
+            parameters["name"] = None  # all names between those two begin so
+        return int(self._database.one(statements("listing")[f"{source}_count"], parameters)["count"])
 
     def read(self, ids: Iterable[int], now: Moment) -> Iterator[ListedJob]:
         """Yield the jobs of these ids, as they are by now."""
@@ -57,6 +60,24 @@ class Listing:
         while batch := list(islice(remaining, _BATCH)):
             parameters = rows.waits(now, self._max_wait) | {"ids": json.dumps(batch)}
             yield from map(rows.listed_job, self._database.rows(sql, parameters))
+
+    def _source(self, filters: Filters, parameters: dict[str, Any]) -> str:
+        """Return where the rows are taken from; most jobs are done, after one attempt.
+
+        Where that is a few ids, they are added to the parameters.
+        """
+        has_span = (filters.since, filters.until) != (-math.inf, math.inf)
+        if filters.attempts > 1:
+            return "tried_again"
+        if Standing.DONE not in _standings(filters):
+            return "in_time"
+        if filters.name is not None:
+            names = statements("listing")["names_from" if parameters["first"] else "names"]
+            ids = list(self._database.column(names, parameters | {"most": self._many}))
+            if len(ids) < self._many:
+                parameters["ids"] = json.dumps(ids)
+                return "these"
+        return "in_time" if has_span else _BY_ORDER[filters.sort]
 
     def _parameters(self, filters: Filters, now: Moment) -> dict[str, Any]:
         first, beyond = _range("*" if filters.name is None else filters.name)
@@ -74,30 +95,6 @@ class Listing:
             "down": _is_down(filters),
             "most": -1 if filters.limit is None else filters.limit,
         }
-
-
-def statement(filters: Filters, *, are_few: bool) -> str:
-    """Return the name of the statement that selects the jobs; `are_few`: those with a name that fits."""
-    source = _source(filters, are_few=are_few)
-    if _NATURAL.get(source) is not filters.sort:
-        return f"{source}_sorted"
-    return f"{source}_down" if _is_down(filters) else f"{source}_up"
-
-
-def counting(filters: Filters) -> str:
-    """Return the name of the statement that counts the jobs."""
-    return f"{_source(filters._replace(sort=Sort.TIME), are_few=True)}_count"
-
-
-def _source(filters: Filters, *, are_few: bool) -> str:
-    """Return where the rows are taken from; most jobs are done, after one attempt."""
-    if filters.attempts > 1:
-        return "tried_again"
-    if Standing.DONE not in _standings(filters) or (filters.since, filters.until) != (-math.inf, math.inf):
-        return "in_time"
-    if (filters.name is not None and are_few) or filters.sort is Sort.NAME:
-        return "by_name"
-    return "in_time" if filters.sort is Sort.TIME else "of_all"
 
 
 def _standings(filters: Filters) -> frozenset[Standing]:

@@ -40,7 +40,8 @@ WHERE instr(:states, 'done') AND state = 'done' AND finished_at >= :since AND fi
 -- fragment: failed
 FROM jobs
 WHERE (instr(:states, 'failed') OR instr(:states, 'cancelled')) AND state = 'failed'
-    AND finished_at >= :since AND finished_at < :until AND {matches} AND instr(:states, {standing})
+    AND finished_at >= :since AND finished_at < :until AND {matches}
+    AND (instr(:states, 'failed') AND instr(:states, 'cancelled') OR instr(:states, {standing}))
 
 -- fragment: running
 FROM jobs
@@ -68,9 +69,23 @@ UNION ALL SELECT id, {queued_since} AS at {waiting}
 -- From the names that begin as the pattern does.
 FROM jobs WHERE name >= :first AND name < :beyond AND {fits}
 
+-- fragment: in_span
+{reached_at} >= :since AND {reached_at} < :until
+
+-- fragment: these
+-- From the few whose names fit.
+FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) AND {fits} AND {in_span}
+
 -- fragment: tried_again
 -- From those that have had more than one attempt.
-FROM jobs WHERE attempt > 1 AND {fits} AND {reached_at} >= :since AND {reached_at} < :until
+FROM jobs WHERE attempt > 1 AND {fits} AND {in_span}
+
+-- fragment: by_attempts
+-- From those of each number of attempts: the first two are read in their order; what was never tried is
+-- sorted, which SQLite would avoid by a look at every row.
+SELECT id, attempt FROM jobs WHERE attempt > 1 AND {fits}
+UNION ALL SELECT id, attempt FROM jobs WHERE attempt = 1 AND {fits}
+UNION ALL SELECT id, attempt FROM jobs INDEXED BY jobs_ready WHERE {is_ready} AND attempt = 0 AND {fits}
 
 -- fragment: of_all
 FROM jobs WHERE {fits}
@@ -84,8 +99,12 @@ ORDER BY
 LIMIT :most
 
 -- name: names
--- How many names fit, as far as that matters. Where many do, a list is sooner full in the order that is wanted.
-SELECT count(*) AS count FROM (SELECT 1 FROM jobs WHERE name >= :first AND name < :beyond AND {has_name} LIMIT :most);
+-- Whose names fit, as far as these are few. Where many are, a list is sooner full in the order that is wanted.
+SELECT id FROM jobs WHERE {has_name} LIMIT :most;
+
+-- name: names_from
+-- The same, where the pattern has a beginning. (For all names, its two conditions would take a quarter more.)
+SELECT id FROM jobs WHERE name >= :first AND name < :beyond AND {has_name} LIMIT :most;
 
 -- name: in_time_down
 {in_time} ORDER BY at DESC, id DESC LIMIT :most;
@@ -105,17 +124,20 @@ SELECT id {of_all} ORDER BY id DESC LIMIT :most;
 -- name: of_all_up
 SELECT id {of_all} ORDER BY id LIMIT :most;
 
+-- name: by_attempts_down
+{by_attempts} ORDER BY attempt DESC, id DESC LIMIT :most;
+
+-- name: by_attempts_up
+{by_attempts} ORDER BY attempt, id LIMIT :most;
+
 -- name: in_time_sorted
 SELECT id FROM ({in_time}) JOIN jobs USING (id) {sorted};
 
--- name: by_name_sorted
-SELECT id, {reached_at} AS at {by_name} {sorted};
+-- name: these_sorted
+SELECT id, {reached_at} AS at {these} {sorted};
 
 -- name: tried_again_sorted
 SELECT id, {reached_at} AS at {tried_again} {sorted};
-
--- name: of_all_sorted
-SELECT id, {reached_at} AS at {of_all} {sorted};
 
 -- name: in_time_count
 SELECT (SELECT count(*) {done}) + (SELECT count(*) {failed}) + (SELECT count(*) {running}) + (SELECT count(*) {ready})
@@ -123,6 +145,9 @@ SELECT (SELECT count(*) {done}) + (SELECT count(*) {failed}) + (SELECT count(*) 
 
 -- name: by_name_count
 SELECT count(*) AS count {by_name};
+
+-- name: these_count
+SELECT count(*) AS count {these};
 
 -- name: tried_again_count
 SELECT count(*) AS count {tried_again};

@@ -2,7 +2,7 @@ import fnmatch
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Sort, Standing
 from jobrunner.domain.job import Outcome
+from jobrunner.store import listing
 from jobrunner.store.listing import Listing
 from jobrunner.store.statements import statements
 from tests.store.one_worker import AGAIN, MAX_WAIT, NOW, TIMINGS, OneWorkerStore, at
@@ -122,15 +123,15 @@ def test_whatever_is_asked_for_what_fits_is_found_in_its_order(
     full: OneWorkerStore, sort: Sort, is_reversed: bool, many: int
 ) -> None:
     every = listed(full, Filters())
-    listing = Listing(full.database, max_wait=MAX_WAIT, many=many)
+    lists = Listing(full.database, max_wait=MAX_WAIT, many=many)
     found_some = 0
     for standings, name, error, (since, until), attempts in product(STANDINGS, PATTERNS, ERRORS, SPANS, range(3)):
         filters = Filters(standings, name, error, since, until, attempts, sort, is_reversed)
         wanted = expected(every, filters)
-        ids = listing.select(filters, at(LATE))
+        ids = lists.select(filters, at(LATE))
         by_id = {found.job.id: found.job.name for found in every}
         assert [by_id[number] for number in ids] == wanted, filters
-        assert listing.count(filters, at(LATE)) == len(wanted), filters
+        assert lists.count(filters, at(LATE)) == len(wanted), filters
         found_some += bool(wanted)
     assert found_some > 100
 
@@ -166,13 +167,42 @@ def test_more_jobs_than_a_batch_are_read_in_their_order(store: OneWorkerStore) -
     assert names(store, sort=Sort.NAME) == every
 
 
+class Noted(dict[str, str]):
+    """Statements by name, and which of them were asked for."""
+
+    def __init__(self, those: Mapping[str, str]) -> None:
+        super().__init__(those)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def test_every_statement_is_used(full: OneWorkerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = Noted(statements("listing"))
+    monkeypatch.setattr(listing, "statements", lambda _: noted)
+    lists = Listing(full.database, max_wait=MAX_WAIT, many=2)
+    for name, since, attempts, sort in product(("a*", "*-1", None), (-math.inf, 0), (0, 2), Sort):
+        for is_reversed in (False, True):
+            filters = Filters(name=name, since=since, attempts=attempts, sort=sort, is_reversed=is_reversed)
+            ids = lists.select(filters, at(LATE))
+            assert len(list(lists.read(ids, at(LATE)))) == lists.count(filters, at(LATE))
+    assert noted.asked == set(noted)
+
+
+#: What is read in the order of its rows, and what is few and sorted, by the beginning of a statement's name.
+ROWS_IN_ORDER = {"of_all": 1, "by_attempts": 1}
+SORTED_PARTS = {"in_time": 3, "by_attempts": 1}
+
+
 def test_what_is_asked_for_is_found_on_an_index(store: OneWorkerStore) -> None:
     for name, sql in statements("listing").items():
         rows = store.database.rows(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(re.findall(r":(\w+)", sql)))
         plan = [row["detail"] for row in rows]
-        if not name.startswith("of_all"):
-            assert not [step for step in plan if step.startswith("SCAN jobs") and "INDEX" not in step], (name, plan)
-        if name.endswith(("_up", "_down")):  # each state in the order of its index; those that are few are sorted
-            sorted_indexes = [step for step in plan if "jobs_done" in step or "jobs_failed" in step]
+        source = name.rpartition("_")[0]
+        scans = [step for step in plan if step.startswith("SCAN jobs") and "INDEX" not in step]
+        assert len(scans) == ROWS_IN_ORDER.get(source, 0), (name, plan)
+        if name.endswith(("_up", "_down")):
             sorts = [step for step in plan if step.startswith("USE TEMP B-TREE")]
-            assert len(sorts) == (3 if sorted_indexes else 0), (name, plan)
+            assert len(sorts) == SORTED_PARTS.get(source, 0), (name, plan)
