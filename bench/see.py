@@ -70,7 +70,7 @@ TYPED: dict[str, list[str]] = {
 }
 #: What is asked once all jobs are queued, and one more.
 QUEUED = {"explain: queued, behind all others": ["explain", "last"]}
-#: What `list` is asked for. Each is found on an index.
+#: What `list` is asked for.
 FOUND: dict[str, list[str]] = {
     "nothing asked for": [],
     "state: done": ["--state", "done"],
@@ -91,14 +91,13 @@ FOUND: dict[str, list[str]] = {
     "the oldest first": ["--sort", "-time"],
     "by name": ["--sort", "name"],
     "by creation": ["--sort", "created"],
-}
-#: What takes a look at every name.
-SCANNED: dict[str, list[str]] = {
+    "by attempts": ["--sort", "attempts"],
     "name, end: none": ["--name", "*unheard-of"],
     "name, end: the oldest": ["--name", "*ldest"],
     "name, end, and time: none": ["--name", "*unheard-of", "--since", "900d"],
+    "name, end, by name: none": ["--name", "*unheard-of", "--sort", "name"],
     "name, beginning: all": ["--name", "done-*"],
-    "by attempts": ["--sort", "attempts"],
+    "name, beginning, and end: none": ["--name", "done-*unheard-of"],
 }
 
 _OLDEST = """
@@ -188,16 +187,11 @@ def queue_all(path: Path) -> None:
         home.store.queue.enqueue(["last"], home.store.now().wall)
 
 
-def of_list(asked: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {what: ["list", *words] for what, words in asked.items()}
-
-
 def ask(base: Path, sizes: list[int], rounds: int) -> None:
     """Measure what is asked beside so many done jobs."""
     homes = make_homes(base, sizes)
     asked = measure(homes, ASKED, rounds)
-    found = measure(homes, of_list(FOUND), rounds)
-    scanned = measure(homes, of_list(SCANNED), rounds)
+    found = measure(homes, {what: ["list", *words] for what, words in FOUND.items()}, rounds)
     typed = measure(homes, TYPED, rounds)
     texts = [text_of_metrics(home, rounds) for home in homes]
     whole = {flag: [into_a_pipe(home, ["list", flag]) for home in homes] for flag in ("--json", "--names", "-0")}
@@ -208,16 +202,15 @@ def ask(base: Path, sizes: list[int], rounds: int) -> None:
     others = {what: seconds for what, seconds in asked.items() if what not in helps}
     judge("help", helps, 0.15)
     judge("status, show and explain", others, 0.3)
-    judge("list on an index", found, 0.3)
+    judge("list", found, 0.3)
     judge("the Tab key", typed, 0.25)
     wanted("the text of metrics", f"{texts[-1] * 1000:.0f} ms", "under 50 ms", reached=texts[-1] < 0.05)
     most = max(memory for of_size in whole.values() for _, memory in of_size) / 1e6
     wanted("memory to list all into a pipe", f"{most:.0f} MB", "under 100 MB", reached=most < 100)
     show(f"medians of {rounds} rounds; the whole program", sizes, asked)
-    show("list on an index", sizes, found)
+    show("list", sizes, found)
     show("the Tab key, in bash, without the shell's own part", sizes, typed)
     show("inside the process", sizes, {"the text of metrics": texts})
-    show("list, a scan of all names", sizes, scanned)
     rows = [
         [what, *(f"{took:.1f} s, {most / 1e6:.0f} MB" for took, most in costs), ""] for what, costs in whole.items()
     ]
