@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.last_words import folded
+from jobrunner.domain.package import shown
 
 
 class FailureGroup(NamedTuple):
-    """So many jobs failed for one `reason`: in it N stands for numbers and PATH for paths, where these differ.
+    """So many jobs failed for one `reason`: N, PATH and NAME are in it numbers, paths and packages that differ.
 
     `newest` is the one of them that failed last.
     """
@@ -41,7 +42,8 @@ def grouped(failed: Iterable[Job], since: float) -> Failures:
         if job.verdict is Outcome.CANCELLED:
             cancelled += 1
         else:
-            kinds.setdefault(folded(job.error or ""), []).append(job)
+            kind = folded(job.error or "", shown(job.name), shown(job.package))
+            kinds.setdefault(kind, []).append(job)
     groups = [FailureGroup(_reason(kind, jobs), len(jobs), jobs[0]) for kind, jobs in kinds.items()]
     return Failures(since, sorted(groups, key=lambda group: -group.total), cancelled)
 

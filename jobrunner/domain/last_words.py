@@ -43,9 +43,30 @@ _VARIES = re.compile(
 )
 
 
-def folded(reason: str) -> str:
-    """Return what a reason has in common with those of the same kind: its numbers are N in it, its paths PATH."""
-    return _VARIES.sub(_kind, reason[:_LONGEST])
+#: A package with a shorter name, or with a number for one, is not looked for: it may be any word, or any number.
+_SHORTEST_NAME = 3
+
+
+def folded(reason: str, *names: str) -> str:
+    """Return what a reason has in common with those of the same kind: its numbers are N in it, its paths PATH.
+
+    `names` are those of its package, which are NAME.
+    """
+    kind = reason[:_LONGEST]
+    for name in names:
+        if name in kind and len(name) >= _SHORTEST_NAME and not name.isdecimal():
+            kind = _without(kind, name)
+    return _VARIES.sub(_kind, kind)
+
+
+def _without(text: str, name: str) -> str:
+    """Return a text with NAME for each name in it that is no part of a longer word."""
+    first, *others = text.split(name)
+    parts = [first]
+    for other in others:
+        is_word = parts[-1][-1:].isalnum() or other[:1].isalnum()
+        parts += [name if is_word else "NAME", other]
+    return "".join(parts)
 
 
 def as_pattern(reason: str) -> str:

@@ -29,6 +29,13 @@ def test_failures_of_one_kind_are_told_once_with_the_newest_of_them_the_most_fir
     assert (found.total, found.cancelled) == (3, 0)
 
 
+def test_what_differs_only_by_the_packages_names_is_one_kind() -> None:
+    again = failed("beta~2", "no data in beta.zip", 50)._replace(package="beta", revision=2)
+    odd = failed("数\n", r"no data in 数\n.zip", 30)
+    (group,) = grouped([again, failed("alpha", "no data in alpha.zip", 40), odd], since=0).groups
+    assert (group.reason, group.total, group.newest.name) == ("no data in NAME.zip", 3, "beta~2")
+
+
 def test_a_reason_that_is_the_same_of_all_is_told_as_it_is() -> None:
     jobs = [failed("b", "sensor 7 is silent", 30), failed("a", "sensor 7 is silent", 20)]
     (group,) = grouped(jobs, since=0).groups

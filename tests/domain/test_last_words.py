@@ -82,6 +82,23 @@ def test_reasons_of_one_kind_are_the_same_when_folded(one: str, other: str, both
 
 
 @pytest.mark.parametrize(
+    ("name", "reason", "kind"),
+    [
+        ("alpha", "the handler removed alpha.zip, the sender's zip", "the handler removed NAME.zip, the sender's zip"),
+        ("alpha", "alpha: no alpha_2.csv for alpha", "NAME: no NAME_N.csv for NAME"),
+        ("scan-0017", "scan-0017 is bad", "NAME is bad"),
+        ("my scan", "cannot open /data/a.tif of my scan", "cannot open PATH of NAME"),
+        ("alpha", "alphabet or betalpha or alphas", "alphabet or betalpha or alphas"),
+        ("17", "exit status 17: sensor 17", "exit status 17: sensor N"),
+        ("a", "a file is missing", "a file is missing"),
+        ("no", "no file", "no file"),
+    ],
+)
+def test_the_name_of_the_package_is_folded_where_it_stands_by_itself(name: str, reason: str, kind: str) -> None:
+    assert folded(reason, name) == kind
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("exit status 1: no", "exit status 2: no"),
