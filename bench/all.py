@@ -30,6 +30,7 @@ PARTS: dict[str, list[str]] = {
     "handlers": [],
     "scale": ["--plot", str(RESULTS / "scale.svg")],
     "see": [],
+    "titles": [],
     "latency": [],
     "memory": [],
     "recovery": [],

@@ -12,14 +12,13 @@ def show(title: str) -> None:
     The environment, which stands behind it, stays as it is: others read it in /proc. A program that is started shows
     its own command line again, a fork the title that it had.
     """
-    start, room = _place()
+    place, room = _place()
     if room:
-        shown = title.encode("utf-8", "replace")[: room - 1]
-        ctypes.memmove(start, shown.ljust(room, b"\0"), room)
+        place.raw = title.encode("utf-8", "replace")[: room - 1].ljust(room, b"\0")
 
 
 @cache
-def _place() -> tuple[int, int]:
-    """Return the address of the command line, in a fork the same, and its bytes: none where the kernel hides it."""
+def _place() -> tuple[ctypes.Array[ctypes.c_char], int]:
+    """Return the command line, in a fork its own, and its bytes: none where the kernel hides it."""
     start, end = proc.command_line_place()
-    return start, end - start
+    return (ctypes.c_char * (end - start)).from_address(start), end - start

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jobrunner.domain.package import shown
+from jobrunner.domain.package import printable
 from jobrunner.linux import kernel
 from jobrunner.linux import title as command_line
 
@@ -23,4 +23,5 @@ class Title(NamedTuple):
 
     def show(self, what: str | None = None) -> None:
         """Show what the process is at, such as a package's name, which may be anything."""
-        command_line.show(f"jobrunner: {self.process}" + (f": {shown(what)}" if what else ""))
+        title = f"jobrunner: {self.process}: {what}" if what else f"jobrunner: {self.process}"
+        command_line.show(printable(title))
