@@ -218,9 +218,13 @@ def test_a_copy_of_a_home_can_be_used_once_its_mark_is_removed(home: TestHome, t
     assert home.jobrunner("run", "--drain").returncode == 0
     copy = TestHome(Path(shutil.copytree(home.path, tmp_path / "copy")))
     mark = copy.work / ".home"
-    for words in (["status"], ["run", "--drain"], ["check"]):
-        said = complaint(copy.jobrunner(*words))
-        assert f"{home.path}/jobrunner.db: if this home is a copy of that one, remove {mark}, else" in said
+    why = f"{home.path}/jobrunner.db: if this home is a copy of that one, remove {mark}, else"
+    for words in (["run", "--drain"], ["scan"], ["check"]):
+        assert why in complaint(copy.jobrunner(*words))
+    for words in (["status", "--json"], ["list", "--json"], ["show", "p", "--json"], ["explain", "p", "--json"]):
+        shown = copy.jobrunner(*words)
+        assert (shown.returncode, json.loads(shown.stdout) is None) == (0, False)
+        assert why in shown.stderr
     mark.unlink()
     assert copy.jobrunner("run", "--drain").returncode == 0
     assert copy.counts()["done"] == home.counts()["done"] == 1

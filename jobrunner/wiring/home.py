@@ -123,14 +123,25 @@ def _open_and_prepare(home: Home, *, to_read: bool) -> None:
         if backup := migrate(database, permit=lambda: _refuse_while_somebody_works(home.presence)):
             home.emit(Upgraded(str(path), str(backup)))
         if not to_read or os.path.isdir(folders.work):
-            owner.take(folders, identity(database), path, database.waiting)
-            hold_to_one_work_folder(home)
+            _hold_to_work_folder(home, to_read=to_read)
         home.store.now.start()
     except StoreError as error:
         if to_read or isinstance(error, DamagedDatabase):
             raise
         trouble = probe.look(folders, settings.extract.keep_free)  # a full disk has many faces
         raise StoreError(trouble or str(error)) from error
+
+
+def _hold_to_work_folder(home: Home, *, to_read: bool) -> None:
+    """Make sure that work folder and database belong together: whoever only reads is told so, and goes on."""
+    database = home.store.database
+    try:
+        owner.take(home.folders, identity(database), database.path, database.waiting)
+        hold_to_one_work_folder(home)
+    except ConfigurationError as error:
+        if not to_read:
+            raise
+        home.emit(Trouble(str(error)))
 
 
 def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
