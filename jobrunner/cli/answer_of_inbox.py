@@ -80,7 +80,7 @@ def to_do(found: InInbox) -> Iterator[tuple[str, str]]:
         case Kind.UNSCANNED if not found.at_work.workers:
             yield START
         case Kind.UNSCANNED:
-            yield "jobrunner run scans each second; where only jobrunner work runs:", "jobrunner scan"
+            yield "jobrunner run takes it up by itself; where only jobrunner work runs:", "jobrunner scan"
         case Kind.DUPLICATE:
             yield from _accept(found, word)
             other = f"{name}-2"
@@ -99,6 +99,8 @@ def to_do(found: InInbox) -> Iterator[tuple[str, str]]:
         case Lack.OTHER_ZIP if len(found.delivery.found) == 1:
             zip_path = there(name, found.delivery.found[0])
             yield "if that is its zip:", f"mv -T {zip_path} {there(name, f'{name}.zip')}"
+        case Lack.OTHER_ZIP:
+            yield f"give the one that counts the name {shown(name)}.zip", ""
         case Lack.SEVERAL_ZIPS:
             yield "leave one of them in it", ""
         case Lack.NO_FOLDER if stem := _stem(found):

@@ -68,12 +68,10 @@ def zip_among(entries: Collection[str], package: str, *, any_name: bool) -> str:
     if found:
         raise Incomplete(Lack.SEVERAL_ZIPS, f"it is unclear which of its zips counts: {_listed(found)}", _few(found))
     if zips:
-        raise Incomplete(
-            Lack.OTHER_ZIP,
-            f"its zip is not there: {_listed(zips)} is not named like the folder "
-            '(intake.zip_name = "only" takes a zip of any name)',
-            _few(zips),
-        )
+        named = "are" if len(zips) > 1 else "is"
+        cure = "" if len(zips) > 1 else ' (intake.zip_name = "only" takes a zip of any name)'
+        said = f"its zip is not there: {_listed(zips)} {named} not named like the folder{cure}"
+        raise Incomplete(Lack.OTHER_ZIP, said, _few(zips))
     others = [entry for entry in entries if not is_junk(entry)]
     there = f"only {_listed(others)}" if others else "its folder is empty"
     raise Incomplete(Lack.NO_ZIP, f"its zip is not there: {there}", _few(others))

@@ -122,6 +122,12 @@ DELIVERIES: dict[str, tuple[Callable[[TestHome], object], str, Kind | Lack, str]
         Lack.OTHER_ZIP,
         "p waits in the inbox: its zip is not there: other.zip is not named like the folder",
     ),
+    "two zips of other names": (
+        lambda home: deliver_as(home, "p", "one.zip", "two.zip"),
+        "p",
+        Lack.OTHER_ZIP,
+        "p waits in the inbox: its zip is not there: one.zip, two.zip are not named like the folder.",
+    ),
     "two zips": (
         lambda home: deliver_as(home, "p", "P.zip", "p.ZIP"),
         "p",

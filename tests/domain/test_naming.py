@@ -119,7 +119,7 @@ def test_the_only_zip_counts_where_any_name_is_allowed() -> None:
         ([".DS_Store"], True, Lack.NO_ZIP, "its zip is not there: its folder is empty"),
         (["b", "a\n"], True, Lack.NO_ZIP, "its zip is not there: only a\\n, b"),
         (["b", "c", "e", "d", "a"], False, Lack.NO_ZIP, "its zip is not there: only a, b, c and 2 more"),
-        (["x.zip", "y.zip"], False, Lack.OTHER_ZIP, "its zip is not there: x.zip, y.zip is not named like the"),
+        (["x.zip", "y.zip"], False, Lack.OTHER_ZIP, "its zip is not there: x.zip, y.zip are not named like the"),
         (["p.ZIP", "P.zip"], False, Lack.SEVERAL_ZIPS, "it is unclear which of its zips counts: P.zip, p.ZIP"),
         (["x.zip", "y.zip"], True, Lack.SEVERAL_ZIPS, "it is unclear which of its zips counts: x.zip, y.zip"),
     ],
