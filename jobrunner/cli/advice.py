@@ -36,7 +36,11 @@ def advise(path: Path) -> None:
 
 
 def _headline(found: Situation) -> str:
-    work = f"{counted(found.workers, 'worker')} work{'s' * (found.workers == 1)}" if found.workers else "Nobody works"
+    work = (
+        f"{counted(found.workers, 'worker')} work{'s' * (found.workers == 1)}"
+        if found.workers
+        else "Nothing is running"
+    )
     numbers = [f"{count:,} {state}" for state, count in found.counts.items() if count]
     return f"{work} in {shown(found.home)}: {', '.join(numbers) or 'no packages yet'}."
 
@@ -47,7 +51,7 @@ def _steps(found: Situation) -> Iterator[_Step]:
     if not found.workers:
         yield "to process what arrives:", "jobrunner run -n 3"
     elif not found.scans:
-        yield "nobody looks into the inbox; to queue what arrives:", "jobrunner scan --watch"
+        yield "the inbox is not watched; to queue what arrives:", "jobrunner scan --watch"
     if not any(found.counts.values()):
         yield f"packages are delivered into {place(found.inbox)}; how it is set up:", "jobrunner config"
         return

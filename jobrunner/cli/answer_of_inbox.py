@@ -99,10 +99,8 @@ def to_do(found: InInbox) -> Iterator[tuple[str, str]]:
         case Lack.OTHER_ZIP if len(found.delivery.found) == 1:
             zip_path = there(name, found.delivery.found[0])
             yield "if that is its zip:", f"mv -T {zip_path} {there(name, f'{name}.zip')}"
-        case Lack.OTHER_ZIP:
-            yield f"give the one that counts the name {shown(name)}.zip", ""
-        case Lack.SEVERAL_ZIPS:
-            yield "leave one of them in it", ""
+        case Lack.OTHER_ZIP | Lack.SEVERAL_ZIPS:
+            yield f"leave one of them in it, as {shown(name)}.zip", ""
         case Lack.NO_FOLDER if stem := _stem(found):
             yield "to deliver it:", f"mkdir -p {there(stem)} && mv {path} {there(stem)}/"
         case Lack.REFUSED:

@@ -1,6 +1,7 @@
 """`jobrunner show`: one job."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from jobrunner.cli import filters
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
+from jobrunner.cli.timeline import HEADING, timeline
 from jobrunner.cli.words import counted, duration, standing
 from jobrunner.domain.job import Attempt, Job, State
 from jobrunner.domain.package import shown
@@ -24,6 +26,7 @@ EXAMPLES = (
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is or as status shows it.")]
 
 _COLUMNS = ("#", "waited", "started", "worker", "outcome", "extract", "handler", "archive")
+_GAP = "  "
 #: The facts that are wrapped on a terminal: of the others, such as paths, all is to be copied.
 _TEXTS = {"error", "last error", "names"}
 #: Names in these encodings are not guessed, or cannot well be another.
@@ -129,7 +132,10 @@ def _say_attempts(story: Story) -> None:
     rows = [_row(attempt, waited) for attempt, waited in zip(story.attempts, story.waits, strict=True)]
     columns = [column for column in zip(_COLUMNS, *rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
-    heading, *lines = ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in zip(*columns, strict=True)]
+    room = shutil.get_terminal_size().columns - sum(widths) - len(_GAP) * len(widths)
+    bars = timeline(story.attempts, story.waits, time.time(), room)
+    columns.append((HEADING if any(bars) else "", *bars))
+    heading, *lines = [_GAP.join(map(str.ljust, cells, [*widths, 0])).rstrip() for cells in zip(*columns, strict=True)]
     say()
     say(styled("Attempts", bold=True))
     say(styled(heading, dim=True))

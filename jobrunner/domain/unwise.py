@@ -46,7 +46,7 @@ def _too_many(workers: int, processors: int) -> str | None:
 def _of_the_handler(settings: Settings) -> Iterator[Warned]:
     retry, process = settings.retry, settings.process
     if process.has_handler and process.timeout == float("inf"):
-        yield Warned("process.timeout", 'is "none": a handler that hangs keeps its worker until somebody cancels it')
+        yield Warned("process.timeout", 'is "none": a handler that hangs keeps its worker until it is cancelled')
     if retry.backoff > retry.max_backoff:
         yield Warned(
             "retry.backoff",

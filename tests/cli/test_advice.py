@@ -34,7 +34,7 @@ def test_a_folder_that_is_no_home_can_become_one(tmp_path: Path) -> None:
 
 def test_a_new_home_wants_somebody_who_works(home: TestHome) -> None:
     headline, commands = advice(home.path)
-    assert headline == f"Nobody works in {home.path}: no packages yet."
+    assert headline == f"Nothing is running in {home.path}: no packages yet."
     assert commands == ["jobrunner run -n 3", "jobrunner config"]
 
 
@@ -45,7 +45,7 @@ def test_what_failed_and_what_waits_is_said(home: TestHome, tmp_path: Path) -> N
     home.package("next")
     home.jobrunner("scan")
     headline, commands = advice(tmp_path, JOBRUNNER_HOME=str(home.path))
-    assert headline == f"Nobody works in {home.path}: 1 queued, 1 failed."
+    assert headline == f"Nothing is running in {home.path}: 1 queued, 1 failed."
     assert commands == [
         "jobrunner run -n 3",
         "jobrunner status",

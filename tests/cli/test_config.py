@@ -22,7 +22,7 @@ keep_free = "0 B"
 #: What takes nearly a line of its own.
 LONG = "on = ["
 UNWISE = (
-    '# unwise: it is "none": a handler that hangs keeps its worker until somebody cancels it',
+    '# unwise: it is "none": a handler that hangs keeps its worker until it is cancelled',
     "# unwise: it is 0: packages may fill the disk, which stops whatever else writes to it",
 )
 
