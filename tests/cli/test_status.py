@@ -236,6 +236,18 @@ sys.exit(f"ValueError: cannot calibrate sensor {name[-1]}" if name.startswith("o
 """
 
 
+def test_what_fails_alike_is_one_reason_though_it_names_each_package(home: TestHome) -> None:
+    home.handler("import os; os.unlink(os.environ['JOBRUNNER_ZIP'])")
+    for name in ("alpha", "a name", "größer\n"):
+        home.package(name)
+    assert home.jobrunner("run", "--drain").returncode == 1
+    (reason,) = home.status()["failures"]["reasons"]
+    assert (reason["reason"], reason["count"]) == (
+        "the handler removed NAME.zip, the sender's zip: all that it may change is its data folder",
+        3,
+    )
+
+
 def test_failures_are_told_by_their_reasons_and_cancelled_ones_apart(home: TestHome) -> None:
     home.handler(SENSORS, retry="max_attempts = 1")
     for name in ("odd-1", "odd-2", "odd-3", "bad-1", "unwanted"):
