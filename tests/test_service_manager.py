@@ -137,7 +137,7 @@ def test_a_stopped_process_ends_the_pings_and_they_come_back_with_it(served: Ser
     served.watchdog = WATCHDOG
     manager, run = served.manager, served.start("run", "-n", "2")
     wait_until(lambda: manager.hears("WATCHDOG=1"))
-    stopped = named(run.pid, which)[0]
+    stopped = wait_until(lambda: named(run.pid, which))[0]
     os.kill(stopped, signal.SIGSTOP)
     wait_until(lambda: is_stopped(stopped))
     assert manager.is_silent("WATCHDOG=1", 2.5 * WATCHDOG)
@@ -168,7 +168,7 @@ def test_a_worker_that_is_busy_or_replaced_or_waits_for_the_machine_is_alive(ser
     manager, run = served.manager, served.start("run", "-n", "1")
     wait_until(lambda: journal(served.path, "start"))
     _pings(manager)
-    os.kill(named(run.pid, "worker")[0], signal.SIGKILL)
+    os.kill(wait_until(lambda: named(run.pid, "worker"))[0], signal.SIGKILL)
     _pings(manager)
     served.archive.rename(served.path / "elsewhere")
     (served.path / "go-first").touch()
@@ -231,7 +231,8 @@ def test_it_is_alive_while_another_program_holds_its_locks(served: Served) -> No
     try:
         for gate in gates:
             fcntl.flock(gate, fcntl.LOCK_EX)
-        os.kill(named(run.pid, "worker")[0], signal.SIGKILL)  # which the supervisor wants to write down
+        (worker,) = wait_until(lambda: named(run.pid, "worker"))
+        os.kill(worker, signal.SIGKILL)  # which the supervisor wants to write down
         wait_until(lambda: manager.hears("STATUS=trouble: "))
         _pings(manager)
     finally:
