@@ -106,6 +106,12 @@ class ProcessSettings:
         "or a function of yours, imported once in each worker",
         example='"analysis:process"',
     )
+    recycle_after: int | None = key(
+        values.positive,
+        None,
+        "packages after which a callable gets a new process, if its memory grows from package to package",
+        example="1000",
+    )
     timeout: float = key(values.timeout, "1h", 'a handler that runs longer is ended; "none": it may run for ever')
     max_memory: int | None = key(
         values.memory, None, "address space of each of its processes, if it is to be limited", example='"4 GiB"'

@@ -47,6 +47,8 @@ def _of_the_handler(settings: Settings) -> Iterator[Warned]:
     retry, process = settings.retry, settings.process
     if process.has_handler and process.timeout == float("inf"):
         yield Warned("process.timeout", 'is "none": a handler that hangs keeps its worker until it is cancelled')
+    if process.recycle_after is not None and process.command is not None:
+        yield Warned("process.recycle_after", "is for a callable: a command is a new process for each package already")
     if retry.backoff > retry.max_backoff:
         yield Warned(
             "retry.backoff",

@@ -19,7 +19,7 @@ from jobrunner.process.limits import NO_LIMITS, Limits
 
 #: The module that a host runs.
 _HOST = "jobrunner.process.host"
-#: Seconds from the end of a host's connection to its own, if it ends.
+#: Seconds from the end of a host's connection to its own, if it ends, whichever side has ended the connection.
 _CLOSED_SECONDS = 1.0
 
 
@@ -36,15 +36,27 @@ class _Host(NamedTuple):
 
 
 class CallableHandler:
-    """Runs a function in a Python process of its own that imports it once and stays for the next package."""
+    """Runs a function in a Python process of its own that imports it once and stays for the next package.
 
-    def __init__(self, function: str, home: Path, environment: dict[str, str], limits: Limits = NO_LIMITS) -> None:
+    After `recycle_after` packages it is another process, which imports it again; None: it stays for ever.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        home: Path,
+        environment: dict[str, str],
+        limits: Limits = NO_LIMITS,
+        recycle_after: int | None = None,
+    ) -> None:
         self._function = function
         self._home = home
         self._environment = environment
         self._limits = limits
+        self._recycle_after = recycle_after
         self._host: _Host | None = None
         self._is_spent = False
+        self._answers = 0
 
     @property
     def pid(self) -> int | None:
@@ -76,7 +88,12 @@ class CallableHandler:
         """
         result = _answer(host)
         is_well = result.outcome in {Outcome.DONE, Outcome.REJECTED} and not has_ended(host.handle)
-        self._is_spent = self._limits.account is not None or not is_well
+        self._answers += 1
+        is_old = self._answers == self._recycle_after
+        if is_well and is_old:  # it ends as a program does; what takes too long for that is ended by the guard
+            host.channel.end()
+            has_ended(host.handle, _CLOSED_SECONDS)
+        self._is_spent = self._limits.account is not None or not is_well or is_old
         return result
 
     def _send(self, call: Call, host: _Host) -> Run:
@@ -94,6 +111,7 @@ class CallableHandler:
             words = (sys.executable, "-P", "-m", _HOST, str(theirs.fileno()), self._function)
             process = start(words, self._home, self._environment, self._limits, output, keep=theirs.fileno())
         self._host = _Host(process, os.pidfd_open(process.pid), ours)
+        self._answers = 0
         return self._host
 
 

@@ -23,7 +23,7 @@ def handler_for(settings: ProcessSettings, home: Path, worker: str) -> Handler |
     if settings.command is not None:
         return CommandHandler(settings.command, home, environment, limits)
     if settings.callable is not None:
-        return CallableHandler(settings.callable, home, environment, limits)
+        return CallableHandler(settings.callable, home, environment, limits, settings.recycle_after)
     return None
 
 

@@ -92,6 +92,7 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         ("database", "group"),
         ("intake", "marker"),
         ("process", "callable"),
+        ("process", "recycle_after"),
         ("process", "max_memory"),
         ("process", "max_open_files"),
         ("process", "max_processes"),

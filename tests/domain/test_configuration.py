@@ -56,6 +56,7 @@ def test_of_what_stands_in_the_file_the_line_is_told_where_it_shows() -> None:
     [
         ("process.command", {"process": {"command": ["a", "|"]}}),
         ("process.timeout", {"process": {"command": ["a"], "timeout": "none"}}),
+        ("process.recycle_after", {"process": {"command": ["a"], "recycle_after": 9}}),
         ("retry.backoff", {"retry": {"backoff": "2h"}}),
         ("folders.mode", {"folders": {"mode": "0775"}}),
         ("intake.incomplete_suffix", {"intake": {"incomplete_suffix": []}}),
@@ -78,6 +79,7 @@ def test_what_is_unwise_is_warned_of_at_its_key(key: str, toml: dict[str, dict[s
     [
         {},
         {"process": {"timeout": "none"}},
+        {"process": {"callable": "a:f", "recycle_after": 9}},
         {"folders": {"mode": "0775", "group": "lab"}},
         {"intake": {"incomplete_suffix": [], "settle": "5s"}},
         {"intake": {"incomplete_suffix": [], "complete_when": "still"}},

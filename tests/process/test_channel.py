@@ -34,6 +34,19 @@ def ends() -> Iterator[Ends]:
         end.close()
 
 
+def test_who_has_ended_an_end_is_heard_to_and_hears_what_comes(ends: Ends) -> None:
+    ours, theirs = ends
+    ours.send("last")
+    ours.end()
+    assert theirs.receive() == "last"
+    with pytest.raises(EOFError):
+        theirs.receive()
+    theirs.send("goodbye")
+    assert ours.receive() == "goodbye"
+    with pytest.raises(BrokenPipeError):
+        ours.send("more")
+
+
 @pytest.mark.parametrize("name", ["p", "\udcff\udc80 not UTF-8", "\U0001f600", 'quo"te\n\x1b\\', "x" * 251])
 def test_a_call_arrives_as_it_was_sent_whatever_the_name(ends: Ends, name: str) -> None:
     folder = Path("/", *["\udcff" * 250] * 15, name)

@@ -348,6 +348,28 @@ def _callable(home: Path, body: str) -> CallableHandler:
     return CallableHandler("analysis:process", home, clean_environment())
 
 
+@pytest.mark.parametrize(
+    "leaves",
+    ["note('escaped', escape())", "__import__('threading').Thread(target=signal.pause).start()", "signal.pause()"],
+    ids=["a child", "a thread", "itself"],
+)
+def test_an_old_host_that_leaves_something_or_does_not_end_is_ended_with_it(
+    tmp_path: Path, make_guard: MakeGuard, leaves: str
+) -> None:
+    """The second package is answered by it, too: what it has answered counts."""
+    source = f"import atexit\ndef leave():\n    {leaves}\natexit.register(leave)\n"
+    (tmp_path / "analysis.py").write_text(f"{PRELUDE}{source}def process(package): note('start')\n")
+    guard = make_guard(CallableHandler("analysis:process", tmp_path, clean_environment(), recycle_after=2))
+    for name in ("p", "q"):
+        assert guard.run(_call(tmp_path, name), nobody_left).outcome is Outcome.DONE
+    old = _pid(tmp_path, "start")
+    assert list(descendants(guard._pid)) == []
+    assert guard.run(_call(tmp_path, "r"), nobody_left).outcome is Outcome.DONE
+    hosts = [line.pid for line in journal(tmp_path, "start")]
+    assert hosts[:2] == [old, old]
+    assert hosts[2] != old
+
+
 #: Writes into all sockets that the process has: one that leads to the guard is among them.
 WRITE = (
     "[os.write(n, {}) for n in range(99) "
