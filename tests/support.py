@@ -23,6 +23,7 @@ from jobrunner.domain.explanation import Explanation
 from jobrunner.domain.role import Role
 from jobrunner.domain.settings import FolderSettings
 from jobrunner.domain.settings_file import build
+from jobrunner.linux import control_groups
 from jobrunner.process import cgroup
 from jobrunner.wiring.explaining import explaining
 from jobrunner.wiring.home import Home, load_settings, open_home
@@ -224,10 +225,13 @@ BROKEN_ZIP = b"PK\5\6" + bytes(4) + b"\1\0\1\0" + bytes(10)
 
 
 @contextmanager
-def control_group() -> Iterator[Path]:
-    """Make a control group; skip the test where that is impossible. When it is removed, nothing may live in it."""
+def control_group(controller: str = "") -> Iterator[Path]:
+    """Make a control group; skip the test where that is impossible. When it is removed, nothing may live in it.
+
+    `controller`: that of a hierarchy of version 1, in place of the one of version 2.
+    """
     try:
-        made = cgroup._our_own() / f"test-{secrets.token_hex(8)}"
+        made = control_groups.own_group(controller) / f"test-{secrets.token_hex(8)}"
         made.mkdir()
     except OSError as error:
         pytest.skip(f"no control group can be made here: {error}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jobrunner.linux import control_groups
 from jobrunner.process import cgroup
 from tests.scripts import PRELUDE, journal, lives, outcomes
 from tests.support import TestHome, children_of, kill, wait_until
@@ -92,11 +93,11 @@ def groups(home: TestHome) -> Callable[[], list[Path]]:
     """Returns the control groups of this home's workers, of those that live and those that do not."""
     probe = secrets.token_hex(8)
     try:
-        (cgroup._our_own() / probe).mkdir()
-        (cgroup._our_own() / probe).rmdir()
+        (control_groups.own_group() / probe).mkdir()
+        (control_groups.own_group() / probe).rmdir()
     except OSError as error:
         pytest.skip(f"no control group can be made here, as root or in a group of ours: {error}")
-    root = cgroup._mounted()[0].point
+    root = control_groups.hierarchies()[0].point
     tokens = set[str]()
 
     def existing() -> list[Path]:
@@ -122,7 +123,7 @@ def test_all_that_a_handler_starts_is_in_one_group_that_is_removed_at_the_end(ho
 def test_an_empty_one_that_was_left_in_another_home_is_removed_by_who_starts_next(
     home: TestHome, groups: Groups
 ) -> None:
-    abandoned = cgroup._our_own() / f"jobrunner-{secrets.token_hex(8)}"
+    abandoned = control_groups.own_group() / f"jobrunner-{secrets.token_hex(8)}"
     abandoned.mkdir()
     start(home, WAIT)
     assert groups()
@@ -142,13 +143,13 @@ def test_whose_group_is_swept_away_before_it_has_entered_makes_it_again(
         return write(path, text)
 
     monkeypatch.setattr(Path, "write_text", sweep_and_write)
-    before = cgroup._our_own()
+    before = control_groups.own_group()
     [group] = cgroup.enter(secrets.token_hex(8), None)
     try:
-        assert group.path == swept[0] == cgroup._our_own()
+        assert group.path == swept[0] == control_groups.own_group()
     finally:
         group.leave()
-    assert cgroup._our_own() == before
+    assert control_groups.own_group() == before
 
 
 def test_it_is_gone_before_the_job_runs_again_when_the_guard_is_killed(home: TestHome, groups: Groups) -> None:

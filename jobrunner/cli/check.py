@@ -1,6 +1,5 @@
 """`jobrunner check`: compares the database with the folders."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,14 +123,14 @@ def command(
 
     With each one stands what to do about it.
     """
-    from jobrunner.domain.unwise import unwise
     from jobrunner.wiring.checking import checking, rebuilding, repairing
+    from jobrunner.wiring.configuring import warnings
     from jobrunner.wiring.home import load_settings, open_home
 
     if repair and rebuild:
         raise ConfigurationError("say --repair or --rebuild: a new database agrees with the folders")
     settings = load_settings(context.obj)
-    for warning in unwise(settings, len(os.sched_getaffinity(0))):
+    for warning in warnings(settings):
         complain(str(warning))
     rebuilt = rebuilding(settings, emit_of_command()).rebuild() if rebuild else None
     repaired: list[Finding] = []

@@ -1,7 +1,6 @@
 """`jobrunner work`: processes what is queued."""
 
 import gc
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -56,8 +55,8 @@ def supervise(path: Path, given: int | None, asked: Asked, *, drain: bool, scan:
     from jobrunner.domain.envelope import Emit
     from jobrunner.domain.events import Ended, Held, Unwise, WorkersStarted
     from jobrunner.domain.role import Role
-    from jobrunner.domain.unwise import unwise
     from jobrunner.wiring import running
+    from jobrunner.wiring.configuring import warnings
     from jobrunner.wiring.farewell import Farewell
     from jobrunner.wiring.home import block_signals, load_settings, open_home
     from jobrunner.wiring.notifying import Overheard
@@ -74,7 +73,7 @@ def supervise(path: Path, given: int | None, asked: Asked, *, drain: bool, scan:
     log = open_log(settings, asked)
     view = LiveView(log)
     emit = Emit(Role.SUPERVISOR, view.show, overheard.hear)
-    for warning in unwise(settings, len(os.sched_getaffinity(0)), given):
+    for warning in warnings(settings, given):
         emit(Unwise(*warning))
     with open_home(settings, emit) as opened, Farewell(opened, "run" if scan else "work", exits.of) as farewell:
         told = serving(opened)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobrunner.domain.errors import ConfigurationError, in_words
-from jobrunner.linux import proc, processes
-from jobrunner.linux.mounts import Mount, mounts
+from jobrunner.linux import processes
+from jobrunner.linux.control_groups import hierarchies, own_group
 
 #: Where a supervisor goes if its own group may have no processes, because it limits the groups below it.
 _SUPERVISORS = "jobrunner.supervisor"
@@ -65,10 +65,10 @@ def enter(worker: str, max_processes: int | None) -> list[Group]:
     """
     groups = []
     with suppress(OSError):
-        groups.append(_enter(_our_own(), _parent(), worker, "cgroup.kill"))  # not before Linux 5.14
+        groups.append(_enter(own_group(), _parent(), worker, "cgroup.kill"))  # not before Linux 5.14
     if max_processes is not None:
         if not (groups and (groups[0].path / "pids.max").exists()):
-            own = _our_own("pids")
+            own = own_group("pids")
             groups.append(_enter(own, own, worker, "pids.max"))
         (groups[-1].path / "pids.max").write_text(str(max_processes + 1))
     return groups
@@ -79,7 +79,7 @@ def groups_of(worker: str) -> list[Path]:
     found: list[Path] = []
     for controller in ("", "pids"):
         with suppress(OSError):  # there are no control groups, or others vanish while we look
-            for mount in _mounted(controller):
+            for mount in hierarchies(controller):
                 found += Path(mount.point).rglob(_name(worker))
     return found
 
@@ -142,7 +142,7 @@ def _has_entered(group: Path, needed: str) -> bool:
 
 def _parent() -> Path:
     """Return the group below which those of workers are made. Raises OSError."""
-    own = _our_own()
+    own = own_group()
     return own.parent if own.name == _SUPERVISORS else own
 
 
@@ -154,7 +154,7 @@ def _limiting() -> Path:
     except OSError:
         can_limit = False
     if not can_limit:
-        return _our_own("pids")
+        return own_group("pids")
     _let_limit(parent)
     return parent
 
@@ -181,23 +181,3 @@ def _move_to(group: Path) -> None:
 
 def _name(worker: str) -> str:
     return f"jobrunner-{worker}"
-
-
-def _our_own(controller: str = "") -> Path:
-    """Return the folder of the group that this process is in, in the hierarchy of a controller of cgroups version 1.
-
-    Without a controller, in that of version 2. Raises OSError where there is none to be seen.
-    """
-    for controllers, path in proc.control_groups():
-        if controller in controllers:
-            for mount in _mounted(controller):
-                if path.startswith(mount.root):
-                    return Path(mount.point, path.removeprefix(mount.root).lstrip("/"))
-    raise FileNotFoundError(2, "No such control group", controller or "cgroup2")
-
-
-def _mounted(controller: str = "") -> list[Mount]:
-    """Return where a hierarchy is mounted, and which part of it."""
-    if not controller:
-        return [mount for mount in mounts().values() if mount.kind == "cgroup2"]
-    return [mount for mount in mounts().values() if mount.kind == "cgroup" and controller in mount.options]
