@@ -293,28 +293,6 @@ def process(package):
     assert processes_of(home) == []
 
 
-def test_after_so_many_packages_a_callable_ends_in_order_and_a_new_one_is_imported(home: TestHome) -> None:
-    source = """
-import atexit
-atexit.register(print, "goodbye from", os.getpid())
-def process(package):
-    print("here is", os.getpid())
-    if package.name == "p3":
-        raise jobrunner.Reject("no sensor 3")
-"""
-    _callable(home, _callables_count(home) + source, "recycle_after = 2")
-    for number in range(5):
-        home.package(f"p{number}")
-    _drain(home, 1)
-    first, second, third = (home.path / "imports").read_text().split()
-    assert _log(home, "p0") == f"here is {first}\n"
-    assert _log(home, "p1") == f"here is {first}\ngoodbye from {first}\n"
-    assert _log(home, "p2") == f"here is {second}\n"
-    assert _log(home, "p3") == f"here is {second}\ngoodbye from {second}\n", "a rejected one counts, too"
-    assert _log(home, "p4").startswith(f"here is {third}\n")
-    assert processes_of(home) == []
-
-
 def test_each_worker_imports_the_callable_once(home: TestHome) -> None:
     source = f"""
 def process(package):

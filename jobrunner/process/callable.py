@@ -1,9 +1,10 @@
 """A handler that is a Python callable: its host, a process that imports it once, stays for the next package."""
 
 import os
+import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -89,12 +90,19 @@ class CallableHandler:
         result = _answer(host)
         is_well = result.outcome in {Outcome.DONE, Outcome.REJECTED} and not has_ended(host.handle)
         self._answers += 1
-        is_old = self._answers == self._recycle_after
-        if is_well and is_old:  # it ends as a program does; what takes too long for that is ended by the guard
-            host.channel.end()
-            has_ended(host.handle, _CLOSED_SECONDS)
-        self._is_spent = self._limits.account is not None or not is_well or is_old
+        self._is_spent = self._limits.account is not None or not is_well
         return result
+
+    def renew(self) -> None:
+        """Have a host that has had its packages end, as a program does, or by force after a second."""
+        host = self._host
+        if host and not self._is_spent and self._answers == self._recycle_after:
+            self._is_spent = True
+            with suppress(OSError):  # it is just ending
+                host.channel.end()
+            if not has_ended(host.handle, _CLOSED_SECONDS):
+                with suppress(OSError):
+                    signal.pidfd_send_signal(host.handle, signal.SIGKILL)
 
     def _send(self, call: Call, host: _Host) -> Run:
         host.channel.send(call.as_message())

@@ -41,6 +41,9 @@ class CommandHandler:
         handle = os.pidfd_open(process.pid)
         return Run(process.pid, (handle,), partial(self._finish, process, handle))
 
+    def renew(self) -> None:
+        """Do nothing: it is new for each package."""
+
     def _finish(self, process: subprocess.Popen[bytes], handle: int) -> HandlerResult:
         """Return what the exit status means."""
         os.close(handle)

@@ -80,6 +80,7 @@ class Server:
             while True:
                 call = Call.of(self._worker.receive())
                 self._worker.send_result(self._run(call))
+                self._handler.renew()  # nobody waits for that: the worker records the result meanwhile
         except (EOFError, OSError, Garbage, _WorkerGone):  # there is no worker any more, or it is out of its mind
             pass
         except BaseException as error:
@@ -109,6 +110,8 @@ class Server:
             self._log = None
 
     def _result_of(self, call: Call, log: Log) -> HandlerResult:
+        if self._handler.pid and not self._handler.keeps:
+            self._end_below(spare=None)
         try:
             run = self._handler.begin(call, self._output.writing)
         except CannotStart as refused:

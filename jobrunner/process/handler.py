@@ -57,6 +57,9 @@ class Handler(Protocol):
     def begin(self, call: Call, output: int) -> Run:
         """Start to run it. `output` is the descriptor that it prints to. Raises CannotStart, OSError."""
 
+    def renew(self) -> None:
+        """Between two packages: let go of what has run for long enough. What that leaves is ended before the next."""
+
 
 def environment_of_call(call: Call) -> dict[str, str]:
     """Return the variables that tell a handler about its package."""

@@ -362,12 +362,10 @@ def test_an_old_host_that_leaves_something_or_does_not_end_is_ended_with_it(
     guard = make_guard(CallableHandler("analysis:process", tmp_path, clean_environment(), recycle_after=2))
     for name in ("p", "q"):
         assert guard.run(_call(tmp_path, name), nobody_left).outcome is Outcome.DONE
-    old = _pid(tmp_path, "start")
-    assert list(descendants(guard._pid)) == []
     assert guard.run(_call(tmp_path, "r"), nobody_left).outcome is Outcome.DONE
-    hosts = [line.pid for line in journal(tmp_path, "start")]
-    assert hosts[:2] == [old, old]
-    assert hosts[2] != old
+    first, second, third = (note.pid for note in journal(tmp_path, "start"))
+    assert first == second != third
+    assert [pid for pid, _ in descendants(guard._pid)] == [third]
 
 
 #: Writes into all sockets that the process has: one that leads to the guard is among them.
