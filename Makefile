@@ -10,7 +10,7 @@ BENCH_READY := $(BENCH_VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check coverage crash format bench fuzz build clean
+.PHONY: help setup run test check coverage crash format bench fuzz soak build clean
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: $(READY) $(BENCH_READY)  ## everything that is measured, beside what it r
 
 fuzz: $(READY)  ## two minutes of broken zips for the extraction engine
 	$(BIN)/python -m tests.zip_fuzz --seconds 120 --seed 1
+
+soak: $(READY)  ## half an hour with failures, a full disk, pauses and reloads: does anything grow that should not?
+	$(BIN)/python -m tests.campaign.soak --seconds 1800
 
 crash: $(READY)  ## kill at every step, at random, and the power: was anything lost or done twice? (about 50 minutes)
 	$(BIN)/python -m tests.campaign.kill_points --sample 5000 --new
