@@ -99,3 +99,11 @@ def test_what_is_installed_runs_without_the_source_tree(installed: Path, tmp_pat
     assert (home / "jobrunner.toml").is_file()
     assert "queued" in run(installed / "jobrunner", "--home", home, "status", cwd=tmp_path).lower()
     assert os.path.getsize(home / "jobrunner.db") > 0
+    (home / "inbox" / "p").mkdir()
+    with zipfile.ZipFile(home / "inbox" / "p" / "p.zip", "w") as archive:
+        archive.writestr("data.txt", "42")
+    (home / "analysis.py").write_text("def process(package): (package.data / 'seen.txt').touch()\n")
+    (home / "jobrunner.toml").write_text('[process]\ncallable = "analysis:process"\n')
+    for words in (("scan",), ("work", "--drain")):
+        run(installed / "jobrunner", "--home", home, *words, cwd=tmp_path)
+    assert (home / "archive" / "p" / "seen.txt").exists()

@@ -77,9 +77,9 @@ class Soak:
             happenings.append(self._reload)
         self._random.shuffle(happenings)
         for happening in happenings:
-            self._arrive(seconds / 10)
+            self._arrive(seconds / 12)
             happening(seconds / 6)
-        self._arrive(seconds / 10)
+        self._arrive(seconds / 12)
         self._settle()
         self.measured.append(
             Measured.of(self.home, self._run.pid, len(self._sender), [self._stderr, self._log, self._old_log])
@@ -100,17 +100,17 @@ class Soak:
 
     def _pause(self, seconds: float) -> None:
         self._command("pause", "--reason", "the soak")
-        self._arrive(seconds)
+        self._arrive(seconds / 2)
         self._command("resume")
 
     def _reload(self, seconds: float) -> None:
         self._sender.configure(f"0.{1 + self.happened['reload'] % 2}s")
         self._command("reload")
-        self._arrive(seconds / 2)
+        self._arrive(seconds / 3)
 
     def _retry(self, seconds: float) -> None:
         self._command("retry", "--all")
-        self._arrive(seconds / 2)
+        self._arrive(seconds / 3)
 
     def _rotate(self, seconds: float) -> None:
         """Move the log away, as logrotate does: what is said from then on goes into another one."""
@@ -118,7 +118,7 @@ class Soak:
         self._log.rename(self._old_log)
         self._sender.make()
         self._sender.deliver()
-        self._arrive(seconds / 2)
+        self._arrive(seconds / 3)
         wait_until(self._log.exists)
         self._read(self._old_log)
         self.happened["rotation"] += 1
