@@ -151,16 +151,24 @@ class Soak:
             return
         for _ in range(_AHEAD):
             self._sender.make()
-        with self._ballast.open("wb", buffering=0) as ballast, suppress(OSError):
-            while True:
-                ballast.write(bytes(1 << 16))
-        for _ in range(_AHEAD):
-            time.sleep(seconds / _AHEAD)
-            self._sender.deliver()
-        wait_until(lambda: self.home.status()["troubles"], _PATIENCE)
+        is_said = False
+        with self._ballast.open("wb", buffering=0) as ballast:
+            for _ in range(_AHEAD):
+                with suppress(OSError):  # what was pruned since the last time is taken, too
+                    while True:
+                        ballast.write(bytes(1 << 16))
+                self._sender.deliver()
+                time.sleep(seconds / _AHEAD)
+                is_said = is_said or self._is_in_trouble()
+        wait_until(lambda: is_said or self._is_in_trouble() or self._is_done(), _PATIENCE)
+        if not (is_said or self._is_in_trouble()):
+            self.faults.append("nothing was said of the full disk")
         self._ballast.unlink()
-        wait_until(lambda: not self.home.status()["troubles"], _PATIENCE)
+        wait_until(lambda: not self._is_in_trouble(), _PATIENCE)
         self.happened["full disk"] += 1
+
+    def _is_in_trouble(self) -> bool:
+        return bool(self.home.status()["troubles"])
 
     def _command(self, *words: str) -> None:
         result = self.home.jobrunner(*words)
