@@ -57,6 +57,13 @@ def test_every_setting_and_command_that_is_named_exists() -> None:
     assert {first or second for first, second in in_the_image} <= set(COMMANDS)
 
 
+def test_each_file_that_is_named_exists() -> None:
+    named = re.findall(r"\]\((?!#)([\w./-]+)", PAGE)
+    assert named
+    for path in [*(Path("docs") / name for name in named), *re.findall(r"-f (contrib\S+)", PAGE)]:
+        assert (ROOT / path).exists(), path
+
+
 def test_what_is_copied_into_the_image_makes_the_wheel() -> None:
     """What else the wheel is made of, test_wheel tells: it is made of what git keeps."""
     copied = {
