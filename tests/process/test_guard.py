@@ -357,8 +357,18 @@ def test_an_old_host_that_leaves_something_or_does_not_end_is_ended_with_it(
     tmp_path: Path, make_guard: MakeGuard, leaves: str
 ) -> None:
     """The second package is answered by it, too: what it has answered counts."""
-    source = f"import atexit\ndef leave():\n    {leaves}\natexit.register(leave)\n"
-    (tmp_path / "analysis.py").write_text(f"{PRELUDE}{source}def process(package): note('start')\n")
+    source = f"""
+import atexit
+def leave():
+    {leaves}
+atexit.register(leave)
+def process(package):
+    note("start")
+    for line in open(HOME / "journal"):
+        if line.startswith("escaped") and os.path.exists(f"/proc/{{line.split()[3]}}"):
+            note("left")
+"""
+    (tmp_path / "analysis.py").write_text(PRELUDE + source)
     guard = make_guard(CallableHandler("analysis:process", tmp_path, clean_environment(), recycle_after=2))
     for name in ("p", "q"):
         assert guard.run(_call(tmp_path, name), nobody_left).outcome is Outcome.DONE
@@ -366,6 +376,7 @@ def test_an_old_host_that_leaves_something_or_does_not_end_is_ended_with_it(
     first, second, third = (note.pid for note in journal(tmp_path, "start"))
     assert first == second != third
     assert [pid for pid, _ in descendants(guard._pid)] == [third]
+    assert journal(tmp_path, "left") == []
 
 
 #: Writes into all sockets that the process has: one that leads to the guard is among them.
