@@ -60,7 +60,13 @@ class Soak:
         try:
             for number in range(rounds):
                 self._round(seconds / rounds, reloads=number < rounds / 2)
-                print(f"{len(self._sender)} packages after round {number + 1} of {rounds}", flush=True)
+                largest = ", ".join(
+                    f"{kind} {max(each.memory for each in some):,}"
+                    for kind, some in self.measured[-1].processes.items()
+                )
+                print(
+                    f"{len(self._sender)} packages after round {number + 1} of {rounds}; memory: {largest}", flush=True
+                )
             found = self._compared()
         finally:
             self._ballast.unlink(missing_ok=True)
