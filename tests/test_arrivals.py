@@ -159,6 +159,19 @@ def test_what_becomes_still_between_two_looks_is_not_left_behind(home: TestHome)
     assert service.store.jobs.any_pending()
 
 
+def test_what_a_first_scan_saw_without_its_zip_must_be_still_in_the_next(home: TestHome) -> None:
+    service = home.open()
+    ticks = [0.0]
+    inbox = Inbox(service.folders.inbox, service.settings.intake, unfinished, ticks=lambda: ticks[0])
+    intake = Intake(service.store, service.folders, inbox, Emit(Role.COMMAND))
+    (home.inbox / "p").mkdir()
+    assert intake.scan().new == 0
+    (home.inbox / "p" / "p.zip").write_bytes(WHOLE)  # its end may have come before its middle
+    assert intake.scan().new == 0
+    ticks[0] += 1.1
+    assert intake.scan().new == 1
+
+
 def test_copies_in_place_are_each_processed_once_and_whole(home: TestHome, tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(6)]
     for name in names:

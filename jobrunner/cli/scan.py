@@ -36,7 +36,7 @@ def command(
 
             code = 128 + reloading.watch(home, tell(emit))
         else:
-            code, found = 0, home.intake.scan()
+            code, found = 0, home.intake.scan(only_once=True)
             if not found.new and not found.replaced:
                 say("Nothing new in the inbox.")
     log.end(is_stopped=watch)

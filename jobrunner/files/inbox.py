@@ -121,16 +121,19 @@ class Inbox:
         with at.held(at.open_root(self.folder)) as inbox, at.held(at.open_folder(inbox, name)) as folder:
             return newest_change(folder, now, _MOST_ASKED)
 
-    def look_at(self, names: Iterable[str], now: float, *, only_complete: bool = False) -> list[Delivery]:
+    def look_at(
+        self, names: Iterable[str], now: float, *, only_complete: bool = False, only_once: bool = False
+    ) -> list[Delivery]:
         """Return the deliveries of these names; what has gone meanwhile is left out.
 
-        `only_complete`: so is what lacks something, which is faster. Raises OSError where the inbox cannot be read.
+        `only_complete`: so is what lacks something, which is faster. `only_once`: whose zip is not there is not even
+        remembered, because this process does not look again. Raises OSError where the inbox cannot be read.
         """
         deliveries = []
         with at.held(at.open_root(self.folder)) as inbox:
             for name in names:
                 try:
-                    found = self._delivery(inbox, name, now, only_complete=only_complete)
+                    found = self._delivery(inbox, name, now, only_complete=only_complete, only_once=only_once)
                 except FileNotFoundError:
                     self._still.forget(name)
                     continue
@@ -153,7 +156,9 @@ class Inbox:
             return contents_of(inbox, name)
         return None
 
-    def _delivery(self, inbox: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
+    def _delivery(
+        self, inbox: int, name: str, now: float, *, only_complete: bool, only_once: bool
+    ) -> Delivery | None:
         try:
             folder = at.open_folder(inbox, name)
         except OSError as error:
@@ -162,6 +167,8 @@ class Inbox:
                 return Delivery(name, lacking, lack=Lack.NO_FOLDER)
             raise
         try:  # `held` would take 0.5 of some 7 microseconds, and there may be millions
+            if only_once and at.lacks(folder, PART_OF_ZIPS):
+                return None
             if self._partial.match(name):
                 return Delivery(name, "still being received", lack=Lack.RECEIVING)
             if len(name) > _SHORT and len(os.fsencode(name)) > MAX_NAME_BYTES:
@@ -185,7 +192,8 @@ class Inbox:
             if only_complete:
                 return None
             os.stat(name, dir_fd=inbox, follow_symlinks=False)  # raises where the whole folder has gone
-            still = self._seconds_still(name, newest_change(folder, now, _MOST_ASKED), now)
+            changed_at = newest_change(folder, now, _MOST_ASKED) if entries else status.st_ctime
+            still = self._seconds_still(name, changed_at, now)
             is_arriving = still < self._settings.broken_after
             return Delivery(name, str(error), is_arriving=is_arriving, lack=error.lack, found=error.found)
         if self._takes and (lacking := delivery.obstacle(inbox, folder, name)):

@@ -43,12 +43,13 @@ class Intake:
         self._inbox = inbox
         self._emit = emit
 
-    def scan(self) -> PackagesFound:
+    def scan(self, *, only_once: bool = False) -> PackagesFound:
         """Queue every complete package of a new name, and every new delivery of a failed one.
 
-        Raises OSError where the inbox cannot be read, StoreError.
+        `only_once`: this process looks at no delivery again, so nothing is remembered of those whose zip is not there,
+        which is faster. Raises OSError where the inbox cannot be read, StoreError.
         """
-        return self._scan(thorough=False).found
+        return self._scan(thorough=False, only_once=only_once).found
 
     def queue(self, only: Iterable[str] | None = None) -> set[str]:
         """Do the same, perhaps `only` with what has these names, and return the names of what was new and complete.
@@ -125,7 +126,7 @@ class Intake:
         """Return a delivery with what it holds by now, as far as that can be seen."""
         return delivery._replace(contents=self._inbox.contents(delivery.name))
 
-    def _scan(self, *, thorough: bool, only: Iterable[str] | None = None) -> _Scan:
+    def _scan(self, *, thorough: bool, only: Iterable[str] | None = None, only_once: bool = False) -> _Scan:
         """Scan; find out also, if it is to be `thorough`, what is still arriving, by the same look."""
         complete: list[Delivery] = []
         arriving: list[str] = []
@@ -133,7 +134,7 @@ class Intake:
         for names, known in self._look(only, only_changed=not thorough):
             failed |= {name: job for name, job in known.items() if self._may_come_again(name, job)}
             wanted = (name for name in names if name not in known or name in failed)
-            deliveries = self._inbox.look_at(wanted, time.time(), only_complete=not thorough)
+            deliveries = self._inbox.look_at(wanted, time.time(), only_complete=not thorough, only_once=only_once)
             complete += (delivery for delivery in deliveries if delivery.lacking is None)
             arriving += (delivery.name for delivery in deliveries if delivery.is_arriving)
         ordered = [delivery.name for delivery in by_arrival(complete)]

@@ -288,6 +288,19 @@ def test_what_was_seen_incomplete_is_known_in_the_next_pass_however_few_there_ar
             assert not inbox.look_at(names, NOW, only_complete=True)
 
 
+def test_whoever_looks_only_once_finds_the_same(tmp_path: Path) -> None:
+    for name in ("p", "q-downloading"):
+        deliver(tmp_path, name)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "another.zip").write_bytes(NO_MEMBERS)
+    inbox = Inbox(str(tmp_path), SETTINGS, unfinished)
+    names = list(inbox.names())
+    found = inbox.look_at(names, NOW, only_complete=True, only_once=True)
+    assert [delivery.name for delivery in found] == ["p"]
+    assert found == inbox.look_at(names, NOW, only_complete=True)
+
+
 def test_of_very_many_incomplete_deliveries_those_that_change_are_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
