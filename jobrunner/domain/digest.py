@@ -31,18 +31,19 @@ class Digest:
         self._reasons: dict[str, _Reason] = {}
         self._first_at = self._last_at = 0.0
 
-    def add(self, name: str, error: str, at: float) -> None:
-        """Add a package that failed for this reason at a time (seconds since 1970)."""
-        kind = folded(error)
+    def add(self, name: str, error: str, at: float, *, package: str) -> None:
+        """Add a job that failed for this reason at a time (seconds since 1970), and what its package is called."""
+        names = shown(name), shown(package)
+        kind = folded(error, *names)
         if kind not in self._reasons and len(self._reasons) >= _MOST_APART:
             kind = "other reasons"
-        reason = self._reasons.setdefault(kind, _Reason(error, as_pattern(error), at, at))
-        if reason.error != error:  # what differs is N or PATH
+        reason = self._reasons.setdefault(kind, _Reason(error, as_pattern(error, *names), at, at))
+        if reason.error != error:  # what differs is N, PATH or NAME
             reason.error = kind
         reason.count += 1
         reason.last_at = at
         if len(reason.names) < _MOST_NAMES:
-            reason.names.append(shown(name))
+            reason.names.append(names[0])
         self._first_at = at if self.count == 0 else self._first_at
         self._last_at = at
         self.count += 1

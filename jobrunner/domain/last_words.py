@@ -1,6 +1,7 @@
 """What a program said last, which mostly is why it failed; and what is the same in the reasons of many failures."""
 
 import re
+from collections.abc import Sequence
 
 from jobrunner.domain.package import printable
 
@@ -52,11 +53,16 @@ def folded(reason: str, *names: str) -> str:
 
     `names` are those of its package, which are NAME.
     """
-    kind = reason[:_LONGEST]
+    return _VARIES.sub(_kind, _without_names(reason, names))
+
+
+def _without_names(reason: str, names: Sequence[str]) -> str:
+    """Return the beginning of a reason with NAME for each of these names in it."""
+    beginning = reason[:_LONGEST]
     for name in names:
-        if name in kind and len(name) >= _SHORTEST_NAME and not name.isdecimal():
-            kind = _without(kind, name)
-    return _VARIES.sub(_kind, kind)
+        if name in beginning and len(name) >= _SHORTEST_NAME and not name.isdecimal():
+            beginning = _without(beginning, name)
+    return beginning
 
 
 def _without(text: str, name: str) -> str:
@@ -69,10 +75,10 @@ def _without(text: str, name: str) -> str:
     return "".join(parts)
 
 
-def as_pattern(reason: str) -> str:
-    """Return a pattern, as a shell has them, that fits the reasons of the same kind."""
+def as_pattern(reason: str, *names: str) -> str:
+    """Return a pattern, as a shell has them, that fits the reasons of the same kind; `names` as in `folded`."""
     parts, end = [], 0
-    beginning = reason[:_LONGEST]
+    beginning = _without_names(reason, names)
     for match in _VARIES.finditer(beginning):
         parts += [_literal(beginning[end : match.start()]), _literal(match[0]) if match["kept"] else "*"]
         end = match.end()
@@ -80,7 +86,7 @@ def as_pattern(reason: str) -> str:
 
 
 def _literal(text: str) -> str:
-    return re.sub(r"[*?\[]", r"[\g<0>]", text)
+    return re.sub(r"[*?\[]", r"[\g<0>]", text).replace("NAME", "*")
 
 
 def _kind(match: re.Match[str]) -> str:

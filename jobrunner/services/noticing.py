@@ -29,7 +29,7 @@ class Noticing:
         """Make one notice of the failures up to an id that no notice tells of yet. Raises StoreError."""
         digest = Digest()
         for failure in self._store.notices.unnoticed(last):
-            digest.add(failure.name, failure.error, failure.failed_at)
+            digest.add(failure.name, failure.error, failure.failed_at, package=failure.package)
         with self._store.write():
             if self._store.notices.take_failures(last, digest.count):
                 self._add(digest.notice(self._origin.home))

@@ -28,10 +28,11 @@ class PendingNotice(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A package that failed at a time (seconds since 1970), and that no notice tells of yet."""
+    """A job that failed at a time (seconds since 1970), and that no notice tells of yet."""
 
     id: int
     name: str
+    package: str
     error: str
     failed_at: float
 
@@ -60,7 +61,8 @@ class Notices:
         while found := self._database.rows(
             self._statements["unnoticed"], {"after": after, "last": last, "most": _BATCH}
         ):
-            yield from (Failure(**row | {"name": os.fsdecode(row["name"])}) for row in found)
+            for row in found:
+                yield Failure(**row | {key: os.fsdecode(row[key]) for key in ("name", "package")})
             after = found[-1]["id"]
 
     def take_failures(self, last: int, count: int) -> bool:

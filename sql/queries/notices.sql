@@ -6,7 +6,10 @@ INSERT INTO unnoticed_failures (name, error, failed_at) VALUES (:name, :error, :
 SELECT max(id) AS last FROM unnoticed_failures;
 
 -- name: unnoticed
-SELECT id, name, error, failed_at FROM unnoticed_failures WHERE id > :after AND id <= :last ORDER BY id LIMIT :most;
+-- What is told of a revision names its package. The job may have been pruned meanwhile.
+SELECT failures.id, failures.name, coalesce(jobs.package, failures.name) AS package, failures.error, failures.failed_at
+FROM unnoticed_failures AS failures LEFT JOIN jobs ON jobs.name = failures.name
+WHERE failures.id > :after AND failures.id <= :last ORDER BY failures.id LIMIT :most;
 
 -- name: take_failures
 -- As many as were read, or none: another notifier was faster.

@@ -16,7 +16,7 @@ HOME = "/srv/my home"
 def told(*failures: tuple[str, str]) -> Notice:
     digest = Digest()
     for number, (name, error) in enumerate(failures):
-        digest.add(name, error, 60.0 * number)
+        digest.add(name, error, 60.0 * number, package=name)
     assert digest.count == len(failures)
     return digest.notice(HOME)
 
@@ -39,6 +39,19 @@ def test_five_hundred_of_one_reason_are_told_once_with_some_names() -> None:
     assert reason["retry"] == f"{command} retry --error 'exit status 1: no sensor *'"
 
 
+def test_what_differs_only_by_the_packages_names_is_one_reason() -> None:
+    digest = Digest()
+    errors = {"alpha": "[no] data in alpha.zip", "数\n": r"[no] data in 数\n.zip", "beta~2": "[no] data in beta.zip"}
+    for name, error in errors.items():
+        digest.add(name, error, 0.0, package=name.partition("~")[0])
+    notice = digest.notice(HOME)
+    assert notice.text == "3 packages failed in /srv/my home: [no] data in NAME.zip"
+    [reason] = notice.details["reasons"]
+    pattern = shlex.split(reason["retry"])[-1]
+    assert pattern == "[[]no] data in *.zip"
+    assert all(fnmatchcase(error, pattern) for error in errors.values())
+
+
 def test_of_several_reasons_the_most_frequent_comes_first_and_few_are_told() -> None:
     words = [chr(ord("a") + number % 26) * (1 + number // 26) for number in range(50)]
     notice = told(("first", "rare"), *((word, word) for word in words), ("again", "b"))
@@ -50,9 +63,9 @@ def test_of_several_reasons_the_most_frequent_comes_first_and_few_are_told() -> 
 def test_a_notice_stays_short_however_different_the_reasons_are() -> None:
     digest = Digest()
     for number in range(5000):
-        digest.add("\udcff" * 200, "x" * 5000 + "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0)
+        digest.add("\udcff" * 200, "x" * 5000 + "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0, package="p")
     for number in range(5000):
-        digest.add("p", "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0)
+        digest.add("p", "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0, package="p")
     assert digest.count == 10_000
     assert len(digest.notice(HOME).document(Origin(HOME, "host"))) < 200_000
 
@@ -65,12 +78,14 @@ def test_a_notice_stays_short_however_different_the_reasons_are() -> None:
         "no such file: 'raw/scan 17.dat'",
         "[" * 20,
         "a" * 600 + " 7",
+        "a" * 495 + " package 7",
+        "no: NAME of package is in [/srv/package/package.zip]",
     ],
 )
 def test_the_pattern_of_a_reason_fits_it_and_is_one_word_of_a_shell(error: str) -> None:
-    pattern = as_pattern(error)
+    pattern = as_pattern(error, "package")
     assert fnmatchcase(error, pattern)
     assert not fnmatchcase(f"x{error}", pattern)
-    [reason] = told(("p", error)).details["reasons"]
+    [reason] = told(("package", error)).details["reasons"]
     assert shlex.split(reason["retry"])[-1] == pattern
     json.dumps(reason)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobrunner.domain.job import Identity
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.notice import Kind
 from jobrunner.store.notices import PendingNotice, is_due
@@ -100,6 +101,17 @@ def test_failures_are_taken_together_or_not_at_all(store: OneWorkerStore) -> Non
     assert newest
     assert [failure.name for failure in store.notices.unnoticed(newest)] == ["late", "later"]
     assert newest > last
+
+
+def test_a_failure_has_its_packages_name_as_long_as_its_job_is_known(store: OneWorkerStore) -> None:
+    with store.write():
+        store.revisions.enqueue(Identity("p~2~2", "p~2"), NOW)
+        for name in ("p~2~2", "pruned~2"):
+            store.notices.note_failure(name, "no room", NOW)
+    last = store.notices.last_unnoticed()
+    assert last
+    found = [(failure.name, failure.package) for failure in store.notices.unnoticed(last)]
+    assert found == [("p~2~2", "p~2"), ("pruned~2", "pruned~2")]
 
 
 def test_a_backlog_is_told_once_until_it_is_over(store: OneWorkerStore) -> None:
