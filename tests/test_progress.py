@@ -53,7 +53,7 @@ def open_gate(home: TestHome) -> None:
     (home.path / "gate").write_text("\n")
 
 
-def test_what_a_command_says_is_in_status_and_list_while_it_runs(home: TestHome) -> None:
+def test_what_a_command_says_is_in_status_list_and_show_while_it_runs(home: TestHome) -> None:
     start(home, 'echo "40/100 aligning" > "$JOBRUNNER_PROGRESS"')
     told = {"done": 40, "total": 100, "unit": None, "text": "aligning"}
     assert running(home)["progress"] == told
@@ -62,6 +62,8 @@ def test_what_a_command_says_is_in_status_and_list_while_it_runs(home: TestHome)
     [listed] = home.asked("list", "--json")["jobs"]
     assert listed["progress"] == told
     assert "aligning, 40%" in home.jobrunner("list").stdout
+    assert (home.show("p")["step"], home.show("p")["progress"]) == ("handler", told)
+    assert "step       handler: aligning, 40%" in home.jobrunner("show", "p").stdout
     open_gate(home)
     wait_until((home.archive / "p").exists)
     assert sorted(os.listdir(home.archive / "p")) == [RECEIPT, "data.txt", "p.zip"]
@@ -69,6 +71,8 @@ def test_what_a_command_says_is_in_status_and_list_while_it_runs(home: TestHome)
     wait_until(lambda: sorted(os.listdir(home.work)) == [".home", ".workers"])
     [listed] = home.asked("list", "--json")["jobs"]
     assert listed["progress"] is None
+    assert (home.show("p")["step"], home.show("p")["progress"]) == (None, None)
+    assert "step" not in home.jobrunner("show", "p").stdout
 
 
 @as_root

@@ -12,7 +12,7 @@ from jobrunner.cli import filters
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.cli.timeline import HEADING, timeline
-from jobrunner.cli.words import counted, duration, standing
+from jobrunner.cli.words import counted, duration, standing, step
 from jobrunner.domain.job import Attempt, Job, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -80,6 +80,7 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     yield "revision", "" if job.revision == 1 else f"{job.revision}, {_made_of(job)}"
     yield "goes by", "" if job.revision > 1 or job.identity.is_plain else f"{shown(job.name)}, {_ITS_NAME_IS_USED}"
     yield "state", standing(job, time.time())
+    yield "step", step(story.running) if story.running else ""
     yield "error" if job.state is State.FAILED else "last error", job.error or ""
     yield "queued", local(job.created_at)
     yield "ended", local(job.finished_at)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from jobrunner.documents.progress import progress_document
 from jobrunner.documents.times import utc
 from jobrunner.domain.status import Story
 
 
 def story_document(story: Story) -> dict[str, Any]:
     """Return a job with its attempts, where its package lies and where its logs are; times are ISO 8601 in UTC."""
-    job, kept = story.job, {each.attempt: each for each in story.kept}
+    job, kept, running = story.job, {each.attempt: each for each in story.kept}, story.running
     return {
         "name": job.name,
         "package": job.package,
@@ -24,6 +25,8 @@ def story_document(story: Story) -> dict[str, Any]:
         "crashes": job.crashes,
         "interruptions": job.interruptions,
         "package_path": story.package_path,
+        "step": running and running.step,
+        "progress": progress_document(running and running.progress),
         "attempts_pruned_at": utc(story.pruned_at.attempts),
         "logs_pruned_at": utc(story.pruned_at.logs),
         "attempts": [

@@ -182,7 +182,7 @@ class Story(NamedTuple):
     """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists.
 
     `pruned_at`: when attempts and logs that it had were removed. `kept`: the data folders of failed attempts that are
-    still there, the oldest first.
+    still there, the oldest first. `running`: how far it is, while it runs.
     """
 
     job: Job
@@ -192,6 +192,7 @@ class Story(NamedTuple):
     revisions: Sequence[Job] = ()
     pruned_at: PrunedAt = PrunedAt()
     kept: Sequence[Kept] = ()
+    running: RunningJob | None = None
 
     @property
     def waits(self) -> Sequence[float | None]:

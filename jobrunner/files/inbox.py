@@ -156,9 +156,7 @@ class Inbox:
             return contents_of(inbox, name)
         return None
 
-    def _delivery(
-        self, inbox: int, name: str, now: float, *, only_complete: bool, only_once: bool
-    ) -> Delivery | None:
+    def _delivery(self, inbox: int, name: str, now: float, *, only_complete: bool, only_once: bool) -> Delivery | None:
         try:
             folder = at.open_folder(inbox, name)
         except OSError as error:

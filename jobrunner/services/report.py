@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from jobrunner.domain import failures, pace
 from jobrunner.domain.errors import JobrunnerError
 from jobrunner.domain.filters import Filters, ListedJob, Standing
-from jobrunner.domain.job import Job
+from jobrunner.domain.job import Job, State
 from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
@@ -139,7 +139,10 @@ class Report:
         revisions = self._store.revisions.of(job.package) if job.revision == 1 else ()
         pruned_at, place = self._store.old_jobs.pruned_at(job), self._folders.whereabouts(job)
         kept = keeping.of_job(self._folders, job, self._process.keep_failed)
-        return Story(_with_wall_time(job, self._store.now()), attempts, place, logs, revisions, pruned_at, kept)
+        now = self._store.now()
+        begun = self._store.jobs.running(now) if job.state is State.RUNNING else ()
+        running = next((self._with_step(each) for each in begun if each.job.id == job.id), None)
+        return Story(_with_wall_time(job, now), attempts, place, logs, revisions, pruned_at, kept, running)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""

@@ -63,7 +63,9 @@ def test_of_several_reasons_the_most_frequent_comes_first_and_few_are_told() -> 
 def test_a_notice_stays_short_however_different_the_reasons_are() -> None:
     digest = Digest()
     for number in range(5000):
-        digest.add("\udcff" * 200, "x" * 5000 + "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0, package="p")
+        digest.add(
+            "\udcff" * 200, "x" * 5000 + "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0, package="p"
+        )
     for number in range(5000):
         digest.add("p", "".join(chr(0x4E00 + int(digit)) for digit in str(number)), 0.0, package="p")
     assert digest.count == 10_000
