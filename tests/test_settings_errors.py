@@ -218,13 +218,17 @@ def test_a_copy_of_a_home_can_be_used_once_its_mark_is_removed(home: TestHome, t
     assert home.jobrunner("run", "--drain").returncode == 0
     copy = TestHome(Path(shutil.copytree(home.path, tmp_path / "copy")))
     mark = copy.work / ".home"
-    why = f"{home.path}/jobrunner.db: if this home is a copy of that one, remove {mark}, else"
+    why = f"this home is a copy of the one whose database is {home.path}/jobrunner.db: to use it beside that one, see "
+    why += f"that its jobrunner.toml names no folder of that one, then remove {mark}"
     for words in (["run", "--drain"], ["scan"], ["check"]):
         assert why in complaint(copy.jobrunner(*words))
     for words in (["status", "--json"], ["list", "--json"], ["show", "p", "--json"], ["explain", "p", "--json"]):
         shown = copy.jobrunner(*words)
         assert (shown.returncode, json.loads(shown.stdout) is None) == (0, False)
         assert why in shown.stderr
+    database = (copy.path / "jobrunner.db").rename(tmp_path / "jobrunner.db")
+    assert why in complaint(copy.jobrunner("check", "--rebuild"))
+    database.rename(copy.path / "jobrunner.db")
     mark.unlink()
     assert copy.jobrunner("run", "--drain").returncode == 0
     assert copy.counts()["done"] == home.counts()["done"] == 1

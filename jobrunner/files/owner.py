@@ -83,11 +83,28 @@ def _refuse_others(folders: Folders, theirs: str, their_path: str, ours: str, ou
 
 def _refuse_a_neighbour(folders: Folders, their_path: str, our_path: str) -> None:
     if their_path != our_path and os.path.exists(their_path):
+        mark = shown(marker_in(folders.work))
+        if _is_copy(folders.work, their_path, our_path):
+            raise ConfigurationError(
+                f"this home is a copy of the one whose database is {shown(their_path)}: to use it beside that one, see "
+                f"that its jobrunner.toml names no folder of that one, then remove {mark}"
+            )
         raise ConfigurationError(
             f"the work folder {shown(folders.work)} is marked as that of the database {shown(their_path)}: if this "
-            f"home is a copy of that one, remove {shown(marker_in(folders.work))}, else set folders.work to another "
-            "folder"
+            f"home is a copy of that one, remove {mark}, else set folders.work to another folder"
         )
+
+
+def _is_copy(work: str, their_path: str, our_path: str) -> bool:
+    """Say whether the other database has another work folder, which lies to it as this one lies to ours."""
+    beside = os.path.relpath(work, os.path.dirname(our_path))
+    original = os.path.join(os.path.dirname(their_path), beside)
+    try:
+        with open(marker_in(original), encoding="ascii") as marker:
+            theirs = _read(marker)
+        return theirs is not None and theirs[1] == their_path and not os.path.samefile(original, work)
+    except OSError:
+        return False
 
 
 @contextmanager
