@@ -71,7 +71,10 @@ class Inventory:
 
 
 def first_package(folders: Folders) -> str | None:
-    """Return a package that lies in archive, failed or work, None if there is none. Raises OSError."""
+    """Return a package that lies in archive, failed or work, None if there is none. Raises OSError.
+
+    The inbox, which may be huge, is not listed.
+    """
     return next(_packages(folders), None)
 
 
@@ -82,8 +85,9 @@ def _packages(folders: Folders) -> Iterator[str]:
     for name in _visible(folders.failed):
         if failed_as(folders, name):
             yield os.path.join(folders.failed, name)
-    for found in Inventory(folders).work.values():
-        yield from (folder.path for folder in found if holds_package(folder.path))
+    for name in sorted(filter(WORKSPACE_NAME.fullmatch, os.listdir(folders.work))):
+        if holds_package(path := os.path.join(folders.work, name)):
+            yield path
 
 
 def archived_as(folders: Folders, name: str) -> Identity | None:

@@ -120,6 +120,13 @@ def test_a_package_anywhere_is_found(folders: Folders, tmp_path: Path, place: st
     assert inventory.first_package(folders) is not None
 
 
+def test_a_package_is_looked_for_without_a_list_of_the_inbox(folders: Folders) -> None:
+    os.rmdir(folders.inbox)
+    assert inventory.first_package(folders) is None
+    put(folders.work, "7-1/package/p.zip")
+    assert inventory.first_package(folders) == os.path.join(folders.work, "7-1")
+
+
 def test_the_newest_log_has_the_greatest_number(folders: Folders) -> None:
     assert inventory.last_log(folders, "p") == 0
     for name in ("2.log", "10.log", "notes.log", "11.txt"):
