@@ -1,6 +1,7 @@
 """The inbox as it lies there: which deliveries are complete, and what the others lack."""
 
 import errno
+import math
 import os
 import stat
 import time
@@ -126,8 +127,8 @@ class Inbox:
     ) -> list[Delivery]:
         """Return the deliveries of these names; what has gone meanwhile is left out.
 
-        `only_complete`: so is what lacks something, which is faster. `only_once`: whose zip is not there is not even
-        remembered, because this process does not look again. Raises OSError where the inbox cannot be read.
+        `only_complete`: so is what lacks something. `only_once`: nobody waits for that here, so whether it is arriving
+        is not looked at, nor need it be remembered. Both are faster. Raises OSError where the inbox cannot be read.
         """
         deliveries = []
         with at.held(at.open_root(self.folder)) as inbox:
@@ -165,18 +166,20 @@ class Inbox:
                 return Delivery(name, lacking, lack=Lack.NO_FOLDER)
             raise
         try:  # `held` would take 0.5 of some 7 microseconds, and there may be millions
-            if only_once and at.lacks(folder, PART_OF_ZIPS):
+            if only_once and only_complete and at.lacks(folder, PART_OF_ZIPS):
                 return None
             if self._partial.match(name):
                 return Delivery(name, "still being received", lack=Lack.RECEIVING)
             if len(name) > _SHORT and len(os.fsencode(name)) > MAX_NAME_BYTES:
                 lacking = f"its name has over {MAX_NAME_BYTES} bytes: no zip in it can be named like it"
                 return Delivery(name, lacking, lack=Lack.LONG_NAME)
-            return self._in_folder(inbox, folder, name, now, only_complete=only_complete)
+            return self._in_folder(inbox, folder, name, now, only_complete=only_complete, only_once=only_once)
         finally:
             os.close(folder)
 
-    def _in_folder(self, inbox: int, folder: int, name: str, now: float, *, only_complete: bool) -> Delivery | None:
+    def _in_folder(
+        self, inbox: int, folder: int, name: str, now: float, *, only_complete: bool, only_once: bool
+    ) -> Delivery | None:
         status = os.fstat(folder)
         if only_complete and at.lacks(folder, PART_OF_ZIPS):
             self._note_lack(name, status, now)
@@ -190,8 +193,7 @@ class Inbox:
             if only_complete:
                 return None
             os.stat(name, dir_fd=inbox, follow_symlinks=False)  # raises where the whole folder has gone
-            changed_at = newest_change(folder, now, _MOST_ASKED) if entries else status.st_ctime
-            still = self._seconds_still(name, changed_at, now)
+            still = math.inf if only_once else self._seconds_still(name, newest_change(folder, now, _MOST_ASKED), now)
             is_arriving = still < self._settings.broken_after
             return Delivery(name, str(error), is_arriving=is_arriving, lack=error.lack, found=error.found)
         if self._takes and (lacking := delivery.obstacle(inbox, folder, name)):

@@ -103,7 +103,7 @@ class Intake:
         refused = {name for name in others if name in known and self._is_refused(name, known[name])}
         deliveries = [
             delivery._replace(lacking=REFUSED, lack=Lack.REFUSED) if delivery.name in refused else delivery
-            for delivery in by_arrival(self._inbox.look_at(others, time.time()))
+            for delivery in by_arrival(self._inbox.look_at(others, time.time(), only_once=True))
         ]
         return Survey(
             new=[delivery.name for delivery in deliveries if delivery.lacking is None],
