@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from jobrunner import Package
-from jobrunner.cli.words import progress as in_words
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.domain.progress import Progress
 from jobrunner.process.progress_file import ProgressFile
+from jobrunner.words.phrases import progress as in_words
 from tests.support import RECEIPT, TestHome, kill, wait_until
 from tests.test_surroundings import USER, as_root, public_home, shell
 

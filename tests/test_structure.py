@@ -22,7 +22,8 @@ ARROWS = {
     "wiring": {"domain", "linux", "services"} | EDGES,
     "demo": {"domain"},
     "documents": {"domain"},
-    "cli": {"wiring", "demo", "documents", "domain"},
+    "words": {"domain"},
+    "cli": {"wiring", "demo", "documents", "words", "domain"},
     "__init__": {"domain", "process"},
     "__main__": {"cli"},
 }

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobrunner.cli.output import say, styled
-from jobrunner.cli.pasted import place
-from jobrunner.cli.words import counted, packages, pause
 from jobrunner.domain.errors import NoHome
 from jobrunner.domain.package import shown
 from jobrunner.domain.situation import Situation
+from jobrunner.words.pasted import place
+from jobrunner.words.phrases import counted, packages, pause
 
 #: What to do: for what, and the command.
 _Step = tuple[str, str]

@@ -8,11 +8,11 @@ import typer
 
 from jobrunner.cli.output import complain, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import counted, disk_use
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, in_words
 from jobrunner.domain.findings import REPAIRABLE, Finding, Findings, Kind, Rebuilt
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import DiskUse
+from jobrunner.words.phrases import counted, disk_use
 
 EXAMPLES = ("jobrunner check", "jobrunner check --repair")
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from jobrunner.cli.listing import print_listing, screenful
 from jobrunner.cli.output import complain, say, styled
-from jobrunner.cli.words import packages
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError
 from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Standing
 from jobrunner.domain.package import shown
 from jobrunner.wiring.home import Home
+from jobrunner.words.phrases import packages
 
 
 class Steering(NamedTuple):

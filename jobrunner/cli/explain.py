@@ -39,7 +39,7 @@ def command(
 
         print_json(explanation_document(explanation))
     else:
-        from jobrunner.cli.answers import answer_of
+        from jobrunner.words.answers import answer_of
 
         answer = answer_of(explanation)
         for line in wrapped(answer.headline, 0):

@@ -6,9 +6,9 @@ import typer
 
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import packages
 from jobrunner.domain.filters import Filters, Standing
 from jobrunner.domain.package import shown
+from jobrunner.words.phrases import packages
 
 EXAMPLES = ("jobrunner front scan-0017", "jobrunner front scan-0017 scan-0018")
 

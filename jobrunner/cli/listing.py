@@ -8,10 +8,10 @@ from itertools import islice
 
 from jobrunner.cli.columns import cut, width_of
 from jobrunner.cli.output import Styled, say, styled
-from jobrunner.cli.times import local, short
-from jobrunner.cli.words import TINTS, duration, progress
 from jobrunner.domain.filters import ListedJob, Standing
 from jobrunner.domain.package import printable, shown
+from jobrunner.words.phrases import TINTS, duration, progress
+from jobrunner.words.times import local, short
 
 _PAGE = 500
 _UNBOUNDED = 1_000_000

@@ -9,12 +9,12 @@ from contextlib import suppress
 from jobrunner.cli.columns import cut, padded, width_of
 from jobrunner.cli.log import Log
 from jobrunner.cli.output import Footer, Line, Styled, can_be_redrawn, styled
-from jobrunner.cli.words import age, step
 from jobrunner.domain.envelope import Envelope
 from jobrunner.domain.errors import StoreError
 from jobrunner.domain.events import JobDone, JobFailed, Paused, Resumed
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import RunningJob
+from jobrunner.words.phrases import age, step
 
 #: Seconds between two looks at what runs.
 _BETWEEN_LOOKS = 0.25

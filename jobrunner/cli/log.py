@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from jobrunner.cli import terminal, words
+from jobrunner.cli import terminal
 from jobrunner.cli.json_output import text_of as json_of
 from jobrunner.cli.log_options import Asked
 from jobrunner.cli.main import exits
@@ -19,6 +19,7 @@ from jobrunner.domain.package import printable
 from jobrunner.domain.role import Role
 from jobrunner.domain.settings import Settings
 from jobrunner.wiring.log import let_be_read, to_file, to_stderr
+from jobrunner.words.events import of_event
 
 #: Characters of a bug's report that go into one object: a pipe takes its line whole.
 _LONGEST = 2000
@@ -166,7 +167,7 @@ def _in_text(envelope: Envelope) -> str:
 
 
 def _in_json(envelope: Envelope, encoding: str = "utf-8") -> str:
-    label, _, text = words.of_event(envelope.event)
+    label, _, text = of_event(envelope.event)
     return json_of(event_document(envelope, printable(f"{label}  {text}")), encoding)
 
 

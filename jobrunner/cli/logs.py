@@ -16,10 +16,10 @@ from jobrunner.cli import filters
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.show import Name
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.times import local
 from jobrunner.domain.job import State
 from jobrunner.domain.package import printable, shown
 from jobrunner.domain.status import Story
+from jobrunner.words.times import local
 
 EXAMPLES = ("jobrunner logs scan-0017", "jobrunner logs -f --tail 20 scan-0017")
 

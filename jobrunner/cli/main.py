@@ -54,12 +54,12 @@ COMMANDS = (
 
 #: What commands import where they need it. The program may lie where only root can read it.
 _LATER = (
-    *("cli.answers", "cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.log", "cli.overview"),
-    *("cli.times", "documents.configuration", "documents.event", "documents.explanation", "documents.listing"),
+    *("cli.choosing", "cli.json_output", "cli.listing", "cli.live", "cli.log", "cli.overview"),
+    *("documents.configuration", "documents.event", "documents.explanation", "documents.listing"),
     *("documents.metrics", "documents.progress", "documents.status", "documents.story", "files.bug_report"),
     *("wiring.cancelling", "wiring.checking", "wiring.configuring", "wiring.explaining", "wiring.health"),
     *("wiring.log", "wiring.measuring", "wiring.notifying", "wiring.pruning", "wiring.reloading"),
-    *("wiring.service_unit", "wiring.steering", "wiring.watching"),
+    *("wiring.service_unit", "wiring.steering", "wiring.watching", "words.answers", "words.times"),
 )
 
 #: How this command, and what it starts, ends for an error. Bugs are reported in the home once we are its user.

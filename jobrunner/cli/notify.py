@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from jobrunner.cli.output import complain, say
-from jobrunner.cli.words import duration
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.exits import FAILED
+from jobrunner.words.phrases import duration
 
 EXAMPLES = ("jobrunner notify --test",)
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from jobrunner.cli.columns import padded, width_of
 from jobrunner.cli.output import Line, Styled, styled
 from jobrunner.cli.sections import Room, Row, Section, height, laid_out
-from jobrunner.cli.times import short
-from jobrunner.cli.words import TINTS, age, disk_use, estimate, pause, soon, step, undelivered
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Delivery, Runner, Status
 from jobrunner.domain.values import in_bytes
+from jobrunner.words.phrases import TINTS, age, disk_use, estimate, pause, soon, step, undelivered
+from jobrunner.words.times import short
 
 _LABEL = 10
 _GAP = "  "

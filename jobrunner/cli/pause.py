@@ -7,11 +7,11 @@ import typer
 
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.times import short
-from jobrunner.cli.words import counted
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.filters import to_come
 from jobrunner.domain.package import printable
+from jobrunner.words.phrases import counted
+from jobrunner.words.times import short
 
 EXAMPLES = ("jobrunner pause", "jobrunner pause --until 06:00 --reason 'the disk is being changed'")
 

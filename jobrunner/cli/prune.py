@@ -7,10 +7,10 @@ import typer
 
 from jobrunner.cli.output import complain, say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import counted, duration, packages
 from jobrunner.domain import values
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.status import Pruned
+from jobrunner.words.phrases import counted, duration, packages
 
 EXAMPLES = ("jobrunner prune --older-than 30d --dry-run", "jobrunner prune --older-than 30d")
 

@@ -8,10 +8,10 @@ import typer
 from jobrunner.cli import filters
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import packages
 from jobrunner.domain.filters import ListedJob, Standing
 from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
+from jobrunner.words.phrases import packages
 
 EXAMPLES = ("jobrunner rerun scan-0017", "jobrunner rerun --since 7d --dry-run", "jobrunner rerun --name 'scan-00*'")
 

@@ -4,9 +4,9 @@ import time
 
 import typer
 
-from jobrunner.cli import words
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
+from jobrunner.words import phrases
 
 EXAMPLES = ("jobrunner resume",)
 
@@ -18,4 +18,4 @@ def command(context: typer.Context) -> None:
 
     with open_home(load_settings(context.obj), emit_of_command()) as home:
         ended = pausing(home).resume()
-    say(f"Resumed: it was paused {words.pause(ended, time.time())}." if ended else "It is not paused.")
+    say(f"Resumed: it was paused {phrases.pause(ended, time.time())}." if ended else "It is not paused.")

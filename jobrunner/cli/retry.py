@@ -7,9 +7,9 @@ import typer
 from jobrunner.cli import filters
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import packages
 from jobrunner.domain.filters import Standing
 from jobrunner.domain.package import shown
+from jobrunner.words.phrases import packages
 
 EXAMPLES = (
     "jobrunner retry scan-0017 scan-0018",

@@ -12,10 +12,10 @@ from jobrunner.cli import filters
 from jobrunner.cli.output import brief, say, styled, wrapped
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.cli.timeline import HEADING, timeline
-from jobrunner.cli.words import counted, duration, standing, step
 from jobrunner.domain.job import Attempt, Job, State
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
+from jobrunner.words.phrases import counted, duration, standing, step
 
 EXAMPLES = (
     "jobrunner show scan-0017",
@@ -73,7 +73,7 @@ def command(
 
 
 def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
-    from jobrunner.cli.times import local
+    from jobrunner.words.times import local
 
     job = story.job
     yield "package", shown(job.package)
@@ -102,7 +102,7 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
 
 def _logs(story: Story) -> str:
     """Return where the logs are, or since when they are gone."""
-    from jobrunner.cli.times import local
+    from jobrunner.words.times import local
 
     if story.log_paths:
         return shown(os.path.dirname(max(story.log_paths.items())[1]))
@@ -111,7 +111,7 @@ def _logs(story: Story) -> str:
 
 def _kept(story: Story) -> str:
     """Return until when the data folder of which attempt is kept."""
-    from jobrunner.cli.times import local
+    from jobrunner.words.times import local
 
     if not story.kept:
         return ""
@@ -122,7 +122,7 @@ def _kept(story: Story) -> str:
 
 def _pruned(story: Story) -> str:
     """Return how many attempts there were whose record is gone, and since when."""
-    from jobrunner.cli.times import local
+    from jobrunner.words.times import local
 
     pruned_at, missing = story.pruned_at.attempts, story.job.attempt - len(story.attempts)
     return f"{missing:,} pruned at {local(pruned_at)}" if pruned_at and missing else ""
@@ -153,7 +153,7 @@ def _made_of(job: Job) -> str:
 
 
 def _say_revisions(story: Story) -> None:
-    from jobrunner.cli.times import local
+    from jobrunner.words.times import local
 
     say()
     say(styled("Revisions", bold=True))
@@ -163,7 +163,7 @@ def _say_revisions(story: Story) -> None:
 
 
 def _row(attempt: Attempt, waited: float | None) -> list[str]:
-    from jobrunner.cli.times import local
+    from jobrunner.words.times import local
 
     steps = (attempt.extract_seconds, attempt.handle_seconds, attempt.archive_seconds)
     return [

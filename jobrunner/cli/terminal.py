@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 
-from jobrunner.cli import words
 from jobrunner.cli.output import Line, Styled, is_journal, priority, say, styled
 from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import Mended, Trouble
 from jobrunner.domain.role import Role
+from jobrunner.words.events import of_event
 
 _TIME = "%H:%M:%S"
 _DATE = f"%Y-%m-%d {_TIME}"
@@ -39,7 +39,7 @@ def _dated(envelope: Envelope, form: str) -> Line:
 
 
 def _undated(envelope: Envelope) -> Line:
-    label, tint, text = words.of_event(envelope.event)
+    label, tint, text = of_event(envelope.event)
     return [_label(label, tint), "  ", text]
 
 

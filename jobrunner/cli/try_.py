@@ -11,12 +11,12 @@ from jobrunner.cli.logs import Printer
 from jobrunner.cli.main import exits
 from jobrunner.cli.output import complain, say, styled
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.cli.words import counted, duration
 from jobrunner.domain.exits import FAILED
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.settings import ProcessSettings
 from jobrunner.domain.tried import Changes, Tried
+from jobrunner.words.phrases import counted, duration
 
 EXAMPLES = (
     "jobrunner try scan-0017",

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from jobrunner.cli import words
 from jobrunner.cli.output import complain
 from jobrunner.cli.terminal import emit_of_command
 from jobrunner.domain import values
@@ -19,6 +18,7 @@ from jobrunner.domain.exits import FAILED, TIMED_OUT
 from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob
 from jobrunner.domain.job import Job, Outcome
 from jobrunner.domain.package import shown
+from jobrunner.words import phrases
 
 EXAMPLES = ("jobrunner wait scan-0017 scan-0018", "jobrunner wait --all --timeout 2h")
 
@@ -65,11 +65,11 @@ def command(
             if not look.open:
                 raise typer.Exit(FAILED if failed else 0)
             if look.pause and look.is_held:
-                complain(words.held(look.pause, look.open, time.time()))
+                complain(phrases.held(look.pause, look.open, time.time()))
                 raise typer.Exit(FAILED)
             if look.pause and look.pause.until and not told:
                 told = True
-                complain(f"paused {words.pause(look.pause, time.time())}; the wait goes on")
+                complain(f"paused {phrases.pause(look.pause, time.time())}; the wait goes on")
             if began >= end:
                 complain(f"the time is over: {_open(look.open, awaited.first(_MOST_OPEN))}")
                 raise typer.Exit(TIMED_OUT)

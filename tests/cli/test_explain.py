@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from jobrunner.cli.answers import Answer, answer_of
 from jobrunner.documents.explanation import explanation_document
 from jobrunner.domain.explanation import Kind
 from jobrunner.domain.filters import Standing
 from jobrunner.domain.lack import Lack
 from jobrunner.linux.proc import BOOT_ID
+from jobrunner.words.answers import Answer, answer_of
 from tests.cli.test_main import on_a_terminal
 from tests.crash_driver import Kill
 from tests.crash_table.scene import Scene

@@ -10,12 +10,12 @@ import pytest
 
 from jobrunner.cli.log import open_log
 from jobrunner.cli.log_options import Asked
-from jobrunner.cli.words import of_event
 from jobrunner.documents.event import event_document
 from jobrunner.domain.envelope import Envelope, Level
 from jobrunner.domain.events import Event, Trouble
 from jobrunner.domain.role import Role
 from jobrunner.wiring.home import load_settings
+from jobrunner.words.events import of_event
 from tests.support import TestHome
 from tests.test_escaping import EVIL, assert_harmless
 

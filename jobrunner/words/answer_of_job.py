@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 
-from jobrunner.cli.pasted import name_word, place
-from jobrunner.cli.times import local
-from jobrunner.cli.words import counted, duration, pause, progress, soon, standing
 from jobrunner.domain.explanation import AtWork, Kind, OfJob
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Step, Story
+from jobrunner.words.pasted import name_word, place
+from jobrunner.words.phrases import counted, duration, pause, progress, soon, standing
+from jobrunner.words.times import local
 
 #: What to do where no worker runs: words, and a command.
 START = ("to start workers:", "jobrunner run -n 3")

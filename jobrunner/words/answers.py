@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from jobrunner.cli import answer_of_inbox, answer_of_job
-from jobrunner.cli.pasted import name_word, place
 from jobrunner.domain.explanation import Elsewhere, Explanation, InInbox, Kind, OfJob, Unknown
 from jobrunner.domain.package import shown
+from jobrunner.words import answer_of_inbox, answer_of_job
+from jobrunner.words.pasted import name_word, place
 
 
 class Answer(NamedTuple):

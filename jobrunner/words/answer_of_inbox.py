@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 
-from jobrunner.cli import answer_of_job
-from jobrunner.cli.answer_of_job import START, since, who_works
-from jobrunner.cli.pasted import name_word, path_word
-from jobrunner.cli.words import counted
 from jobrunner.domain.explanation import Comparison, InInbox, Kind
 from jobrunner.domain.lack import Lack
 from jobrunner.domain.package import shown
+from jobrunner.words import answer_of_job
+from jobrunner.words.answer_of_job import START, since, who_works
+from jobrunner.words.pasted import name_word, path_word
+from jobrunner.words.phrases import counted
 
 
 def headline(found: InInbox) -> str:

@@ -1,0 +1,1 @@
+"""What happens and how things stand, in words for people, wherever they read them."""
