@@ -1,25 +1,14 @@
-"""JSON for programs."""
+"""JSON for programs, on stdout."""
 
-import json
-import os
 import sys
 from collections.abc import Iterable
 
-from jobrunner.domain.package import shown
+from jobrunner.documents.as_text import as_text
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document, in which what is not printable is escaped as JSON does it.
-
-    A name that is not UTF-8 stands in it as `shown` writes it.
-    """
-    sys.stdout.write(text_of(document, sys.stdout.encoding, indent=2) + "\n")
-
-
-def text_of(document: object, encoding: str, *, indent: int | None = None) -> str:
-    """Return a document as JSON for this encoding, in one line unless it is indented."""
-    text = json.dumps(_valid(document), indent=indent, ensure_ascii=encoding.lower() != "utf-8")
-    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
+    """Print one JSON document, in which what is not printable is escaped as JSON does it."""
+    sys.stdout.write(as_text(document, sys.stdout.encoding, indent=2) + "\n")
 
 
 def print_json_list(key: str, documents: Iterable[object]) -> None:
@@ -27,26 +16,6 @@ def print_json_list(key: str, documents: Iterable[object]) -> None:
     separator = ""
     sys.stdout.write(f'{{"{key}": [')
     for document in documents:
-        sys.stdout.write(f"{separator}\n  {text_of(document, sys.stdout.encoding)}")
+        sys.stdout.write(f"{separator}\n  {as_text(document, sys.stdout.encoding)}")
         separator = ","
     sys.stdout.write("\n]}\n")
-
-
-def _escaped(char: str) -> str:
-    """Return a character of a JSON text. What is not printable stands in a string: JSON itself is all ASCII."""
-    if char.isprintable():
-        return char
-    return r"\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
-
-
-def _valid(document: object) -> object:
-    if isinstance(document, dict):
-        return {key: _valid(value) for key, value in document.items()}
-    if isinstance(document, list):
-        return [_valid(value) for value in document]
-    if isinstance(document, str):
-        try:
-            os.fsencode(document).decode("utf-8")
-        except UnicodeError:
-            return shown(document)
-    return document

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from jobrunner.cli import terminal
-from jobrunner.cli.json_output import text_of as json_of
 from jobrunner.cli.log_options import Asked
 from jobrunner.cli.main import exits
 from jobrunner.cli.output import colourful, complaint, priority, text_of
+from jobrunner.documents.as_text import as_text as json_of
 from jobrunner.documents.event import event_document
 from jobrunner.domain.envelope import Envelope
 from jobrunner.domain.errors import in_words

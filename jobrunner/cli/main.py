@@ -48,6 +48,8 @@ COMMANDS = (
     "completion",
     "health",
     "service",
+    "web",
+    "web-user",
     "demo",
 )
 
@@ -71,7 +73,7 @@ class _Command(usage.Command):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; root, in another user's home, is that user from here on."""
-        if ctx.info_name not in {"init", "demo", "completion"}:  # these may name another folder
+        if ctx.info_name not in {"init", "demo", "completion", "web-user"}:  # these may name another folder
             enter(ctx.obj, ctx.info_name)
         return super().invoke(ctx)
 
@@ -86,7 +88,7 @@ class _Commands(TyperGroup):
         """Return a command. Raises ConfigurationError where there is none of that name."""
         if cmd_name not in COMMANDS:
             raise usage.no_such(cmd_name, COMMANDS)
-        module = import_module(f"jobrunner.cli.{cmd_name}{'_' * iskeyword(cmd_name)}")
+        module = import_module(f"jobrunner.cli.{cmd_name.replace('-', '_')}{'_' * iskeyword(cmd_name)}")
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(cmd_name, cls=_Command, epilog="\n".join(module.EXAMPLES))(module.command)
         return typer.main.get_command(alone)

@@ -32,6 +32,7 @@ _TEXTS = {"error", "last error", "names"}
 #: Names in these encodings are not guessed, or cannot well be another.
 _SURE = {None, "ascii", "utf-8"}
 _LAST_LINES = 10
+_MOST_CHANGES = 5
 _ITS_NAME_IS_USED = "because its own name is that of another package's revision"
 #: Characters of the reason of an attempt that is not the newest.
 _MOST_OF_EACH = 200
@@ -90,6 +91,8 @@ def _facts(story: Story, *, is_guessed: bool) -> Iterator[tuple[str, str]]:
     yield "attempts", _pruned(story)
     yield "data", shown(story.kept[-1].path) if story.kept else ""
     yield "kept", _kept(story)
+    for change in story.changes[:_MOST_CHANGES]:
+        yield "changed", f"{change.action} by {change.who}, {local(change.at)}"
     yield "failures", str(job.failures or "")
     yield "crashes", str(job.crashes or "")
     encoding = next((each.encoding for each in reversed(story.attempts) if each.encoding), None)

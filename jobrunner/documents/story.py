@@ -48,6 +48,7 @@ def story_document(story: Story) -> dict[str, Any]:
             }
             for attempt, waited in zip(story.attempts, story.waits, strict=True)
         ],
+        "changes": [{"at": utc(each.at), "who": each.who, "action": each.action.value} for each in story.changes],
         "revisions": [
             {
                 "name": revision.name,

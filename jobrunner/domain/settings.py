@@ -6,7 +6,7 @@ from pathlib import Path
 from jobrunner.domain import programs, values
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.setting import key
-from jobrunner.domain.settings_telling import LogSettings, NotifySettings
+from jobrunner.domain.settings_telling import LogSettings, NotifySettings, WebSettings
 
 #: Seconds after which a package is taken to be still, where nothing else is set.
 _STILL = 10.0
@@ -185,6 +185,7 @@ class Settings:
     retention: RetentionSettings
     log: LogSettings
     notify: NotifySettings
+    web: WebSettings
 
     @property
     def database_path(self) -> Path:
@@ -208,4 +209,5 @@ SECTIONS: dict[str, type] = {
     "retention": RetentionSettings,
     "log": LogSettings,
     "notify": NotifySettings,
+    "web": WebSettings,
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobrunner.domain import notice, programs, values
+from jobrunner.domain import notice, programs, values, web
 from jobrunner.domain.setting import key
 
 
@@ -51,3 +51,15 @@ class NotifySettings:
     def wants(self, kind: notice.Kind) -> bool:
         """Say whether somebody is to be told of such."""
         return bool(self.channels) and kind.value in self.on
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Where `jobrunner web` serves its pages, and to whom."""
+
+    listen: str = key(web.address, "127.0.0.1:8321", "where the pages are served")
+    hosts: tuple[str, ...] = key(values.names, [], "names by which the pages are asked for, such as a reverse proxy's")
+    users_file: Path | None = key(
+        values.path, None, "who may look and who may press, a line for each from jobrunner web-user", example='"users"'
+    )
+    files: bool = key(values.flag, False, "whether files of packages can be opened in the pages")

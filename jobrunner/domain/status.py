@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from jobrunner.domain.change import Change
 from jobrunner.domain.failures import Failures
 from jobrunner.domain.job import Attempt, Job, PrunedAt
 from jobrunner.domain.lack import Lack
@@ -182,7 +183,8 @@ class Story(NamedTuple):
     """One job with its attempts, where its package lies (None if nowhere), and each attempt's log that exists.
 
     `pruned_at`: when attempts and logs that it had were removed. `kept`: the data folders of failed attempts that are
-    still there, the oldest first. `running`: how far it is, while it runs.
+    still there, the oldest first. `running`: how far it is, while it runs. `changes`: what people have done to it, the
+    newest first.
     """
 
     job: Job
@@ -193,6 +195,7 @@ class Story(NamedTuple):
     pruned_at: PrunedAt = PrunedAt()
     kept: Sequence[Kept] = ()
     running: RunningJob | None = None
+    changes: Sequence[Change] = ()
 
     @property
     def waits(self) -> Sequence[float | None]:

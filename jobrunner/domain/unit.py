@@ -47,6 +47,14 @@ def unit_text(unit: Unit) -> str:
     )
 
 
+def web_unit_text(unit: Unit) -> str:
+    """Return the unit of a home's dashboard. Raises ConfigurationError where it has to name what no unit can name."""
+    program = " ".join([quoted(f":{unit.program[0]}"), *map(quoted, unit.program[1:])])
+    home = quoted(unit.home or "")
+    needed = " ".join(map(quoted, unit.needed))
+    return _WEB_UNIT.format(shown=shown(unit.home or ""), home=home, program=program, needed=needed, user=unit.user)
+
+
 def quoted(text: str) -> str:
     """Return a path as a word of a unit, in which %, quotes, backslashes and spaces mean themselves.
 
@@ -146,6 +154,36 @@ OOMPolicy=continue
 #RestrictNamespaces=yes
 # Licence servers, downloads, databases on other machines:
 #PrivateNetwork=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+_WEB_UNIT = """\
+# The dashboard of jobrunner in {shown}, as a service of systemd, beside jobrunner.service.
+# Install this as root, as the file /etc/systemd/system/jobrunner-web.service, and start it now and at each boot:
+#   systemctl daemon-reload
+#   systemctl enable --now jobrunner-web
+
+[Unit]
+Description=The dashboard of jobrunner in {home}
+RequiresMountsFor={needed}
+
+[Service]
+ExecStart={program} --home {home} web
+User={user}
+SyslogIdentifier=jobrunner-web
+Restart=on-failure
+RestartSec=10s
+SuccessExitStatus=130 143
+# It only needs what it shows: a page that hangs is no reason to take the machine.
+MemoryMax=512M
+TasksMax=64
+NoNewPrivileges=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
 
 [Install]
 WantedBy=multi-user.target

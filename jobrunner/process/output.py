@@ -186,6 +186,10 @@ class LogReader:
         self._last = b""
         self._mark = (0, b"")  # what is no longer there once more is left out: the note, before there is one the last
 
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
     def read(self) -> bytes:
         """Return the next piece, empty where there is none yet. Raises OSError."""
         place, mark = self._mark

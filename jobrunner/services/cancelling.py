@@ -2,6 +2,7 @@
 
 import time
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.errors import ClaimLost, JobrunnerError
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.package import shown
@@ -98,6 +99,7 @@ class Cancelling:
         try:
             with self._store.write():
                 self._store.queue.cancel(job)
+                self._store.changes.note(Action.CANCEL, [job], self._store.now().wall)
                 end_worker(worker.pid, worker.token, patience=_DEATH)
         except ClaimLost:
             return  # it has ended meanwhile, one way or another

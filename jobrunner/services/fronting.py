@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.job import Job
 from jobrunner.store.store import Store
 
@@ -15,4 +16,7 @@ class Fronting:
     def front(self, jobs: Sequence[Job]) -> list[bool]:
         """Have these jobs claimed next, in this order, and say of each whether it was queued. Raises StoreError."""
         with self._store.write():
-            return self._store.queue.front(jobs)
+            moved = self._store.queue.front(jobs)
+            changed = [job for job, is_moved in zip(jobs, moved, strict=True) if is_moved]
+            self._store.changes.note(Action.FRONT, changed, self._store.now().wall)
+            return moved

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Paused, Resumed
 from jobrunner.domain.pause import Pause
@@ -23,6 +24,7 @@ class Pausing:
             now = self._store.now().wall
             before = self._store.pauses.in_force(now)
             self._store.pauses.begin(now, until, reason)
+            self._store.changes.note(Action.PAUSE, (), now)
             pause = self._store.pauses.in_force(now) or Pause(now, until, reason)
             if self._notice and pause != before:
                 self._notice(pause)
@@ -33,6 +35,8 @@ class Pausing:
         with self._store.write():
             ended = self._store.pauses.in_force(self._store.now().wall)
             self._store.pauses.end()
+            if ended:
+                self._store.changes.note(Action.RESUME, (), self._store.now().wall)
             return ended
 
     def held(self) -> tuple[Pause, int] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.errors import ClaimLost
 from jobrunner.domain.job import Attempt, EndedAttempt, Job, Outcome
 from jobrunner.domain.moment import Moment
@@ -58,7 +59,10 @@ class Recording:
     def claim_to_cancel(self, job: Job) -> Job | None:
         """Claim a queued job that is to be put in the failed folder; None where it is not queued any more."""
         with self._store.write():
-            return self._store.queue.claim_cancelled(job, self._worker_id, self._store.now())
+            claimed = self._store.queue.claim_cancelled(job, self._worker_id, self._store.now())
+            if claimed and not job.verdict:  # else it has been noted when its worker was ended
+                self._store.changes.note(Action.CANCEL, [claimed], self._store.now().wall)
+            return claimed
 
     def attempts(self, job: Job) -> list[Attempt]:
         """Return the attempts at a job, the first one first."""

@@ -1,6 +1,7 @@
 """What people want to know: how things stand, and the story of one job. Changes nothing."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 
 from jobrunner.domain import failures, pace
 from jobrunner.domain.errors import JobrunnerError
@@ -139,16 +140,20 @@ class Report:
         revisions = self._store.revisions.of(job.package) if job.revision == 1 else ()
         pruned_at, place = self._store.old_jobs.pruned_at(job), self._folders.whereabouts(job)
         kept = keeping.of_job(self._folders, job, self._process.keep_failed)
-        now = self._store.now()
+        now, changes = self._store.now(), self._store.changes.of_job(job)
         begun = self._store.jobs.running(now) if job.state is State.RUNNING else ()
         running = next((self._with_step(each) for each in begun if each.job.id == job.id), None)
-        return Story(_with_wall_time(job, now), attempts, place, logs, revisions, pruned_at, kept, running)
+        job = _with_wall_time(job, now)
+        return Story(job, attempts, place, logs, revisions, pruned_at, kept, running, changes)
 
     def last_lines(self, story: Story, count: int) -> list[str]:
         """Return the last lines that the newest attempt with a log has printed. Raises OSError."""
-        if not story.log_paths:
-            return []
-        return lines_of(LogReader(story.log_paths[max(story.log_paths)]).last(count))[-count:]
+        return self.lines_of(story.log_paths[max(story.log_paths)], count) if story.log_paths else []
+
+    def lines_of(self, path: str, count: int) -> list[str]:
+        """Return the last lines of a log of those that a story names. Raises OSError."""
+        with closing(LogReader(path)) as log:
+            return lines_of(log.last(count))[-count:]
 
     def open_log(self, path: str) -> LogReader:
         """Return a log of those that a story names, for reading; its attempt may still print. Raises OSError."""

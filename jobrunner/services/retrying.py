@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.job import Job
 from jobrunner.files.folders import Folders
 from jobrunner.store.store import Store
@@ -24,6 +25,8 @@ class Retrying:
         while batch := list(islice(remaining, _BATCH)):
             with self._store.write():
                 queued = [(job, self._retry(job)) for job in batch]
+                changed = [job for job, is_queued in queued if is_queued]
+                self._store.changes.note(Action.RETRY, changed, self._store.now().wall)
             yield from queued
 
     def _retry(self, job: Job) -> bool:

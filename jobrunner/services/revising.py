@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.errors import JobrunnerError, in_words
 from jobrunner.domain.job import Identity, Job, State
 from jobrunner.domain.package import MAX_NAME_BYTES, shown
@@ -38,6 +39,8 @@ class Revising:
         while batch := list(islice(remaining, _BATCH)):
             with self._store.write():
                 queued = [(job, self._rerun(job.package)) for job in batch]
+                made = [revision for _, revision in queued if isinstance(revision, Job)]
+                self._store.changes.note(Action.RERUN, made, self._store.now().wall)
             yield from queued
 
     def accept(self, package: str) -> Job:
@@ -57,7 +60,9 @@ class Revising:
             _, revisions = self._done(package)
             if refusal := _refusal(revisions, {State.QUEUED, State.RUNNING}):
                 raise JobrunnerError(refusal)
-            return self._revise(package, None)
+            revision = self._revise(package, None)
+            self._store.changes.note(Action.ACCEPT, [revision], self._store.now().wall)
+            return revision
 
     def _rerun(self, package: str) -> Job | str:
         try:

@@ -111,6 +111,13 @@ class Database:
             self.close()
             self.open()
 
+    def version(self) -> object:
+        """Return a value that is another one once something has been committed meanwhile. Raises StoreError."""
+        if self.is_to_read:
+            files = [f"{self.path}{suffix}" for suffix in ("", "-wal")]
+            return [(os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in files if os.path.exists(file)]
+        return self.one("PRAGMA data_version")["data_version"]
+
     def close(self) -> None:
         """Let go of the file; `open` connects again."""
         self._sqlite = None

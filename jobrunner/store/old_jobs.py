@@ -38,7 +38,7 @@ class OldJobs:
         ]
 
     def prune(self, job: OldJob, now: float, *, logs: bool) -> bool:
-        """Forget the old attempts of a job and, with `logs`, record that its logs are removed; in `Database.write`.
+        """Forget the attempts at a job and who changed it and, with `logs`, record that these go; in `Database.write`.
 
         False where it is not done any more, or was done again: then nothing of it changes.
         """
@@ -47,6 +47,7 @@ class OldJobs:
             return False
         if job.attempts:
             self._database.execute(self._statements["forget_attempts"], {"id": job.id})
+            self._database.execute(self._statements["forget_changes"], {"id": job.id})
         return True
 
     def pruned_at(self, job: Job) -> PrunedAt:

@@ -8,6 +8,8 @@ from jobrunner.domain.job import Adopted
 from jobrunner.linux.proc import BOOT_ID
 from jobrunner.store.adoption import Adoption
 from jobrunner.store.attempts import Attempts
+from jobrunner.store.changes import Changes
+from jobrunner.store.charts import Charts
 from jobrunner.store.clock import Clock
 from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
@@ -30,13 +32,18 @@ class Store:
 
     `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
     are, `adoption` makes jobs of what was found, `old_jobs` forgets what need not be kept. `attempts`, `workers` and
-    `runners` tell who worked on them and who goes on, `pauses` whether anything may be claimed, `notices` what people
-    are still to be told; whoever records the end of an attempt adds it to the `totals`, too. `now` is the clock that
+    `runners` tell who worked on them and who goes on, `pauses` whether anything may be claimed, `changes` what people
+    have done to them, `notices` what people
+    are still to be told; whoever records the end of an attempt adds it to the `totals`, too, of
+    which `charts` are made. `now` is the clock that
     all processes of the home agree on, once it has been started.
     """
 
-    def __init__(self, database: Database, *, max_wait: float) -> None:
-        """`max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back at a boot."""
+    def __init__(self, database: Database, *, max_wait: float, who: str = "somebody") -> None:
+        """`who`: on whose behalf people's changes are made.
+
+        `max_wait` is the longest backoff in seconds: a longer wait means that the clock was set back at a boot.
+        """
         self.database = database
         self.attempts = Attempts(database)
         self.queue = Queue(database, self.attempts, max_wait=max_wait)
@@ -49,13 +56,15 @@ class Store:
         self.runners = Runners(database)
         self.pauses = Pauses(database)
         self.notices = Notices(database)
+        self.changes = Changes(database, who)
         self.totals = Totals(database)
+        self.charts = Charts(database)
         self.now = Clock(database, BOOT_ID)
-        self._max_wait = max_wait
+        self._max_wait, self._who = max_wait, who
 
     def at(self, path: Path) -> "Store":
         """Return a store in another place that is like this one otherwise."""
-        return Store(self.database.at(path), max_wait=self._max_wait)
+        return Store(self.database.at(path), max_wait=self._max_wait, who=self._who)
 
     def open(self) -> None:
         """Connect, unless connected. Raises StoreError, DatabaseGone."""

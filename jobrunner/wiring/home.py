@@ -6,16 +6,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from jobrunner.domain.change import BY
 from jobrunner.domain.envelope import Emit
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, LostDatabase, StoreError
 from jobrunner.domain.events import Trouble, Upgraded
-from jobrunner.domain.package import shown
+from jobrunner.domain.package import printable, shown
 from jobrunner.domain.settings import Settings
 from jobrunner.files import owner, places, probe
 from jobrunner.files.folders import Folders
 from jobrunner.files.inbox import Inbox
 from jobrunner.files.inventory import first_package
 from jobrunner.linux.locks import Waiting
+from jobrunner.linux.users import user_name
 from jobrunner.process import signals
 from jobrunner.process.presence import Presence
 from jobrunner.services.intake import Intake
@@ -28,6 +30,9 @@ from jobrunner.store.store import Store
 from jobrunner.unzip.end import unfinished
 from jobrunner.wiring import safety
 from jobrunner.wiring.settings import load
+
+#: Characters of a user's name.
+_LONGEST_USER = 200
 
 
 def load_settings(home: Path) -> Settings:
@@ -213,7 +218,13 @@ def _refuse_while_somebody_works(presence: Presence) -> None:
 def store_of(settings: Settings, waiting: Waiting) -> Store:
     """Return the store of a home, still closed. Raises ConfigurationError where its group is not known."""
     database = Database(settings.database_path, rights=safety.rights_of(settings), waiting=waiting)
-    return Store(database, max_wait=settings.retry.max_backoff)
+    return Store(database, max_wait=settings.retry.max_backoff, who=_whoever())
+
+
+def _whoever() -> str:
+    """Return on whose behalf we are: of the dashboard's user who asks for a command, else of whoever runs it."""
+    who = os.environ.get(BY) or os.environ.get("SUDO_USER") or user_name(os.getuid())
+    return printable(who)[:_LONGEST_USER]
 
 
 def presence_in(work: str) -> Presence:

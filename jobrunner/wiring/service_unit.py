@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from jobrunner.domain.settings_file import given
 from jobrunner.domain.unit import Unit, outermost
 from jobrunner.linux.users import user_argument
 from jobrunner.wiring.settings import load
@@ -29,6 +30,11 @@ def unit_of(home: Path) -> Unit:
         0o777 & ~settings.folders.mode,
         settings.work.shutdown_grace,
     )
+
+
+def variables_of_ours() -> list[str]:
+    """Return the variables of our environment that set something, which a service does not have."""
+    return [variable for *_, variable in given({}, os.environ) if variable]
 
 
 def template() -> Unit:

@@ -192,14 +192,17 @@ SELECT {job} FROM jobs WHERE {is_waiting} ORDER BY not_before_at LIMIT :most;
 SELECT {job} FROM jobs WHERE state = 'failed' ORDER BY finished_at DESC, id DESC LIMIT :most;
 
 -- name: counts
--- A scalar each, so that each is counted on its own partial index.
+-- A scalar each, on its own partial index. Of those that are done, the last ones: to count a million takes 20 ms.
 SELECT
     (SELECT count(*) FROM jobs WHERE {is_ready})
     + (SELECT count(*) FROM jobs WHERE {is_waiting} AND {is_due}) AS queued,
     (SELECT count(*) FROM jobs WHERE {is_waiting} AND NOT {is_due}) AS waiting,
     (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
-    (SELECT count(*) FROM jobs WHERE state = 'done') AS done,
+    (SELECT count(*) FROM jobs WHERE state = 'done' AND finished_at > :done_after) AS done,
     (SELECT count(*) FROM jobs WHERE state = 'failed') AS failed;
+
+-- name: done_until
+SELECT count(*) AS done FROM jobs WHERE state = 'done' AND finished_at <= :done_after;
 
 -- name: pending_counts
 -- The same without those that are done: to count a million of these takes 20 ms, and this is asked every few seconds.

@@ -21,5 +21,8 @@ WHERE id = :id AND state = 'done' AND finished_at = :finished_at;
 -- name: forget_attempts
 DELETE FROM attempts WHERE job_id = :id;
 
+-- name: forget_changes
+DELETE FROM changed_jobs WHERE job_id = :id;
+
 -- name: pruned_at
 SELECT attempts_pruned_at AS attempts, logs_pruned_at AS logs FROM jobs WHERE id = :id;

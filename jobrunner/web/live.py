@@ -1,0 +1,114 @@
+"""Open pages stay true: each is made again when something has changed, once for all who look at it."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from jobrunner.domain.errors import JobrunnerError
+from jobrunner.web.site import Key, Page
+
+#: Seconds between two looks at whether something has been committed, and between two of what moves without. Pages that
+#: take long to make are made more seldom: all of them together take this part of a processor at most.
+_LOOK = 0.25
+_MOVES = 1.0
+_PART = 1 / 40
+#: Seconds between two signs of life, by which a lost connection is noticed.
+_BEAT = 15.0
+_MOST_OPEN = 500
+
+
+class TooManyError(JobrunnerError):
+    """So many pages are open that no other one is kept true."""
+
+
+@dataclass(eq=False)
+class _Watch:
+    """A page that somebody looks at, and those who do."""
+
+    page: Page
+    made_at: float = 0.0
+    listeners: set["asyncio.Queue[str]"] = field(default_factory=set)
+
+
+class Live:
+    """Tells open pages which of their parts have changed. Where none is open, nothing is looked at."""
+
+    def __init__(self, make: Callable[[Key], Awaitable[Page]], version: Callable[[], Awaitable[object]]) -> None:
+        """`make` returns a page as it is now, `version` another value once something was committed."""
+        self._make = make
+        self._version = version
+        self._watched: dict[Key, _Watch] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def open(self, key: Key) -> AsyncIterator[AsyncIterator[str]]:
+        """Listen to a page: what is yielded is sent to the browser. Raises TooManyError, JobrunnerError."""
+        if sum(len(watch.listeners) for watch in self._watched.values()) >= _MOST_OPEN:
+            raise TooManyError(f"{_MOST_OPEN} pages are open already: this one is not kept up to date")
+        watch = self._watched.get(key)
+        if watch is None:
+            watch = self._watched.setdefault(key, _Watch(await self._make(key), time.monotonic()))
+        queue: asyncio.Queue[str] = asyncio.Queue(8)
+        watch.listeners.add(queue)
+        queue.put_nowait(_event(watch.page.parts))
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            yield _told(queue)
+        finally:
+            watch.listeners.discard(queue)
+            if not watch.listeners:
+                self._watched.pop(key, None)
+
+    async def _look(self) -> None:
+        seen: object = None
+        while self._watched:
+            began = time.monotonic()
+            try:
+                version = await self._version()
+                for key, watch in list(self._watched.items()):
+                    moves = watch.page.is_moving and time.monotonic() - watch.made_at >= _MOVES
+                    if version != seen or moves:
+                        await self._tell(key, watch)
+                seen = version
+            except JobrunnerError as error:
+                seen = None
+                for watch in self._watched.values():
+                    _put(watch, f"event: trouble\ndata: {json.dumps(str(error))}\n\n")
+            await asyncio.sleep(max(_LOOK, (time.monotonic() - began) / _PART))
+
+    async def _tell(self, key: Key, watch: _Watch) -> None:
+        page, watch.made_at = await self._make(key), time.monotonic()
+        changed = {name: part for name, part in page.parts.items() if watch.page.parts.get(name) != part}
+        watch.page = page
+        if changed:
+            _put(watch, _event(changed))
+
+
+def _event(parts: object) -> str:
+    return f"event: parts\ndata: {json.dumps(parts)}\n\n"
+
+
+def _put(watch: _Watch, event: str) -> None:
+    for queue in watch.listeners:
+        if queue.full():  # its reader sleeps: it gets all of the page when it is connected again
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait("")
+        else:
+            queue.put_nowait(event)
+
+
+async def _told(queue: "asyncio.Queue[str]") -> AsyncIterator[str]:
+    """Yield what there is to tell; the end: it was told too slowly."""
+    while True:
+        try:
+            event = await asyncio.wait_for(queue.get(), _BEAT)
+        except TimeoutError:
+            event = ": all is well\n\n"
+        if not event:
+            return
+        yield event

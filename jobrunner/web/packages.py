@@ -1,0 +1,154 @@
+"""The list of packages: what is asked for stands in the address, and pages follow each other by what was last seen."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from jobrunner.domain import filters
+from jobrunner.domain.errors import ConfigurationError
+from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Sort, Standing
+from jobrunner.web.actions import ACTIONS, Action
+from jobrunner.web.site import Key, Page, Site
+from jobrunner.wiring.home import Home
+from jobrunner.words.phrases import counted
+
+#: Packages on a page; and how many more may have come to their state in the very moment of the last one seen.
+_ON_A_PAGE = 50
+_OF_A_MOMENT = 1_000
+_WORDS = ("name", "error", "since", "until")
+#: Characters of each word.
+_LONGEST = 500
+
+
+class Question(NamedTuple):
+    """What an address asks for; the words are as a person wrote them. `after`: the last package that was seen."""
+
+    states: Sequence[str] = ()
+    name: str = ""
+    error: str = ""
+    since: str = ""
+    until: str = ""
+    attempts: str = ""
+    order: str = "newest"
+    after: str = ""
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether what reached its state last comes first."""
+        return self.order != "oldest"
+
+    def address(self, **changes: str) -> str:
+        """Return the part of the address behind the question mark, with changes; without a word that is empty."""
+        changed = self._replace(**changes)._asdict()
+        pairs = [("state", state) for state in changed.pop("states")]
+        pairs += [(word, text) for word, text in changed.items() if text and (word, text) != ("order", "newest")]
+        return urlencode(pairs, errors="surrogateescape")
+
+    def filters(self) -> Filters:
+        """Return what is meant. Raises ConfigurationError."""
+        try:
+            states = [Standing(state) for state in self.states]
+            attempts = int(self.attempts or 0)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        start, end = filters.span(self.since or None, self.until or None, time.time())
+        return Filters(
+            standings=filters.standings(states) if states else EVERY_STANDING,
+            name=_pattern(self.name, "{}*"),
+            error=_pattern(self.error, "*{}*"),
+            since=start,
+            until=end,
+            attempts=attempts,
+            sort=Sort.TIME,
+            is_reversed=not self.is_newest_first,
+        )
+
+
+def question_of(text: str) -> Question:
+    """Return what an address asks for."""
+    states, words = [], {}
+    for word, value in parse_qsl(text, errors="surrogateescape", max_num_fields=50):
+        if word == "state":
+            states.append(value)
+        elif word in Question._fields:
+            words[word] = value[:_LONGEST]
+    return Question(states, **words)
+
+
+def packages(site: Site, home: Home, key: Key) -> Page:
+    """Return a list of packages. Raises StoreError."""
+    question = question_of(key.question)
+    try:
+        fitting = question.filters()
+    except ConfigurationError as error:
+        wrong = site.part("packages/wrong.html", error=str(error).removeprefix("--"))
+        form = site.part("packages/form.html", question=question, standings=list(Standing))
+        return Page("Packages", {"form": form, "list": wrong}, status=400, place="packages")
+    rows = list(home.report.listed(_ids_after(home, fitting, question.after)))
+    shown, following = rows[:_ON_A_PAGE], rows[_ON_A_PAGE:]
+    last = f"{shown[-1].reached_at!r},{shown[-1].job.id}" if following else ""
+    parts = {
+        "form": site.part("packages/form.html", question=question, standings=list(Standing)),
+        "list": site.part(
+            "packages/list.html",
+            rows=shown,
+            question=question,
+            last=last,
+            actions=[action for action in ACTIONS.values() if action.fits(fitting)] if key.may_change else [],
+        ),
+    }
+    is_moving = any(row.standing is Standing.RUNNING for row in shown)
+    return Page("Packages", parts, is_moving=is_moving, place="packages")
+
+
+def second_look(site: Site, home: Home, key: Key, action: Action) -> Page:
+    """Return what an action on all that fits would be done to. Raises ConfigurationError, StoreError."""
+    question = question_of(key.question)
+    fitting = action.narrowed(question.filters())
+    count = home.report.count(fitting)
+    rows = list(home.report.listed(home.report.select(fitting._replace(limit=10))))
+    part = site.part(
+        "packages/second_look.html", action=action, count=count, rows=rows, question=question, may_change=key.may_change
+    )
+    return Page(f"{action.label} {counted(count, 'package')}?", {"second-look": part}, place="packages")
+
+
+def _ids_after(home: Home, fitting: Filters, after: str) -> Sequence[int]:
+    """Return the ids of a page, and of one more: what stands behind the last one seen, however far that is."""
+    at, last = _place(after)
+    if at is None:
+        return home.report.select(fitting._replace(limit=_ON_A_PAGE + 1))
+    if fitting.is_reversed:
+        fitting = fitting._replace(since=max(fitting.since, at))
+    else:
+        fitting = fitting._replace(until=min(fitting.until, math.nextafter(at, math.inf)))
+    ids = home.report.select(fitting._replace(limit=_ON_A_PAGE + 1 + _OF_A_MOMENT))
+    same: list[ListedJob] = []
+    for listed in home.report.listed(ids[:_OF_A_MOMENT]):
+        if listed.reached_at != at:
+            break
+        same.append(listed)
+    seen = [number for number, listed in enumerate(same) if _is_seen(listed.job.id, last, up=fitting.is_reversed)]
+    return ids[(seen[-1] + 1 if seen else 0) :][: _ON_A_PAGE + 1]
+
+
+def _is_seen(job_id: int, last: int, *, up: bool) -> bool:
+    return job_id <= last if up else job_id >= last
+
+
+def _place(after: str) -> tuple[float | None, int]:
+    at, _, last = after.partition(",")
+    try:
+        moment = float(at)
+        return (moment if math.isfinite(moment) else None), int(last)
+    except ValueError:
+        return None, 0
+
+
+def _pattern(text: str, form: str) -> str | None:
+    """Return a pattern; where somebody has written none, what they look for stands at the start, or anywhere."""
+    if not text:
+        return None
+    return text if any(char in text for char in "*?[") else form.format(text)

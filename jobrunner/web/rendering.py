@@ -1,0 +1,81 @@
+"""Pages as text: the templates, and how times, names and lengths stand in them."""
+
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from jobrunner.domain.package import printable, shown
+from jobrunner.domain.values import in_bytes
+from jobrunner.web import charts
+from jobrunner.words import phrases
+from jobrunner.words.times import local
+
+
+def environment() -> Environment:
+    """Return the templates. Whatever is put into one is escaped; what is not there is an error."""
+    made = Environment(
+        loader=PackageLoader("jobrunner.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "shown": shown,
+        "printable": printable,
+        "lines": lambda text: printable(text, keep="\n\t"),
+        "url": lambda name: quote(shown(name), safe=""),
+        "path": lambda text: quote(text, safe="/"),
+        "question": urlencode,
+        "bytes": in_bytes,
+        "duration": phrases.duration,
+        "age": phrases.age,
+        "estimate": phrases.estimate,
+        "counted": phrases.counted,
+        "count": lambda number: f"{number:,}",
+        "at": _at,
+        "ago": _ago,
+        "in": _in,
+        "progress": phrases.progress,
+    }
+    made.globals |= {"version": version("jobrunner"), "charts": charts, "step": phrases.step}
+    return made
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _at(seconds: float | None) -> Markup:
+    """Return a time: the browser shows it in its reader's zone, and without scripts it is the server's."""
+    if seconds is None:
+        return Markup("")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(seconds), _iso(seconds), local(seconds))
+
+
+def _ago(seconds: float | None) -> Markup:
+    """Return for how long something has been so; the browser counts on."""
+    if seconds is None:
+        return Markup("")
+    words = phrases.age(time.time() - seconds)
+    return Markup('<time class="ago" datetime="{}" title="{}">{}</time>').format(_iso(seconds), local(seconds), words)
+
+
+def _in(seconds: float | None) -> Markup:
+    if seconds is None:
+        return Markup("")
+    words = phrases.soon(seconds - time.time())
+    return Markup('<time class="soon" datetime="{}" title="{}">{}</time>').format(
+        _iso(seconds), local(seconds), escape(words)
+    )
+
+
+def as_text(templates: Environment, name: str, **values: Any) -> str:
+    """Return a template with these values in it."""
+    return templates.get_template(name).render(**values)
