@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BROWSER := $(VENV)/.browser
 BENCH_VENV := .venv-bench
 BENCH_READY := $(BENCH_VENV)/.ready
 
@@ -26,8 +27,15 @@ setup: $(READY)  ## make the virtual environment in .venv
 run: $(READY)  ## show the main job: sample packages, a handler, three workers
 	@$(BIN)/jobrunner demo
 
+# The dashboard is tested in a real browser: as root on Debian and its like, one try to get it where there is none.
+$(BROWSER): $(READY)
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	timeout 300 sh -c 'apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	chromium fonts-dejavu-core'; } >/dev/null 2>&1 || true
+	@touch $@
+
 # Four at a time on two cores: the tests wait a lot.
-test: $(READY)  ## run the tests (about 6 minutes on two cores)
+test: $(READY) $(BROWSER)  ## run the tests (about 6 minutes on two cores)
 	$(BIN)/python -m pytest -n 4
 
 check: $(READY)  ## format, lint, types and tests, as a change must pass them
@@ -37,7 +45,7 @@ check: $(READY)  ## format, lint, types and tests, as a change must pass them
 	$(MAKE) test
 
 # Other users write there, too: hostile tests are run as several.
-coverage: $(READY)  ## which lines and branches of jobrunner/ the tests reach, in all processes (about 10 minutes on two cores)
+coverage: $(READY) $(BROWSER)  ## which lines and branches of jobrunner/ the tests reach, in all processes (about 10 minutes on two cores)
 	@export COVERAGE_FILE="$$(mktemp -d)/data" && chmod 1777 "$${COVERAGE_FILE%/*}" && \
 	trap 'rm -rf "$${COVERAGE_FILE%/*}"' EXIT && \
 	$(BIN)/coverage run -m pytest -n 3 -m 'not campaign and not unmeasured' && \
@@ -68,6 +76,9 @@ crash: $(READY)  ## kill at every step, at random, and the power: was anything l
 	$(BIN)/python -m tests.campaign.torture
 	$(BIN)/python -m tests.campaign.power_loss
 	$(BIN)/python -m pytest -n 2 -m campaign
+
+pictures: $(READY) $(BROWSER)  ## the dashboard's pictures in docs/, of the home of `jobrunner demo`
+	$(BIN)/python -m tests.web.browser.pictures
 
 build: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m build

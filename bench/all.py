@@ -31,6 +31,7 @@ PARTS: dict[str, list[str]] = {
     "scale": ["--plot", str(RESULTS / "scale.svg")],
     "see": [],
     "titles": [],
+    "dashboard": [],
     "latency": [],
     "memory": [],
     "recovery": [],

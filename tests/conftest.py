@@ -43,3 +43,11 @@ def home(tmp_path: Path) -> Iterator[TestHome]:
     made = TestHome(tmp_path / "home")
     yield made
     made.end_all()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests a browser has run: .ci/run wants to know."""
+    ended = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    count = sum(report.nodeid.startswith("tests/web/browser/") and report.when == "call" for report in ended)
+    if count:
+        terminalreporter.write_line(f"Tests that a real Chromium ran: {count}")

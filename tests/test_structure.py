@@ -23,7 +23,8 @@ ARROWS = {
     "demo": {"domain"},
     "documents": {"domain"},
     "words": {"domain"},
-    "cli": {"wiring", "demo", "documents", "words", "domain"},
+    "web": {"wiring", "documents", "words", "domain"},
+    "cli": {"web", "wiring", "demo", "documents", "words", "domain"},
     "__init__": {"domain", "process"},
     "__main__": {"cli"},
 }

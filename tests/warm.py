@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -128,6 +129,8 @@ def _serve(requests: socket.socket) -> None:
     sys.path.append(str(Path(__file__).parents[1]))  # behind the jobrunner of this interpreter
     for module in pkgutil.iter_modules(jobrunner.cli.__path__):
         import_module(f"jobrunner.cli.{module.name}")
+    with suppress(ImportError):  # an extra
+        import_module("jobrunner.web.serving")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
     while True:

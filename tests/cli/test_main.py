@@ -31,7 +31,7 @@ WORDS = {
     "cancel": ["x"],
     "prune": ["--older-than", "30d"],
 }
-ELSEWHERE = [name for name in COMMANDS if name not in {"init", "demo", "completion"}]
+ELSEWHERE = [name for name in COMMANDS if name not in {"init", "demo", "completion", "web-user"}]
 
 
 def jobrunner(

@@ -74,6 +74,20 @@ def test_systemd_takes_the_unit_of_a_home_with_any_name(odd: TestHome, tmp_path:
     assert "PrivateTmp: no\n" in verified(unit_of(odd), tmp_path / "jobrunner.service")
 
 
+def test_systemd_takes_the_unit_of_the_dashboard_of_a_home_with_any_name(odd: TestHome, tmp_path: Path) -> None:
+    dump = verified(unit_of(odd, "--web"), tmp_path / "jobrunner-web.service")
+    words = str(odd.path).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    assert f'--home "{words}" web\n' in dump
+    assert "ask for one of them" in complaint(odd.jobrunner("service", "--web", "--template"))
+
+
+def test_what_only_our_environment_sets_is_said_to_be_missing(home: TestHome) -> None:
+    result = home.jobrunner("service", environment={"JOBRUNNER_WORK_WORKERS": "7", "JOBRUNNER_HOME": "/"})
+    assert result.returncode == 0
+    said = "JOBRUNNER_WORK_WORKERS is set here, and the service will not have it: put that into jobrunner.toml"
+    assert result.stderr == f"jobrunner: {said}\n"
+
+
 def test_a_template_is_one_for_any_home(home: TestHome, tmp_path: Path) -> None:
     instance = r"jobrunner@srv-lab\x20one.service"
     dump = verified(all_hardened(unit_of(home, "--template")), tmp_path / "jobrunner@.service", instance)

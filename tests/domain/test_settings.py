@@ -69,6 +69,10 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "notify.secret_file": ("key", Path("key"), "/etc/key", Path("/etc/key")),
     "notify.on": (["failed"], ("failed",), "stopped, paused", ("stopped", "paused")),
     "notify.backlog": ("2h", 7200.0, "1d", 86400.0),
+    "web.listen": ("0.0.0.0:80", "0.0.0.0:80", "[::1]:8321", "[::1]:8321"),
+    "web.hosts": (["jobs.example.org"], ("jobs.example.org",), "a b", ("a", "b")),
+    "web.users_file": ("users", Path("users"), "/etc/users", Path("/etc/users")),
+    "web.files": (True, True, "false", False),
 }
 
 #: What has to be set with a key.
@@ -91,6 +95,7 @@ WITHOUT_DEFAULT = (
     "notify.command",
     "notify.webhook",
     "notify.secret_file",
+    "web.users_file",
 )
 
 
@@ -196,6 +201,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "notify.secret_file": None,
         "notify.on": ("failed", "trouble", "mended", "paused", "backlog", "stopped"),
         "notify.backlog": math.inf,
+        "web.listen": "127.0.0.1:8321",
+        "web.hosts": (),
+        "web.users_file": None,
+        "web.files": False,
     }
     assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
 

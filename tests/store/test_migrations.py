@@ -57,6 +57,8 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "unnoticed_failures",
         "notices",
         "backlogs",
+        "changes",
+        "changed_jobs",
     }
     assert {row["name"] for row in schema(empty) if row["type"] == "index" and row["sql"]} == {
         "workers_not_ended",

@@ -17,6 +17,8 @@ TABLES = sorted(
 USERS = {
     "adoption": {"adoption"},
     "attempts": {"attempts"},
+    "changes": {"changes"},
+    "charts": {"charts"},
     "clock": {"clock"},
     "completion": {"completion"},
     "identity": {"identity"},

@@ -1,0 +1,92 @@
+"""The socket and its limits: whoever sends slowly, much, or nothing disturbs nobody else."""
+
+import os
+import signal
+import socket
+import stat
+from contextlib import ExitStack, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.messages import complaint
+from tests.support import PATIENCE, TestHome, wait_until
+from tests.web.conftest import Serve
+from tests.web.served import Dashboard
+
+
+def test_it_says_where_it_is_and_ends_by_a_signal(home: TestHome, serve: Serve) -> None:
+    dashboard = serve()
+    assert dashboard.said == f"The dashboard of {home.path}: http://127.0.0.1:{dashboard.port}/\n"
+    assert dashboard.get("/").status == 200
+    assert dashboard.end() == 128 + signal.SIGTERM
+
+
+def test_a_socket_is_for_its_user_and_group_and_is_gone_at_the_end(home: TestHome, serve: Serve) -> None:
+    path = home.path / "web.sock"
+    dashboard = serve("--uds", str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 503 ")
+    assert "Address already in use" in complaint(home.jobrunner("web", "--uds", str(path)))
+    dashboard.end(signal.SIGKILL)
+    assert path.is_socket()
+    again = serve("--uds", str(path))  # what a killed one left is no obstacle
+    assert again.end() == 128 + signal.SIGTERM
+    assert not path.exists()
+
+
+def test_whoever_sends_nothing_or_slowly_is_let_go(serve: Serve) -> None:
+    dashboard = serve()
+    with ExitStack() as open_:
+        silent = [open_.enter_context(_connected(dashboard)) for _ in range(100)]
+        slow = open_.enter_context(_connected(dashboard))
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        assert dashboard.get("/").status == 200
+        for client in (*silent, slow):
+            assert client.recv(1) == b""
+
+
+def test_too_many_connections_are_refused_and_the_rest_is_served(serve: Serve) -> None:
+    dashboard = serve()
+    pid = dashboard.process.pid
+    with ExitStack() as open_:
+        for _ in range(1_100):
+            open_.enter_context(_connected(dashboard))
+        wait_until(lambda: 1_000 < len(os.listdir(f"/proc/{pid}/fd")) < 1_050)
+    wait_until(lambda: len(os.listdir(f"/proc/{pid}/fd")) < 100)
+    assert dashboard.get("/").status == 200
+
+
+def test_a_body_that_is_too_large_is_refused(serve: Serve) -> None:
+    dashboard = serve()
+    token = dashboard.get("/").token
+    assert dashboard.post("/pause", {"token": token, "reason": "x" * 70_000}).status == 413
+    connection = HTTPConnection("127.0.0.1", dashboard.port, timeout=PATIENCE)
+    headers = {"Origin": dashboard.origin, "Transfer-Encoding": "chunked"}
+    connection.request("POST", "/pause", (b"x" * 10_000 for _ in range(10)), headers, encode_chunked=True)
+    assert connection.getresponse().status == 400
+    assert dashboard.get("/").status == 200
+
+
+def test_a_head_that_is_too_large_is_refused(serve: Serve) -> None:
+    dashboard = serve()
+    assert dashboard.get(f"/?{'x' * 20_000}").status == 414
+    assert dashboard.get("/", Cookie="x" * 20_000).status == 431
+    with _connected(dashboard) as client, suppress(ConnectionError):
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"x" * 10_000_000)
+        assert client.recv(12) == b"HTTP/1.1 400"
+    assert dashboard.get("/").status == 200
+
+
+def _connected(dashboard: Dashboard) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", dashboard.port), timeout=PATIENCE)
+
+
+def test_without_the_extra_one_line_says_what_to_install(home: TestHome, tmp_path: Path) -> None:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "starlette.py").write_text("raise ImportError('there is none')\n")
+    said = complaint(home.jobrunner("web", environment={"PYTHONPATH": str(folder)}))
+    assert said.startswith("jobrunner: the dashboard needs more: pip install 'jobrunner[web]'")
