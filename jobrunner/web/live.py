@@ -18,6 +18,8 @@ _PART = 1 / 40
 #: Seconds between two signs of life, by which a lost connection is noticed.
 _BEAT = 15.0
 _MOST_OPEN = 500
+#: After so many milliseconds a browser that has lost its connection tries again.
+_RETRY = "retry: 1000\n"
 
 
 class TooManyError(JobrunnerError):
@@ -53,7 +55,7 @@ class Live:
             watch = self._watched.setdefault(key, _Watch(await self._make(key), time.monotonic()))
         queue: asyncio.Queue[str] = asyncio.Queue(8)
         watch.listeners.add(queue)
-        queue.put_nowait(_event(watch.page.parts))
+        queue.put_nowait(_RETRY + _event(watch.page.parts))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:

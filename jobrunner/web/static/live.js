@@ -95,7 +95,7 @@ function listen() {
     if (source.readyState !== EventSource.CLOSED) return;
     const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
     if (answer?.type === "opaqueredirect") location.reload(); // whoever it was has to log in again
-    else setTimeout(listen, 3000);
+    else setTimeout(listen, 1000);
   };
 }
 

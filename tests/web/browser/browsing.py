@@ -7,7 +7,7 @@ from typing import Any
 
 import html5lib
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
 from tests.support import PATIENCE
@@ -85,7 +85,10 @@ def faults_of_html(source: str) -> list[str]:
 
 def faults_of_access(page: Page, only: str = "") -> list[str]:
     """Return what keeps somebody from using a page, as axe finds it; `only` by one of its rules."""
-    found = Axe().run(page, options={"runOnly": [only]} if only else None).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [only]} if only else {})
+    found = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
     return [f"{each['id']}: {node['html']}: {node['failureSummary']}" for each in found for node in each["nodes"]]
 
 

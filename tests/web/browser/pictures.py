@@ -15,7 +15,7 @@ PICTURES = {"overview": "/", "package": "/packages/station-01"}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="jobrunner-pictures-") as folder, started() as browser:
+    with tempfile.TemporaryDirectory(prefix="jobrunner-") as folder, started() as browser:
         home = TestHome(Path(folder) / "demo")
         home.inbox.rmdir()
         demo = [sys.executable, "-m", "jobrunner", "demo", str(home.path)]
