@@ -34,6 +34,7 @@ def environment() -> Environment:
         "path": lambda text: quote(text, safe="/"),
         "question": urlencode,
         "bytes": in_bytes,
+        "roughly": _roughly,
         "duration": phrases.duration,
         "age": phrases.age,
         "estimate": phrases.estimate,
@@ -46,6 +47,14 @@ def environment() -> Environment:
     }
     made.globals |= {"version": version("jobrunner"), "charts": charts, "step": phrases.step}
     return made
+
+
+def _roughly(size: int) -> str:
+    """Return a number of bytes that changes all the time, so that it is the same text for a while."""
+    for unit, of in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20)):
+        if size >= of:
+            return f"{size / of:.1f} {unit}"
+    return f"{size / 2**10:.0f} KiB"
 
 
 def _iso(seconds: float) -> str:

@@ -338,7 +338,7 @@ def test_many_open_pages_are_made_once(home: TestHome, serve: Serve) -> None:
     home.package("one")
     home.jobrunner("scan")
     for told in opened:
-        assert "counts" in next(told)[1]
+        assert any("counts" in parts for _, parts in told)
     assert _processor(dashboard.process.pid) - began < 5.0
 
 
