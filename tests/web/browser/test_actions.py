@@ -1,9 +1,11 @@
 """Each action, pressed as a person presses it."""
 
 import re
+from contextlib import closing
 
 from playwright.sync_api import Page, expect
 
+from tests.web.browser.browsing import faults_of_access
 from tests.web.browser.conftest import Readers
 from tests.web.browser.dashboards import comes_to, deliver
 from tests.web.served import Dashboard
@@ -13,6 +15,7 @@ def press(page: Page, name: str, told: str) -> None:
     """Press a button, and wait until the page says what was done."""
     page.get_by_role("button", name=name, exact=True).click()
     expect(page.locator(".told")).to_contain_text(told)
+    assert faults_of_access(page) == []
 
 
 def test_a_failed_package_is_retried_and_runs_again(busy: Dashboard, read: Readers) -> None:
@@ -102,3 +105,21 @@ def test_failures_of_a_reason_lead_to_their_retry(busy: Dashboard, read: Readers
     page.get_by_role("link", name="alone", exact=True).click()
     assert page.inner_text("h1") == "alone"
     assert busy.home.show("alone")["state"] == "failed"
+
+
+def test_pages_of_a_list_follow_each_other(empty: Dashboard, read: Readers) -> None:
+    with closing(empty.home.open().store) as store, store.write():
+        store.queue.enqueue([f"scan-{number:03}" for number in range(120)], 1000.0)
+    page = read(empty).go("/packages?state=queued&order=oldest")
+    seen = []
+    for number in range(3):
+        seen += page.locator("tbody th").all_inner_texts()
+        following = page.get_by_role("link", name="Next page")
+        assert following.count() == (number < 2)
+        if number < 2:
+            following.click()
+            page.wait_for_url(re.compile(f"after=.*{len(seen)}$"))
+    assert seen == [f"scan-{number:03}" for number in range(120)]
+    page.get_by_role("link", name="First page").click()
+    expect(page.locator("tbody th").first).to_have_text("scan-000")
+    assert page.locator("tbody th").count() == 50
