@@ -1,6 +1,7 @@
 """What the dashboard reads beside what the report says: files of packages, and the file of its users."""
 
 import os
+from contextlib import suppress
 
 from jobrunner.domain.job import State
 from jobrunner.domain.receipt import Receipt
@@ -33,7 +34,10 @@ def open_file(home: Home, name: str, path: str) -> Opened:
 
 
 def users_text(path: str) -> str:
-    """Return what the file of users holds. Raises ConfigurationError."""
+    """Return what the file of users holds: nothing of an empty one, which lets no one in. Raises ConfigurationError."""
+    with suppress(OSError):
+        if os.path.getsize(path) == 0:
+            return ""
     return secret.read("web.users_file", path, most=_MOST_USERS).decode("utf-8", "replace")
 
 

@@ -109,7 +109,12 @@ def test_a_user_who_is_struck_out_is_out(home: TestHome, guarded: Dashboard) -> 
     guarded.log_in("anna", ANNA)
     assert guarded.get("/").status == 200
     users = home.path / "users"
-    users.write_text(users.read_text().splitlines()[1] + "\n")
+    everybody = users.read_text()
+    users.write_text(everybody.splitlines()[1] + "\n")
+    assert guarded.get("/").status == 303
+    users.write_text(everybody)
+    assert guarded.get("/").status == 200
+    users.write_text("")
     assert guarded.get("/").status == 303
 
 
