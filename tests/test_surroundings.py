@@ -200,7 +200,7 @@ ALONE = {
     "LISTEN_FDNAMES": "web",
     "WATCHDOG_USEC": "1000000",
     "WATCHDOG_PID": "1",
-    "JOBRUNNER_WEB_SECRET": "hush",
+    "JOBRUNNER_WEB_USERS_FILE": "hush",
 }
 
 

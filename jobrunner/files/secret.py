@@ -26,5 +26,5 @@ def read(key: str, path: str, *, most: int = _MOST) -> bytes:
         raise ConfigurationError(f"{key}: {shown(path)} belongs to another user, who knows it: make one of your own")
     secret = secret.rstrip(b"\r\n")
     if not secret or len(secret) > most:
-        raise ConfigurationError(f"{key}: {shown(path)} must have 1 to {most:,} bytes")
+        raise ConfigurationError(f"{key}: {shown(path)} must have a line of 1 to {most:,} bytes")
     return secret
