@@ -1,4 +1,4 @@
-"""Which words may come next on a command line that somebody types."""
+"""Which words may come next on a command line that is being typed."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from jobrunner.words.phrases import age, step
 
 #: Seconds between two looks at what runs.
 _BETWEEN_LOOKS = 0.25
-#: The same while nobody reads.
+#: The same while the terminal takes nothing more.
 _UNREAD = 1.0
 _WIDEST_NAME = 32
 _BAR = 12

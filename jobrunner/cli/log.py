@@ -1,4 +1,4 @@
-"""Where run, work and scan say what happens: on stderr or in a file, for people or as JSON; nobody is waited for."""
+"""Where run, work and scan say what happens: on stderr or in a file, for people or as JSON; no reader is waited for."""
 
 import os
 import sys
@@ -78,7 +78,7 @@ class Log:
 
     @property
     def is_behind(self) -> bool:
-        """Whether somebody reads stderr who takes nothing more for now."""
+        """Whether stderr has a reader who takes nothing more for now."""
         outgoing = self._stderr.outgoing
         return outgoing.is_behind and outgoing.fault is None
 

@@ -164,7 +164,7 @@ def _home(
 
 
 def enter(home: Path, command: str) -> None:
-    """Have root, in somebody's home, go on as that user; what the command may import is imported before."""
+    """Have root, in another user's home, go on as that user; what the command may import is imported before."""
     if os.geteuid() == 0:
         from jobrunner.wiring import safety
 
@@ -210,7 +210,7 @@ def _refuse_other_encodings() -> None:
 
 
 def _make_streams_safe() -> None:
-    """Any name can be printed anywhere: escaped where the encoding lacks a character, to nobody where it is closed."""
+    """Any name can be printed anywhere: escaped where the encoding lacks a character, dropped where it is closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

@@ -27,7 +27,7 @@ def command(
     if not test:
         raise ConfigurationError("run and work send notices by themselves; jobrunner notify --test sends one to try it")
     if not settings.notify.channels:
-        raise ConfigurationError("nobody is to be told: set notify.command or notify.webhook in jobrunner.toml")
+        raise ConfigurationError("no notices are sent: set notify.command or notify.webhook in jobrunner.toml")
     failed = False
     for sent in send_test(settings):
         if sent.error is None:

@@ -1,4 +1,4 @@
-"""`jobrunner pause`: nothing is claimed until somebody resumes."""
+"""`jobrunner pause`: nothing is claimed until the home is resumed."""
 
 import time
 from typing import Annotated

@@ -20,7 +20,7 @@ def command(context: typer.Context) -> None:
 
     settings = load_settings(context.obj)
     answers = []
-    if settings.database_path.exists():  # another one would be made, in which nobody is asked
+    if settings.database_path.exists():  # opening it would make one, in which no process is asked
         with open_home(settings, emit_of_command()) as home:
             for answer in reload_request(home).answers():
                 answers.append(answer)

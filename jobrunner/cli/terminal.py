@@ -18,7 +18,7 @@ _DATE = f"%Y-%m-%d {_TIME}"
 
 def show(envelope: Envelope) -> None:
     """Print an event."""
-    with suppress(OSError):  # nobody reads it any more, or its disk is full: no reason to stop working
+    with suppress(OSError):  # its reader has gone, or its disk is full: no reason to stop working
         say(*on_stderr(envelope), stream=2)
 
 

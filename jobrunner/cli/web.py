@@ -33,7 +33,7 @@ def command(
 
     def told(text: str) -> None:
         say(text)
-        sys.stdout.flush()  # somebody may wait for it at the other end of a pipe
+        sys.stdout.flush()  # a program may wait for it at the other end of a pipe
 
     def told_of_bug(error: BaseException) -> None:
         complain(exits.of(error, Role.COMMAND).words)

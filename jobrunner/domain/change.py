@@ -1,4 +1,4 @@
-"""What somebody has changed, as a value."""
+"""What an operator has changed, as a value."""
 
 from enum import StrEnum
 from typing import NamedTuple

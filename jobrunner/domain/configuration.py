@@ -11,7 +11,7 @@ from jobrunner.domain.settings import SECTIONS
 from jobrunner.domain.settings_file import Given, given, nearest
 from jobrunner.domain.unwise import Warned
 
-#: The origin of what nobody has set.
+#: The origin of what is not set.
 DEFAULT = "default"
 _FILE = "jobrunner.toml"
 _SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
@@ -96,7 +96,7 @@ def _setting(
 
 
 def _as_in_the_file(text: object, parsed: Any) -> object:
-    """Return what somebody would write in the file for the text of an environment variable that means `parsed`."""
+    """Return what the user would write in the file for the text of an environment variable that means `parsed`."""
     if isinstance(parsed, int) and text in {str(parsed), str(parsed).lower()}:
         return parsed
     if not isinstance(parsed, tuple):

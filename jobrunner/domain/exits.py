@@ -14,7 +14,7 @@ INTERRUPTED = 130  #: by Ctrl-C; of any signal it is 128 and its number
 
 
 class Exit(NamedTuple):
-    """The status that a process ends with, and the line that says why; empty where nobody needs to be told."""
+    """The status that a process ends with, and the line that says why; empty where there is nothing to tell."""
 
     status: int
     words: str
@@ -27,7 +27,7 @@ GiveUp = Callable[[BaseException], int]
 
 
 def expected(error: BaseException) -> Exit | None:
-    """Return how a process ends for an error that somebody can act on, or that asks it to end; None for a bug."""
+    """Return how a process ends for an error that a user can act on, or that asks it to end; None for a bug."""
     match error:
         case ConfigurationError():
             return Exit(USAGE, str(error))

@@ -23,7 +23,7 @@ class Kind(StrEnum):
     # what has a job
     QUEUED = "queued"
     NO_WORKER = "no-worker"  #: it is queued, and no worker runs
-    PAUSED = "paused"  #: it is queued, and nothing is claimed until somebody resumes, or the time of the pause is over
+    PAUSED = "paused"  #: it is queued, and nothing is claimed until the home is resumed, or the pause's time is over
     HELD_UP = "held-up"  #: it is queued, and the workers wait until something of the machine is mended
     WAITING = "waiting"
     RUNNING = "running"

@@ -44,7 +44,7 @@ class ListedJob(NamedTuple):
 
 
 EVERY_STANDING = frozenset(Standing)
-#: Seconds after which nobody means a time to come: a hundred years.
+#: Seconds ahead beyond which a time to come is taken for a mistake: a hundred years.
 _FARTHEST = 100 * 365 * 86400.0
 
 

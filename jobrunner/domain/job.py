@@ -24,7 +24,7 @@ class Outcome(StrEnum):
     FAULT = "fault"  #: the machine was at fault
     CRASHED = "crashed"  #: the worker died while others lived
     INTERRUPTED = "interrupted"  #: jobrunner was stopped or everything was killed
-    CANCELLED = "cancelled"  #: somebody stopped the job for good
+    CANCELLED = "cancelled"  #: an operator stopped the job for good
 
 
 class Identity(NamedTuple):

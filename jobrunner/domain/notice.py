@@ -1,4 +1,4 @@
-"""Notices: what somebody is to be told who does not look, and how they are written in settings."""
+"""Notices: messages for people who are not looking, and how they are written in settings."""
 
 import json
 import os
@@ -24,10 +24,10 @@ class Kind(StrEnum):
     FAILED = "failed"  #: packages have failed, but for those that were cancelled
     TROUBLE = "trouble"  #: something is wrong with the machine, and the work waits
     MENDED = "mended"  #: it is not any more
-    PAUSED = "paused"  #: somebody has paused the home
+    PAUSED = "paused"  #: an operator has paused the home
     BACKLOG = "backlog"  #: a package has been in the queue for too long
     STOPPED = "stopped"  #: a run or work has ended by a signal or an error
-    TEST = "test"  #: somebody tries whether notices arrive
+    TEST = "test"  #: an operator tries whether notices arrive
 
 
 #: The ways that notices go, by their settings.

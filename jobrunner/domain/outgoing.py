@@ -1,4 +1,4 @@
-"""Lines on their way out. Nobody waits to write one: what cannot be written yet is kept, as far as there is room."""
+"""Lines on their way out. Writing one never waits: what cannot be written yet is kept, as far as there is room."""
 
 from collections import deque
 from collections.abc import Callable
@@ -55,6 +55,6 @@ class Outgoing:
             self.fault = error
 
     def forget(self) -> None:
-        """Keep nothing any more: it is somebody else's to write."""
+        """Keep nothing any more: it is another process's to write."""
         self._kept.clear()
         self._size = 0

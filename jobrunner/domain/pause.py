@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Pause(NamedTuple):
-    """Times are seconds since 1970 by the wall clock; without `until`, it lasts until somebody resumes."""
+    """Times are seconds since 1970 by the wall clock; without `until`, it lasts until the home is resumed."""
 
     since: float
     until: float | None

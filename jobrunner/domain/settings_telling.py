@@ -45,11 +45,11 @@ class NotifySettings:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The ways that notices go, of "command" and "webhook"; none where nobody is told."""
+        """The ways that notices go, of "command" and "webhook"; none where no notices are sent."""
         return tuple(name for name in notice.CHANNELS if getattr(self, name) is not None)
 
     def wants(self, kind: notice.Kind) -> bool:
-        """Say whether somebody is to be told of such."""
+        """Say whether notices of this kind are sent."""
         return bool(self.channels) and kind.value in self.on
 
 

@@ -1,4 +1,4 @@
-"""What somebody finds who comes to a home and says nothing."""
+"""What is found in a home when jobrunner is run without a command."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

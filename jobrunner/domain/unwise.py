@@ -88,6 +88,6 @@ def _of_notices(notify: NotifySettings) -> Iterator[Warned]:
     if not notify.channels:
         for name in ("on", "backlog"):
             if getattr(notify, name) != getattr(without, name):
-                yield Warned(f"notify.{name}", "tells nobody: set notify.command or notify.webhook, too")
+                yield Warned(f"notify.{name}", "has no effect: set notify.command or notify.webhook, too")
     if notify.secret_file and not notify.webhook:
         yield Warned("notify.secret_file", "signs nothing: it is for what notify.webhook sends")

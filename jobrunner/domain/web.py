@@ -13,14 +13,14 @@ _COST, _BLOCK, _LANES = 2**14, 8, 1
 
 
 class Right(StrEnum):
-    """What somebody may do."""
+    """What a user may do."""
 
     READER = "reader"  #: look at everything
     OPERATOR = "operator"  #: also retry, rerun, accept, cancel, pause and resume
 
 
 class User(NamedTuple):
-    """Somebody who has proved who they are."""
+    """A person or a program that has proved who it is."""
 
     name: str
     right: Right
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
         return hmac.compare_digest(found, self.digest)
 
 
-#: What a password is compared with where nobody has that name, so that it takes as long.
+#: What a password is compared with where no user has that name, so that it takes as long.
 NOBODY = Entry(User("", Right.READER), "scrypt", bytes(16), bytes(32))
 
 

@@ -127,8 +127,8 @@ class Inbox:
     ) -> list[Delivery]:
         """Return the deliveries of these names; what has gone meanwhile is left out.
 
-        `only_complete`: so is what lacks something. `only_once`: nobody waits for that here, so whether it is arriving
-        is not looked at, nor need it be remembered. Both are faster. Raises OSError where the inbox cannot be read.
+        `only_complete`: so is what lacks something. `only_once`: the caller does not look again, so whether one is
+        arriving is not looked at, nor need it be remembered. Both are faster. Raises OSError for an unreadable inbox.
         """
         deliveries = []
         with at.held(at.open_root(self.folder)) as inbox:

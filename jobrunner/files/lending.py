@@ -66,7 +66,7 @@ def _what_is_wrong(folder: int, name: str) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         return _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
     with at.held(at.open_file(folder, name)) as file:
-        if os.fstat(file).st_nlink != 1:  # the other name may be in a folder of somebody else's, and so the file
+        if os.fstat(file).st_nlink != 1:  # the other name may be in another user's folder, and so the file
             return "a file with a second name (a hard link)"
         _take(file)
         return "a file that a process still writes to" if at.is_being_written(file) else None

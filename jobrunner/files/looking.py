@@ -1,4 +1,4 @@
-"""Looks through a package that has been taken: can nobody else change any of it, and is it within the limits?"""
+"""Looks through a package that has been taken: can no other user change any of it, and is it within the limits?"""
 
 import errno
 import os

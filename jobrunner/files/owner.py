@@ -46,7 +46,7 @@ def replace(folders: Folders, identity: str, database: Path, waiting: Waiting) -
 
 
 def knows(folders: Folders, identity: str, waiting: Waiting) -> bool:
-    """Say whether the work folder is this database's, or nobody's yet."""
+    """Say whether the work folder is this database's, or no database's yet."""
     with _marker(folders.work, waiting) as marker:
         theirs = _read(marker)
     return theirs is None or theirs[0] == identity

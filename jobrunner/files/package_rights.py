@@ -56,7 +56,7 @@ def rights_of(settings: FolderSettings) -> Rights:
 
 
 def is_made_ours(descriptor: int, status: os.stat_result, rights: Rights) -> bool:
-    """Say whether an open file or folder with this status is our user's, and nobody else can write to it; give rights.
+    """Say whether an open file or folder with this status is our user's, and only ours to write; give rights.
 
     A file must have one name only, as by another one it could be changed from elsewhere, and no program may have it
     open for writing: what is renamed stays open. Raises OSError.

@@ -24,7 +24,7 @@ _UNSAFE = {
     **dict.fromkeys(("gpfs", "beegfs", "beegfs_nodev", "glusterfs", "orangefs", "pvfs2", "davfs"), _NETWORK),
     **dict.fromkeys(("9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs"), _HOST),
 }
-#: The others of FUSE (sshfs, s3fs, rclone, glusterfs, …) are remote, or nobody can tell; fuseblk is a disk of this
+#: The others of FUSE (sshfs, s3fs, rclone, glusterfs, …) are remote, or may be; fuseblk is a disk of this
 #: machine.
 _LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 

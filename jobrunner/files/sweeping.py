@@ -1,4 +1,4 @@
-"""What attempts leave behind is removed, or put where it is in nobody's way; what is still needed stays."""
+"""What attempts leave behind is removed, or put out of the way; what is still needed stays."""
 
 import os
 from contextlib import suppress
@@ -90,8 +90,8 @@ def _remove_unless_needed(path: str) -> None:
 def _remove_or_put_aside(path: str) -> None:
     """Remove a work folder, or something in one. Raises OSError where it can be neither removed nor renamed.
 
-    What cannot be removed (another user's files, a mount, an immutable file) gets a name in work/ under which it is in
-    nobody's way, and no attempt takes it over.
+    What cannot be removed (another user's files, a mount, an immutable file) gets a name in work/ under which it is
+    out of the way, and no attempt takes it over.
     """
     try:
         moves.remove_tree(path)

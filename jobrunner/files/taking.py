@@ -17,7 +17,7 @@ from jobrunner.files.looking import look_through
 from jobrunner.files.workspace import Stage, Workspace
 from jobrunner.linux import at
 
-#: Raises ClaimLost where the job is somebody else's by now.
+#: Raises ClaimLost where the job is no longer this worker's.
 Confirm = Callable[[], None]
 #: Called before anything that may take long.
 BeforeLong = Callable[[], None]

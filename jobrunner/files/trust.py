@@ -1,4 +1,4 @@
-"""Who could change what is ours: the folders on the way to it may be written by nobody else, as sshd wants them."""
+"""Who could change what is ours: no other user may write to the folders on the way to it, as sshd wants it."""
 
 import errno
 import json
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 
 class Writer(NamedTuple):
-    """Somebody besides the owner who may write: what takes that right away, and which group it is, if it is one."""
+    """Who else than the owner may write: what takes that right away, and which group it is, if it is one."""
 
     words: str
     remedy: tuple[str, str]
@@ -52,7 +52,7 @@ class Trust:
         self._owners = {0, os.geteuid()}
 
     def check(self, what: str, path: str) -> None:
-        """Raise ConfigurationError where somebody else may change a file or folder, or put another in its place.
+        """Raise ConfigurationError where another user may change a file or folder, or put another in its place.
 
         What does not exist yet is not looked at. Raises OSError.
         """
@@ -65,7 +65,7 @@ class Trust:
         self._check_writers("the settings", steps[-1], trusted=set())
 
     def check_links(self, what: str, path: str) -> None:
-        """Raise ConfigurationError where somebody else may make a symbolic link on the way to a path lead elsewhere.
+        """Raise ConfigurationError where another user may make a symbolic link on the way to a path lead elsewhere.
 
         The folders may be others', and so may what lies in them: that is theirs to change. Raises OSError.
         """

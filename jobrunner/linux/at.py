@@ -169,7 +169,7 @@ def identity(descriptor: int) -> Identity:
 def is_being_written(file: int) -> bool:
     """Say whether any process has an open file open for writing, as far as the kernel tells (fcntl(2), F_SETLEASE).
 
-    Its owner is asked: a read lease, which is given back at once, is only to be had where nobody writes.
+    Its owner is asked: a read lease, which is given back at once, is only to be had where no process writes.
     """
     try:
         fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # whoever opens it in between has that sent, and it is ignored

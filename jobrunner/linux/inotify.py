@@ -44,7 +44,7 @@ class Inotify:
         checked(libc.inotify_add_watch(self._descriptor, os.fsencode(path), ctypes.c_uint32(mask)), path)
 
     def take(self) -> list[Change]:
-        """Return what has happened since the last call. Nobody is waited for."""
+        """Return what has happened since the last call. Never waits."""
         changes = []
         with suppress(BlockingIOError):
             while piece := os.read(self._descriptor, _PIECE):

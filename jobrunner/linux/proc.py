@@ -84,7 +84,7 @@ def is_starting_a_program(pid: int) -> bool:
 def session(pid: int) -> str:
     """Return what tells a process's session from all others of this boot.
 
-    It is the session's id, which may be given out again when nobody is left in it, and the number of its autogroup
+    It is the session's id, which may be given out again when no process is left in it, and the number of its autogroup
     (sched(7)), which is not: each session has one of its own where the kernel has autogroups.
     """
     number = b""

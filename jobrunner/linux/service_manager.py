@@ -16,7 +16,7 @@ def is_there() -> bool:
 
 
 class ServiceManager:
-    """Hears datagrams at an address, a path or "@" and a name; without one, nobody does. It heeds one process only."""
+    """Hears datagrams at an address, a path or "@" and a name; without one, nothing. It heeds one process only."""
 
     def __init__(self, address: str = "", watchdog: float = math.inf) -> None:
         """`watchdog`: seconds without a ping after which it takes this process for dead."""

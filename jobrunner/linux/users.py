@@ -46,7 +46,7 @@ def may_give_to(group: int) -> bool:
 
 @cache
 def is_private(group: int) -> bool:
-    """Say whether a group is our user's own: its primary one, which nobody else is in but root."""
+    """Say whether a group is our user's own: its primary one, which no other user is in but root."""
     try:
         us = pwd.getpwuid(os.geteuid())
     except KeyError:

@@ -22,7 +22,7 @@ class Account(NamedTuple):
     def of(cls, name: str | None) -> "Account | None":
         """Return the account of a user's name, None for None.
 
-        Raises ConfigurationError where there is no such user, or where nobody but ourselves can be one.
+        Raises ConfigurationError where there is no such user, or where we may not act as another user.
         """
         if name is None:
             return None

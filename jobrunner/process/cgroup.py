@@ -32,7 +32,7 @@ class Group(NamedTuple):
             _move_to(self.path)
 
     def leave(self) -> None:
-        """Go back to where this process was before, and remove the group, in which nobody is left."""
+        """Go back to where this process was before, and remove the group, in which no process is left."""
         with suppress(OSError):
             _move_to(self.before)
             self.path.rmdir()
@@ -87,7 +87,7 @@ def groups_of(worker: str) -> list[Path]:
 def kill(group: Path, patience: float) -> None:
     """Kill all in a group at once, whosever they are, if the group is ours to kill.
 
-    Wait until they have ended, up to `patience` seconds: they would be taken for processes that nobody may kill.
+    Wait until they have ended, up to `patience` seconds: they would be taken for processes that we may not kill.
     """
     with suppress(OSError), ExitStack() as handles:  # a file that could not be written raises again when it is closed
         file = handles.enter_context((group / "cgroup.kill").open("w"))
@@ -110,7 +110,7 @@ def members(group: Path) -> list[int]:
 
 
 def remove(group: Path) -> None:
-    """Remove a group in which nobody is left, unless somebody else was faster."""
+    """Remove a group in which no process is left, unless another process was faster."""
     with suppress(OSError):
         group.rmdir()
 
@@ -119,14 +119,14 @@ def _enter(before: Path, parent: Path, worker: str, needed: str) -> Group:
     """Make a group and enter it. Raises OSError, also where the file `needed` is not in it."""
     group = parent / _name(worker)
     for left in parent.glob(_name("*")):
-        remove(left)  # somebody is in it; else it is nobody's, or whoever was about to enter makes it again
+        remove(left)  # not while a process is in it; if one was about to enter, it makes the group again
     while not _has_entered(group, needed):
         pass
     return Group(group, before)
 
 
 def _has_entered(group: Path, needed: str) -> bool:
-    """Make a group and enter it; False where somebody removed it in between, as it was empty. Raises OSError."""
+    """Make a group and enter it; False where another process removed it in between, as it was empty. Raises OSError."""
     group.mkdir()
     try:
         (group / needed).stat()

@@ -14,7 +14,7 @@ _LONGEST_ERROR = 10_000
 
 
 class Garbage(Exception):  # noqa: N818  (what came, not what went wrong)
-    """What came is no message of ours: somebody else has written into the connection."""
+    """What came is no message of ours: another process has written into the connection."""
 
 
 class Channel:

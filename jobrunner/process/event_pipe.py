@@ -1,4 +1,4 @@
-"""What brings the events of a supervisor's children to it: whole lines of JSON, and nobody ever waits to write one."""
+"""What brings the events of a supervisor's children to it: whole lines of JSON, and no child waits to write one."""
 
 import fcntl
 import os

@@ -80,7 +80,7 @@ class Server:
             while True:
                 call = Call.of(self._worker.receive())
                 self._worker.send_result(self._run(call))
-                self._handler.renew()  # nobody waits for that: the worker records the result meanwhile
+                self._handler.renew()  # the worker does not wait for that: it records the result meanwhile
         except (EOFError, OSError, Garbage, _WorkerGone):  # there is no worker any more, or it is out of its mind
             pass
         except BaseException as error:

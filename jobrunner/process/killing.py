@@ -62,8 +62,8 @@ def descendants(of: int, *, spare: int | None = None) -> Iterator[tuple[int, int
 def with_descendants(roots: Sequence[int], is_meant: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
     """Find these processes and what they have started: children before their parents, of which they would be bereft.
 
-    A pid may be somebody else's by now, so each is looked at again when its handle is open: whether it is meant, or has
-    the parent that it had.
+    A pid may be another process's by now, so each is looked at again when its handle is open: whether it is meant, or
+    has the parent that it had.
     """
     tree: list[tuple[int, int | None]] = [(pid, None) for pid in roots]
     for each, _ in tree:

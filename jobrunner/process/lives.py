@@ -20,7 +20,7 @@ class Lives:
         return list(self._handles.values())
 
     def hold(self, processes: Iterable[Process]) -> bool:
-        """Hold these and no others; say whether all could be held: of what has ended, nobody will be woken."""
+        """Hold these and no others; say whether all could be held: what has ended already will not wake us."""
         wanted = set(processes)
         ended = ready(self.descriptors, 0) if self._handles else set()
         for process in [each for each, handle in self._handles.items() if each not in wanted or handle in ended]:

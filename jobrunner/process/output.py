@@ -233,7 +233,7 @@ class LogReader:
                 return
             place += len(piece)
             last = piece[-_NOTE_SIZE:]
-        self._place = self._passed = min(self._place, place)  # somebody else has cut it off
+        self._place = self._passed = min(self._place, place)  # another process has cut it off
         self._mark = (0, b"")
 
 

@@ -35,7 +35,7 @@ class Presence:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, LOCK_MODE)
             if _locks(descriptor) and path.exists():
                 return Present(token, descriptor, path)
-            os.close(descriptor)  # somebody has found it unlocked, and takes it for a dead one's
+            os.close(descriptor)  # another process has found it unlocked, and takes it for a dead one's
             self.forget(token)
 
     def tokens(self) -> set[str]:
@@ -47,7 +47,7 @@ class Presence:
         return any(map(self.is_alive, self.tokens()))
 
     def anybody_recovers(self) -> bool:
-        """Say whether somebody lives who clears up after the dead, or is about to: no scanner, and no try."""
+        """Say whether a process lives that clears up after the dead, or is about to: no scanner, and no try."""
         return any(self.is_alive(token) for token in self.tokens() if not token.startswith((SCANNER, TRY)))
 
     def is_alive(self, token: str) -> bool:
@@ -117,7 +117,7 @@ class Present:
 
 
 def _locks(descriptor: int) -> bool:
-    """Lock a file if nobody else has; say whether that was so. Nobody is waited for."""
+    """Lock a file if no other process has; say whether that was so. Never waits."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -38,7 +38,7 @@ def kill_handlers_of(worker: str, noted: str, *, patience: float) -> list[Left]:
 
 
 def left_of(worker: str, noted: str) -> list[Left]:
-    """Return which processes of a dead worker's handlers nobody can end now: another user's, or it waits for a disk."""
+    """Return which processes of a dead worker's handlers we cannot end now: another user's, or it waits for a disk."""
     left = {}
     for pid, handle in chain(_of_guard(worker), _of_handlers(worker, noted, cgroup.groups_of(worker))):
         with suppress(OSError):
@@ -50,7 +50,7 @@ def left_of(worker: str, noted: str) -> list[Left]:
 
 
 def kill_worker(pid: int, token: str, *, patience: float) -> list[Left]:
-    """Kill a worker, and its guard, that lives although its lock file is free: somebody has removed that.
+    """Kill a worker, and its guard, that lives although its lock file is free: the file was removed.
 
     A process is the one meant if it has that very file open. Return those that are not gone after `patience` seconds.
     """
@@ -72,8 +72,8 @@ def end_worker(pid: int, token: str, *, patience: float) -> bool:
 
     Return False where it is not gone after `patience`.
 
-    A process is the one meant if it has the lock file open: a pid may be somebody else's by now. Raises PermissionError
-    where it is another user's.
+    A process is the one meant if it has the lock file open: a pid may be another process's by now. Raises
+    PermissionError where it is another user's.
     """
     with suppress(FileNotFoundError, ProcessLookupError), processes.handle_of(pid) as handle:
         if proc.has_open(pid, f"/{token}"):

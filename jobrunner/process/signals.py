@@ -9,7 +9,7 @@ from jobrunner.linux.waiting import BlockedSignals
 
 __all__ = ["CANCEL_SIGNAL", "DRAIN_SIGNAL", "StopRequest", "block", "reload_signals", "stop_signals", "unblock"]
 
-#: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as nobody catches it.
+#: What a worker dies of whose job is cancelled, so that its supervisor knows: it is deadly, as no worker catches it.
 CANCEL_SIGNAL = signal.SIGUSR1
 #: What asks a worker to end after its package: unlike SIGTERM, it cuts no wait short, so the package gets to its end.
 DRAIN_SIGNAL = signal.SIGUSR2

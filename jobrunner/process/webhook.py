@@ -24,8 +24,8 @@ class Refused(Exception):  # noqa: N818  (what happened, not an error)
 def post(url: str, secret: bytes | None, document: bytes) -> None:
     """Post a notice, signed if there is a secret. Raises Refused.
 
-    Certificates are verified; a redirect is not followed: it could lead to where nobody has meant to send anything.
-    Proxies are those of the environment.
+    Certificates are verified; a redirect is not followed: it could lead to where the operator never meant to send
+    anything. Proxies are those of the environment.
     """
     headers = {"Content-Type": "application/json", "User-Agent": "jobrunner"}
     if secret is not None:

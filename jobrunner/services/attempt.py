@@ -18,7 +18,7 @@ NO_ZIP = Zip("", 0, "")
 class CurrentAttempt:
     """An attempt at a claimed job that is under way, in its work folder.
 
-    `confirm` raises ClaimLost where the job is somebody else's by now, Stopped.
+    `confirm` raises ClaimLost where the job is no longer this worker's, Stopped.
     """
 
     job: Job

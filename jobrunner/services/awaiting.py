@@ -1,4 +1,4 @@
-"""Looks whether packages have ended that somebody waits for."""
+"""Looks whether the packages that a command waits for have ended."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -145,7 +145,7 @@ class InboxWatch:
         self._rest_until = now + self._rest
 
     def _scan_all(self) -> set[str]:
-        """Scan the whole inbox, and return what was new. It has been missed, if nobody has told of it meanwhile."""
+        """Scan the whole inbox, and return what was new. What the kernel has not told of by then was missed."""
         was_watched = self._arrivals.watch()
         if self._arrivals.deaf_because != self._deaf_because:
             self._deaf_because = self._arrivals.deaf_because

@@ -22,7 +22,7 @@ from jobrunner.store.store import Store
 _BATCH = 500
 #: A survey looks at so many deliveries, and says of how many more there are.
 MOST_SURVEYED = 10_000
-#: Seconds between two looks at the inbox, where nobody tells what comes.
+#: Seconds between two looks at the inbox, where the kernel does not tell what comes.
 SCAN_INTERVAL = 1.0
 
 

@@ -49,7 +49,7 @@ class Noticing:
                 notices.end_backlog()
 
     def tidy(self) -> None:
-        """Give up what nobody sends any more, and forget what was given up long ago. Raises StoreError."""
+        """Give up what is for a channel no longer set, and forget what was given up long ago. Raises StoreError."""
         notices, now = self._store.notices, self._store.now().wall
         for channel in CHANNELS:
             if channel not in self._channels and notices.first(channel):

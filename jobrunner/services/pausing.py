@@ -14,7 +14,7 @@ class Pausing:
     """Keeps all workers from claiming. A claim is one commit before that of the pause, or none."""
 
     def __init__(self, store: Store, notice: Callable[[Pause], None] | None = None) -> None:
-        """`notice` records, within `Store.write`, what somebody is to be told of a pause."""
+        """`notice` records, within `Store.write`, the notice of a pause that is to be sent."""
         self._store = store
         self._notice = notice
 

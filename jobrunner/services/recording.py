@@ -84,7 +84,7 @@ class Recording:
     def record(self, endings: Sequence[Ending], *, claim: bool) -> tuple[Job | None, list[Ending]]:
         """Record these endings and claim the next job in the same transaction.
 
-        Return that job, and which endings could not be recorded: the jobs are somebody else's by now.
+        Return that job, and which endings could not be recorded: the jobs are no longer this worker's.
         """
         return self._machine.until_it_works(partial(self._record, endings, claim=claim))
 
@@ -103,7 +103,7 @@ class Recording:
         return following, [ending for ending, recorded in zip(endings, ended, strict=True) if recorded is None]
 
     def _ended(self, ending: Ending, now: Moment) -> EndedAttempt | None:
-        """Record an ending and return what is counted of it; None where the job is somebody else's by now."""
+        """Record an ending and return what is counted of it; None where the job is no longer this worker's."""
         job, details = ending.attempt.job, ending.attempt.details
         try:
             match ending:

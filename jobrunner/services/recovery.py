@@ -60,7 +60,7 @@ class Recovery:
     def run(self, *, stopped: bool = False) -> set[Process]:
         """Recover from every worker that died and return those that live. Now and then, tidy what is kept.
 
-        `stopped`: we ended them ourselves, so that their deaths are nobody's fault. Raises StoreError, OSError.
+        `stopped`: we ended them ourselves, so that no package is to blame for their deaths. Raises StoreError, OSError.
         """
         alive = set()
         for worker in self._store.workers.not_ended():

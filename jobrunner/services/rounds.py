@@ -13,7 +13,7 @@ Look = Callable[[], float]
 
 #: Seconds between two rounds while nothing happens that would wake us.
 _IDLE = 3.0
-#: The same while something does, or is to be seen to that wakes nobody.
+#: The same while something does happen, or something is to be seen to that does not wake us.
 _BUSY = 0.4
 #: The same while a worker of ours is known to have died and its guard has not ended yet.
 _URGENT = 0.02
@@ -53,7 +53,7 @@ class Rounds:
     def watch(self, others: Iterable[Process]) -> bool:
         """Be woken by commits, which there have been, and by the ends of these processes of others.
 
-        Say whether that can be: else somebody has to look often.
+        Say whether that can be: else the caller has to look often.
         """
         self._bell = self._bell or Bell(self._database)
         return self._others.hold(others) and bool(self._bell.descriptors)

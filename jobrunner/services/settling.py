@@ -104,7 +104,7 @@ class Settling:
         return self.finish([self._failed(attempt, outcome, as_it_stands(attempt.job))])
 
     def let_go(self, attempt: CurrentAttempt) -> Job | None:
-        """Leave a job alone that is somebody else's by now, and return the next one. Raises Stopped."""
+        """Leave a job alone that is no longer this worker's, and return the next one. Raises Stopped."""
         self._emit(ClaimGone(attempt.job.name), attempt.job.id, attempt.job.attempt)
         return self.finish()
 

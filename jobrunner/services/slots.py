@@ -99,7 +99,7 @@ class Slots:
         return next((slot for slot in self._all if slot.pid == pid), None)
 
     def let_all_go(self) -> set[int]:
-        """Return the children that live: all are asked to end, and nobody follows them."""
+        """Return the children that live: all are asked to end, and none is replaced."""
         self._are_kept = False
         return self.pids
 
@@ -121,7 +121,7 @@ class Slots:
                 slot.restart_at = 0.0
 
     def vacate(self, slot: Slot) -> None:
-        """Note that nobody lives in a place any more; one too many is gone with that."""
+        """Note that no child lives in a place any more; a place too many is removed with that."""
         slot.pid, slot.is_leaving = None, False
         if slot.is_surplus:
             self._all.remove(slot)
@@ -162,6 +162,6 @@ def _state(pid: int) -> str:
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to children that nobody has waited for: so long their pids cannot be others'."""
+    """Send a signal to children that were not reaped yet: until then no other process can have their pids."""
     for pid in pids:
         os.kill(pid, number)

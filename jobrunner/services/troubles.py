@@ -45,7 +45,7 @@ class Troubles:
     def tell(self, trouble: str | None) -> None:
         """Let the supervisor know what keeps this process from working; None: nothing any more."""
         line = json.dumps([os.getpid(), trouble and trouble[:_LONGEST], isinstance(trouble, HeldUp)]) + "\n"
-        with suppress(BlockingIOError):  # nobody has read for long
+        with suppress(BlockingIOError):  # the supervisor has not read for long
             os.write(self._writer, line.encode("ascii"))
 
     def hear(self) -> set[int]:

@@ -27,7 +27,7 @@ def ring(gate: int) -> None:
 class Bell:
     """Made in the process that waits, once the database has been written to for the first time."""
 
-    #: Seconds that somebody who hears the bell may sleep: a process may be killed between its commit and the bell.
+    #: Seconds that whoever hears the bell may sleep: a process may be killed between its commit and the bell.
     PATIENCE = 15.0
     #: The same where the kernel does not let us hear it.
     DEAF_PATIENCE = 0.3
@@ -51,7 +51,7 @@ class Bell:
         return (self._inotify.fileno(),) if self._inotify else ()
 
     def has_rung(self) -> bool:
-        """Say whether somebody has committed since the last call."""
+        """Say whether there was a commit since the last call."""
         return bool(self._inotify and self._inotify.take())
 
     def close(self) -> None:

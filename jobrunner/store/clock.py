@@ -1,4 +1,4 @@
-"""The steady clock of a home: all its processes agree on it, and nobody can set it."""
+"""The steady clock of a home: all its processes agree on it, and it cannot be set."""
 
 import time
 from collections.abc import Callable

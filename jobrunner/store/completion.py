@@ -1,4 +1,4 @@
-"""Which names somebody may mean who has typed the beginning of one."""
+"""Which names a user who has typed the beginning of one may mean."""
 
 import os
 from collections.abc import Collection, Sequence

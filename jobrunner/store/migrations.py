@@ -19,7 +19,7 @@ def migrations() -> dict[int, str]:
 def migrate(database: Database, *, permit: Callable[[], object] = lambda: None) -> Path | None:
     """Bring the schema up to date, all of it or nothing, and return the backup that was made of an older one.
 
-    `permit` is called before an older schema is changed, while nobody else can write, and raises what forbids it.
+    `permit` is called before an older schema is changed, while no other process can write, and raises what forbids it.
     Raises StoreError, also on a database that is not ours to change.
     """
     known = migrations()

@@ -1,4 +1,4 @@
-"""Jobs change here. Each finish is fenced: ClaimLost where the job is somebody else's by now."""
+"""Jobs change here. Each finish is fenced: ClaimLost where the worker no longer has the job."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ class Queue:
         self._fenced("cancel", job, {})
 
     def confirm(self, job: Job) -> None:
-        """Raise ClaimLost where a claimed job is somebody else's by now."""
+        """Raise ClaimLost where the worker that claimed a job no longer has it."""
         if self._database.row(self._statements["is_claimed"], _claim(job)) is None:
             raise ClaimLost(job.name)
 

@@ -1,4 +1,4 @@
-"""What a reader gets: a copy of the database, made without a lock of any kind, so that nobody waits for a reader.
+"""What a reader gets: a copy of the database, made without a lock of any kind, so that no writer waits for a reader.
 
 SQLite's own readers lock parts of the shared memory beside a database. Whoever may open that file may lock all of it,
 and no worker would write any more: so it is for its owner alone, and a reader does without it.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jobrunner.domain.errors import StoreError
 
-#: Copies that are begun because somebody wrote at the wrong moment.
+#: Copies that are begun because a process wrote at the wrong moment.
 _ATTEMPTS = 100
 _WAL_HEADER_BYTES = 32
 

@@ -9,7 +9,7 @@ from playhouse.apsw_ext import APSWDatabase
 
 from jobrunner.domain.errors import ConfigurationError, DamagedDatabase, StoreError
 
-#: Writers of ours queue at the gate; so many seconds we wait for somebody else's program that holds the database.
+#: Writers of ours queue at the gate; so many seconds we wait for a foreign program that holds the database.
 BUSY_SECONDS = 2.0
 #: Seconds between two tries.
 _TICK = 0.01

@@ -71,7 +71,7 @@ class Store:
         self.database.open()
 
     def open_in_turn(self) -> None:
-        """Open it once nobody migrates it: whoever has appeared keeps others from beginning to. Raises StoreError."""
+        """Open it once it is not being migrated: whoever has appeared keeps others from that. Raises StoreError."""
         self.database.open()
         with self.database.turn():
             check(self.database)

@@ -35,7 +35,7 @@ class Application:
     """Answers requests for the pages of one home."""
 
     def __init__(self, site: Site, told_of_bug: Callable[[BaseException], None]) -> None:
-        """`told_of_bug` hears of an error that nobody has expected."""
+        """`told_of_bug` hears of an unexpected error."""
         self._site = site
         self._told_of_bug = told_of_bug
         self._live = Live(self._made, lambda: site.reader.ask(lambda home: home.store.database.version()))

@@ -40,7 +40,7 @@ _FOR_PROGRAMS = ("/api/", "/metrics", "/healthz", "/live/")
 
 
 class Doorkeeper:
-    """Lets in whoever may come in. `scope["user"]` is who it is; None only where nobody has to be known.
+    """Lets in whoever may come in. `scope["user"]` is who it is; None only where no user has to be known.
 
     `scope["is_still_in"]` says, for what takes longer, whether they may still come in.
     """

@@ -28,7 +28,7 @@ class TooManyError(JobrunnerError):
 
 @dataclass(eq=False)
 class _Watch:
-    """A page that somebody looks at, and those who do."""
+    """A page that is being looked at, and its listeners."""
 
     page: Page
     made_at: float = 0.0

@@ -1,4 +1,4 @@
-"""The first page: what is wrong, what runs, what has ended lately, and what waits for somebody."""
+"""The first page: what is wrong, what runs, what has ended lately, and what waits for a person."""
 
 from urllib.parse import parse_qs
 

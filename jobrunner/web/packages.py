@@ -148,7 +148,7 @@ def _place(after: str) -> tuple[float | None, int]:
 
 
 def _pattern(text: str, form: str) -> str | None:
-    """Return a pattern; where somebody has written none, what they look for stands at the start, or anywhere."""
+    """Return a pattern; where the user has written none, what they look for stands at the start, or anywhere."""
     if not text:
         return None
     return text if any(char in text for char in "*?[") else form.format(text)

@@ -24,7 +24,7 @@ def serve(
 ) -> signal.Signals:
     """Serve the pages at an address or a Unix socket, and return the signal that came.
 
-    `say` hears where; `told_of_bug` of errors that nobody has expected. Raises ConfigurationError, JobrunnerError.
+    `say` hears where; `told_of_bug` of unexpected errors. Raises ConfigurationError, JobrunnerError.
     """
     users_file = settings.web.users_file
     if users_file is None and isinstance(place, str) and not is_loopback(place):

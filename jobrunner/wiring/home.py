@@ -178,7 +178,7 @@ def home_of(settings: Settings, store: Store, emit: Emit) -> Home:
 
 
 def hold_to_one_work_folder(home: Home) -> None:
-    """Record the work folder as the database's; raise ConfigurationError where somebody lives in another one of it.
+    """Record the work folder as the database's; raise ConfigurationError where a process lives in another one of it.
 
     Who lives is known by lock files in the work folder: each home would take the other's workers for dead.
     """

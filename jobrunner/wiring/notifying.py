@@ -78,7 +78,7 @@ def noticing(home: Home) -> Noticing:
 
 
 def notifier_main(settings: Settings, overheard: Overheard) -> Main | None:
-    """Return the main function of the process that sends notices; None where nobody is to be told of anything."""
+    """Return the main function of the process that sends notices; None where no notices are sent."""
     overheard.is_wanted = bool(settings.notify.channels)
     if not overheard.is_wanted:
         return None
