@@ -78,6 +78,8 @@ def _log(home: Home, story: Story, key: Key) -> dict[str, Any]:
 def _files(story: Story) -> dict[str, Any]:
     try:
         files, is_all = dashboard.files(story)
+    except FileNotFoundError:  # the package is on its way to another folder
+        return {"files": [], "is_all": True, "files_error": ""}
     except OSError as fault:
         return {"files": [], "is_all": True, "files_error": in_words(fault)}
     return {"files": files, "is_all": is_all, "files_error": ""}
