@@ -70,6 +70,6 @@ def test_wherever_the_power_goes_what_was_reported_done_is_done_and_nothing_is_l
 
 @pytest.mark.parametrize("flush", ["syncfs home/work, before the rename to flushed", "fsync home/archive"])
 def test_without_a_flush_the_campaign_finds_what_is_lost(campaign: Campaign, flush: str) -> None:
-    more, violation = campaign.without(flush, most=1000)
+    more, violation = campaign.without(flush, most=60)
     assert more > 0
     assert violation is not None

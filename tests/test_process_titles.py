@@ -1,6 +1,7 @@
 """What ps, top and htop show of each process."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ CALLABLE = '[process]\ncallable = "analysis:process"\n'
 
 def titles(home: TestHome) -> list[str]:
     """The titles of a home's processes; a handler that is a command has its own."""
-    found = [Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") for pid in processes_of(home)]
+    found = []
+    for pid in processes_of(home):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0"))
     return sorted(os.fsdecode(title) for title in found if title.startswith(b"jobrunner: "))
 
 
