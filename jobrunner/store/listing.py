@@ -17,6 +17,8 @@ from jobrunner.store.statements import statements
 
 _BATCH = 500
 _LONGEST_NAME = 251
+#: The largest number that SQLite has.
+_MOST = 2**63 - 1
 #: What is done has no error.
 _WITH_ERROR = frozenset(Standing) - {Standing.DONE}
 #: Where rows are taken from that are wanted in an order.
@@ -90,10 +92,10 @@ class Listing:
             "error": _glob(filters.error),
             "since": filters.since,
             "until": filters.until,
-            "attempts": filters.attempts,
+            "attempts": min(filters.attempts, _MOST),
             "key": filters.sort.value,
             "down": _is_down(filters),
-            "most": -1 if filters.limit is None else filters.limit,
+            "most": -1 if filters.limit is None else min(filters.limit, _MOST),
         }
 
 

@@ -75,6 +75,8 @@ class Commands:
 
     async def run(self, words: Sequence[str], by: str) -> Done:
         """Run a command to its end, and return how it went. `by` is who asks for it."""
+        if any("\0" in word for word in words):  # no program can be told that
+            return Done(False, ["No name and no text has a NUL character in it."])
         async with self._one_by_one:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -108,11 +108,9 @@ class Doorkeeper:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        if name == "localhost" or name in self._hosts:
-            return True
         try:
-            return ipaddress.ip_address(name).is_loopback
+            name = urlsplit(f"//{host}").hostname or ""
+            return name == "localhost" or name in self._hosts or ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
 
@@ -131,8 +129,10 @@ def _session_of(headers: Headers) -> str:
 
 
 def _is_same_origin(headers: Headers, host: str) -> bool:
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == host
+    try:
+        return urlsplit(headers.get("origin", "")).netloc == host
+    except ValueError:
+        return False
 
 
 def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

@@ -63,7 +63,8 @@ def _log(home: Home, story: Story, key: Key) -> dict[str, Any]:
     asked = parse_qs(key.question)
     find = asked.get("find", [""])[0][:_LONGEST]
     wanted = asked.get("attempt", [""])[0]
-    number = int(wanted) if wanted.isdecimal() and int(wanted) in story.log_paths else max(story.log_paths, default=0)
+    newest = max(story.log_paths, default=0)
+    number = next((number for number in story.log_paths if str(number) == wanted), newest)
     lines, error = [], ""
     if number:
         try:

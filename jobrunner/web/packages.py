@@ -17,9 +17,9 @@ from jobrunner.words.phrases import counted
 #: Packages on a page; and how many more may have come to their state in the very moment of the last one seen.
 _ON_A_PAGE = 50
 _OF_A_MOMENT = 1_000
-_WORDS = ("name", "error", "since", "until")
-#: Characters of each word.
+#: Characters of each word, and how many words a question has.
 _LONGEST = 500
+_MOST_FIELDS = 50
 
 
 class Question(NamedTuple):
@@ -50,9 +50,10 @@ class Question(NamedTuple):
         """Return what is meant. Raises ConfigurationError."""
         try:
             states = [Standing(state) for state in self.states]
-            attempts = int(self.attempts or 0)
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
+        if self.attempts and not self.attempts.isdecimal():
+            raise ConfigurationError(f"attempts is {self.attempts!r}, but must be a number")
         start, end = filters.span(self.since or None, self.until or None, time.time())
         return Filters(
             standings=filters.standings(states) if states else EVERY_STANDING,
@@ -60,16 +61,20 @@ class Question(NamedTuple):
             error=_pattern(self.error, "*{}*"),
             since=start,
             until=end,
-            attempts=attempts,
+            attempts=int(self.attempts or 0),
             sort=Sort.TIME,
             is_reversed=not self.is_newest_first,
         )
 
 
 def question_of(text: str) -> Question:
-    """Return what an address asks for."""
+    """Return what an address asks for. Raises ConfigurationError where that is too much."""
     states, words = [], {}
-    for word, value in parse_qsl(text, errors="surrogateescape", max_num_fields=50):
+    try:
+        pairs = parse_qsl(text, errors="surrogateescape", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise ConfigurationError(f"a question has {_MOST_FIELDS} words at most") from None
+    for word, value in pairs:
         if word == "state":
             states.append(value)
         elif word in Question._fields:

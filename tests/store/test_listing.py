@@ -206,3 +206,8 @@ def test_what_is_asked_for_is_found_on_an_index(store: OneWorkerStore) -> None:
         if name.endswith(("_up", "_down")):
             sorts = [step for step in plan if step.startswith("USE TEMP B-TREE")]
             assert len(sorts) == SORTED_PARTS.get(source, 0), (name, plan)
+
+
+def test_numbers_beyond_those_of_sqlite_are_numbers(full: OneWorkerStore) -> None:
+    assert list(full.listing.select(Filters(attempts=10**30), at(LATE))) == []
+    assert len(full.listing.select(Filters(limit=10**30), at(LATE))) == full.listing.count(Filters(), at(LATE))

@@ -41,7 +41,9 @@ def test_every_answer_forbids_what_the_pages_do_not_need(home: TestHome, serve: 
         assert not re.search(r"<script(?! src=\"/static)|\son\w+=|\sstyle=|javascript:", dashboard.get(path).text)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "", "10.0.0.1", "[", "[::1", "a]b", "\xe9"]
+)
 def test_a_name_that_is_not_ours_is_refused(serve: Serve, host: str) -> None:
     dashboard = serve()
     assert dashboard.get("/", Host=host).status in {400, 421}
@@ -54,7 +56,14 @@ def test_a_name_of_the_settings_is_ours(home: TestHome, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": ""}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:1"}]
+    "headers",
+    [
+        {"Origin": ""},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://["},
+    ],
 )
 def test_another_sites_form_changes_nothing(home: TestHome, serve: Serve, headers: dict[str, str]) -> None:
     dashboard = serve()

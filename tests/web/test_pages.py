@@ -89,6 +89,44 @@ def test_a_list_is_found_by_each_filter_and_says_so_in_its_address(home: TestHom
     assert dashboard.get("/packages?state=odd").status == 400
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        f"attempts={'9' * 400}",
+        "attempts=-9223372036854775809",
+        "after=1e999,1",
+        f"after=1,{'9' * 400}",
+        "after=nan,x",
+        "since=" + "9" * 400,
+        "name=%00",
+        "error=%00",
+        "name=" + "*a" * 200,
+        "name=" + "[" * 400,
+        "state=" + "x" * 400,
+        "name=%ff%fe",
+        "&" * 500,
+        "a=1&" * 200,
+    ],
+)
+def test_an_odd_question_is_answered_or_refused(home: TestHome, serve: Serve, question: str) -> None:
+    home.package("a" * 200)
+    home.jobrunner("run", "--drain")
+    dashboard = serve()
+    for path in ("/packages", "/api/packages", "/all/rerun"):
+        assert dashboard.get(f"{path}?{question}").status in {200, 400}
+    assert dashboard.get(f"/packages/{'a' * 200}?attempt={'9' * 6000}&find=%00&{question}").status == 200
+    token = dashboard.get(f"/?span=%00&{question}").token
+    assert dashboard.post(f"/all/rerun?{question}", {"token": token}).status in {303, 400}
+
+
+def test_what_no_command_can_be_told_is_refused(home: TestHome, serve: Serve) -> None:
+    dashboard = serve()
+    token = dashboard.get("/").token
+    for path, form in (("/pause", {"reason": "a\0b"}), ("/packages/a%00b/accept", {}), ("/packages/a%00b/retry", {})):
+        assert dashboard.post(path, {"token": token} | form).status in {303, 400, 404}
+    assert home.status()["paused"] is None
+
+
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_pages_follow_each_other_without_a_gap(home: TestHome, serve: Serve, order: str) -> None:
     with closing(home.open().store) as store, store.write():
