@@ -2,6 +2,7 @@
 
 import getpass
 
+import apsw
 import pytest
 
 from tests.support import TestHome, wait_until
@@ -50,6 +51,7 @@ def test_what_is_refused_is_no_change(home: TestHome, words: list[str]) -> None:
     home.jobrunner("run", "--drain")
     assert home.jobrunner(*words).returncode == 1
     assert changes(home, "one") == []
+    assert apsw.Connection(str(home.path / "jobrunner.db")).execute("SELECT count(*) FROM changes").get == 0
 
 
 def test_prune_forgets_who_changed_what_was_done_long_ago(home: TestHome) -> None:

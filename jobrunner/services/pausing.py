@@ -24,7 +24,7 @@ class Pausing:
             now = self._store.now().wall
             before = self._store.pauses.in_force(now)
             self._store.pauses.begin(now, until, reason)
-            self._store.changes.note(Action.PAUSE, (), now)
+            self._store.changes.note_of_home(Action.PAUSE, now)
             pause = self._store.pauses.in_force(now) or Pause(now, until, reason)
             if self._notice and pause != before:
                 self._notice(pause)
@@ -36,7 +36,7 @@ class Pausing:
             ended = self._store.pauses.in_force(self._store.now().wall)
             self._store.pauses.end()
             if ended:
-                self._store.changes.note(Action.RESUME, (), self._store.now().wall)
+                self._store.changes.note_of_home(Action.RESUME, self._store.now().wall)
             return ended
 
     def held(self) -> tuple[Pause, int] | None:

@@ -12,7 +12,7 @@ _MOST = 100
 
 
 class Changes:
-    """The tables of changes. `note` is called within `Database.write`."""
+    """The tables of changes. `note` and `note_of_home` are called within `Database.write`."""
 
     def __init__(self, database: Database, who: str) -> None:
         """`who`: the user on whose behalf this process changes something."""
@@ -21,11 +21,18 @@ class Changes:
         self._who = who
 
     def note(self, action: Action, jobs: Iterable[Job], now: float) -> None:
-        """Record that these jobs were changed now (seconds since 1970)."""
+        """Record that these jobs were changed now (seconds since 1970); of none, nothing."""
+        if ids := [job.id for job in jobs]:
+            change = self._begin(action, now)
+            self._database.execute(self._statements["of"], {"jobs": json.dumps(ids), "change": change})
+
+    def note_of_home(self, action: Action, now: float) -> None:
+        """Record that the home itself was changed now (seconds since 1970)."""
+        self._begin(action, now)
+
+    def _begin(self, action: Action, now: float) -> int:
         parameters = {"now": now, "who": self._who, "action": action.value}
-        change = self._database.one(self._statements["begin"], parameters)["id"]
-        ids = json.dumps([job.id for job in jobs])
-        self._database.execute(self._statements["of"], {"jobs": ids, "change": change})
+        return int(self._database.one(self._statements["begin"], parameters)["id"])
 
     def of_job(self, job: Job) -> list[Change]:
         """Return what people have done to a job, the newest first, of very much the newest."""
