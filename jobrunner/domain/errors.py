@@ -77,6 +77,10 @@ class NotTaken(PackageError):  # noqa: N818  (what happened, not an error)
     """The package is too large to be taken, or it is no folder: it stays in the inbox."""
 
 
+class NotKnown(JobrunnerError):  # noqa: N818  (what it is not, an error)
+    """No package of a name has a job."""
+
+
 class MachineError(JobrunnerError):
     """The machine is at fault (full disk, permission, a program that is not there): the package waits."""
 

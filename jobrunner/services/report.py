@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
 from jobrunner.domain import failures, pace
-from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.errors import NotKnown
 from jobrunner.domain.filters import Filters, ListedJob, Standing
 from jobrunner.domain.job import Job, State
 from jobrunner.domain.last_words import lines_of
@@ -99,18 +99,18 @@ class Report:
     def find(self, text: str, revision: int | None = None) -> Job:
         """Return the job of a name, given as we show it or as it is, or a revision of that package.
 
-        Raises JobrunnerError where there is none.
+        Raises NotKnown where there is none, StoreError.
         """
         job = self._store.jobs.find(unshown(text)) or self._store.jobs.find(text)
         if job and revision:
             job = self._store.revisions.find(job.package, revision)
             if job is None:
-                raise JobrunnerError(f"{shown(text)} has no revision {revision}: jobrunner show {shown(text)} has all")
+                raise NotKnown(f"{shown(text)} has no revision {revision}: jobrunner show {shown(text)} has all")
         if job is None:
             name = shown(text)
             if self._intake.has(unshown(text)):
-                raise JobrunnerError(f"{name} lies in the inbox, but is not queued yet: jobrunner explain {name}")
-            raise JobrunnerError(f"no package named {name} is known: jobrunner explain {name} looks for it")
+                raise NotKnown(f"{name} lies in the inbox, but is not queued yet: jobrunner explain {name}")
+            raise NotKnown(f"no package named {name} is known: jobrunner explain {name} looks for it")
         return job
 
     def now(self, job: Job) -> Job:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
 from urllib.parse import parse_qs, quote
 
@@ -103,20 +104,16 @@ class Application:
 
     async def _listen(self, request: Request) -> Response:
         key = key_of(request, f"/{request.path_params['path']}")
-        opened = self._live.open(key)
-        events = await opened.__aenter__()
-        token = request.scope["csrf"]
+        self._live.hold_to_limit()
+        page = await self._made(key)  # what is wrong with it is answered before the stream begins
+        return StreamingResponse(self._heard(request, key, page), media_type="text/event-stream")
 
-        async def told() -> AsyncIterator[str]:
-            try:
-                async for event in events:
-                    if not request.scope["is_still_in"]():
-                        return
-                    yield event.replace(TOKEN_PLACE, token)
-            finally:
-                await opened.__aexit__(None, None, None)
-
-        return StreamingResponse(told(), media_type="text/event-stream")
+    async def _heard(self, request: Request, key: Key, page: Page) -> AsyncIterator[str]:
+        async with aclosing(self._live.listen(key, page)) as events:
+            async for event in events:
+                if not request.scope["is_still_in"]():
+                    return
+                yield event.replace(TOKEN_PLACE, request.scope["csrf"])
 
     async def _act(self, request: Request) -> Response:
         action, name = ACTIONS.get(request.path_params["action"]), request.path_params["name"]

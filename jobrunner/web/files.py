@@ -3,12 +3,13 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from typing import BinaryIO
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jobrunner.domain.errors import JobrunnerError
+from jobrunner.domain.errors import NotKnown
 from jobrunner.web.site import Site
 from jobrunner.wiring.dashboard import open_file
 
@@ -31,7 +32,7 @@ async def file(site: Site, request: Request) -> Response:
     name, path = request.path_params["name"], request.path_params["path"]
     try:
         opened = await site.reader.ask(lambda home: open_file(home, name, path))
-    except (OSError, JobrunnerError):
+    except (OSError, NotKnown):
         raise HTTPException(404) from None
     kind = _SHOWN.get(os.path.splitext(path)[1].lower())
     headers = {
@@ -40,17 +41,12 @@ async def file(site: Site, request: Request) -> Response:
         "content-disposition": "inline" if kind else "attachment",
     }
     media = f"{kind}; charset=utf-8" if kind == "text/plain" else kind or "application/octet-stream"
-    return StreamingResponse(_pieces(opened.descriptor, opened.size), headers=headers, media_type=media)
+    pieces = _pieces(os.fdopen(opened.descriptor, "rb"), opened.size)
+    return StreamingResponse(pieces, headers=headers, media_type=media)
 
 
-async def _pieces(descriptor: int, size: int) -> AsyncIterator[bytes]:
-    try:
-        place = 0
-        while place < size:
-            piece = await asyncio.to_thread(os.pread, descriptor, min(_PIECE, size - place), place)
-            if not piece:
-                return
-            place += len(piece)
-            yield piece
-    finally:
-        os.close(descriptor)
+async def _pieces(opened: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    """Yield a file in pieces. It is closed with the last reference, also where not one piece is asked for."""
+    while size > 0 and (piece := await asyncio.to_thread(opened.read, min(_PIECE, size))):
+        size -= len(piece)
+        yield piece

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from jobrunner.domain.errors import JobrunnerError
@@ -28,10 +27,15 @@ class TooManyError(JobrunnerError):
 
 @dataclass(eq=False)
 class _Watch:
-    """A page that is being looked at, and its listeners."""
+    """A page that is being looked at, of which version of the home it is, and its listeners.
+
+    `trouble`: why it cannot be made again, as they were told; empty where it can.
+    """
 
     page: Page
-    made_at: float = 0.0
+    made_at: float
+    version: object = None
+    trouble: str = ""
     listeners: set["asyncio.Queue[str]"] = field(default_factory=set)
 
 
@@ -45,53 +49,67 @@ class Live:
         self._watched: dict[Key, _Watch] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def open(self, key: Key) -> AsyncIterator[AsyncIterator[str]]:
-        """Listen to a page: what is yielded is sent to the browser. Raises TooManyError, JobrunnerError."""
+    def hold_to_limit(self) -> None:
+        """Raise TooManyError where no other page can be kept true."""
         if sum(len(watch.listeners) for watch in self._watched.values()) >= _MOST_OPEN:
             raise TooManyError(f"{_MOST_OPEN} pages are open already: this one is not kept up to date")
-        watch = self._watched.get(key)
-        if watch is None:
-            watch = self._watched.setdefault(key, _Watch(await self._make(key), time.monotonic()))
+
+    async def listen(self, key: Key, page: Page) -> AsyncGenerator[str, None]:
+        """Yield what is to be sent to the browser that shows a page; the end: it was told too slowly."""
+        watch = self._watched.setdefault(key, _Watch(page, time.monotonic()))
         queue: asyncio.Queue[str] = asyncio.Queue(8)
         watch.listeners.add(queue)
-        queue.put_nowait(_RETRY + _event(watch.page.parts))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
-            yield _told(queue)
+            event = _RETRY + _event(watch.page.parts)
+            while event:
+                yield event
+                try:
+                    event = await asyncio.wait_for(queue.get(), _BEAT)
+                except TimeoutError:
+                    event = ": all is well\n\n"
         finally:
             watch.listeners.discard(queue)
             if not watch.listeners:
                 self._watched.pop(key, None)
 
     async def _look(self) -> None:
-        seen: object = None
         while self._watched:
-            began = time.monotonic()
+            began, trouble, version = time.monotonic(), "", None
             try:
                 version = await self._version()
-                for key, watch in list(self._watched.items()):
-                    moves = watch.page.is_moving and time.monotonic() - watch.made_at >= _MOVES
-                    if version != seen or moves:
-                        await self._tell(key, watch)
-                seen = version
-            except JobrunnerError as error:
-                seen = None
-                for watch in self._watched.values():
-                    _put(watch, f"event: trouble\ndata: {json.dumps(str(error))}\n\n")
+            except (JobrunnerError, OSError) as error:
+                trouble = str(error)
+            for key, watch in list(self._watched.items()):
+                moves = watch.page.is_moving and time.monotonic() - watch.made_at >= _MOVES
+                if trouble:
+                    _put_trouble(watch, trouble)
+                elif version != watch.version or moves:
+                    await self._tell(key, watch, version)
             await asyncio.sleep(max(_LOOK, (time.monotonic() - began) / _PART))
 
-    async def _tell(self, key: Key, watch: _Watch) -> None:
-        page, watch.made_at = await self._make(key), time.monotonic()
+    async def _tell(self, key: Key, watch: _Watch, version: object) -> None:
+        try:
+            page = await self._make(key)
+        except (JobrunnerError, OSError) as error:
+            _put_trouble(watch, str(error))
+            return
         changed = {name: part for name, part in page.parts.items() if watch.page.parts.get(name) != part}
-        watch.page = page
-        if changed:
+        watch.page, watch.made_at, watch.version = page, time.monotonic(), version
+        if changed or watch.trouble:
             _put(watch, _event(changed))
+        watch.trouble = ""
 
 
 def _event(parts: object) -> str:
     return f"event: parts\ndata: {json.dumps(parts)}\n\n"
+
+
+def _put_trouble(watch: _Watch, words: str) -> None:
+    if words != watch.trouble:
+        _put(watch, f"event: trouble\ndata: {json.dumps(words)}\n\n")
+    watch.version, watch.trouble = None, words
 
 
 def _put(watch: _Watch, event: str) -> None:
@@ -102,15 +120,3 @@ def _put(watch: _Watch, event: str) -> None:
             queue.put_nowait("")
         else:
             queue.put_nowait(event)
-
-
-async def _told(queue: "asyncio.Queue[str]") -> AsyncIterator[str]:
-    """Yield what there is to tell; the end: it was told too slowly."""
-    while True:
-        try:
-            event = await asyncio.wait_for(queue.get(), _BEAT)
-        except TimeoutError:
-            event = ": all is well\n\n"
-        if not event:
-            return
-        yield event

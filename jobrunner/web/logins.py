@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from jobrunner.web.users import Sessions, Users
 
@@ -31,14 +32,17 @@ class Logins:
         if self._users is None or self._waiting >= _MOST_WAITING or max(len(name), len(password)) > _LONGEST:
             return None
         keys = (f"name {name}", f"address {address}")
-        if any(self._is_too_early(key) for key in keys):
-            return None
         self._waiting += 1
         try:
             async with self._one_by_one:
-                user = await asyncio.to_thread(self._users.by_password, name, password)
+                return await self._tried(self._users, name, password, keys)
         finally:
             self._waiting -= 1
+
+    async def _tried(self, users: Users, name: str, password: str, keys: Sequence[str]) -> str | None:
+        if any(self._is_too_early(key) for key in keys):
+            return None
+        user = await asyncio.to_thread(users.by_password, name, password)
         if user is None:
             for key in keys:
                 self._note(key)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from jobrunner.domain.errors import JobrunnerError, in_words
+from jobrunner.domain.errors import NotKnown, in_words
 from jobrunner.domain.explanation import Kind, OfJob
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
@@ -88,6 +88,6 @@ def _files(story: Story) -> dict[str, Any]:
 
 def known(home: Home, name: str) -> str | None:
     """Return the name of a job as a command takes it, None where there is none."""
-    with suppress(JobrunnerError):
+    with suppress(NotKnown):
         return shown(home.report.find(name).name)
     return None

@@ -12,7 +12,7 @@ from jobrunner.documents.listing import listed_document
 from jobrunner.documents.metrics import metrics_text
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
-from jobrunner.domain.errors import ConfigurationError, JobrunnerError
+from jobrunner.domain.errors import ConfigurationError, JobrunnerError, NotKnown
 from jobrunner.web.packages import question_of
 from jobrunner.web.site import Site
 from jobrunner.wiring.health import health
@@ -55,7 +55,7 @@ async def package(site: Site, request: Request) -> Response:
         return json_answer(
             await site.reader.ask(lambda home: story_document(home.report.story(home.report.find(name))))
         )
-    except JobrunnerError as error:
+    except NotKnown as error:
         return json_answer({"error": str(error)}, 404)
 
 
@@ -70,7 +70,7 @@ async def healthz(site: Site, request: Request) -> Response:
     """Return 200 where packages are worked on, else 503; why only to whoever may know it."""
     try:
         illness = await site.reader.ask(lambda home: health(home).illness() or _backlog(site, home))
-    except JobrunnerError as error:
+    except (JobrunnerError, OSError) as error:
         illness = str(error)
     if illness is None:
         return PlainTextResponse("ok\n")

@@ -10,6 +10,7 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from jobrunner.domain.errors import JobrunnerError
@@ -55,13 +56,18 @@ class Reader:
 
     def answer_until_stopped(self, looks: Looks) -> signal.Signals:
         """Answer what is asked until a signal comes, and return that. In the main thread."""
-        while not (caught := looks.wait(math.inf, beside=(self._bell,))):
-            os.eventfd_read(self._bell)
+        while True:
+            caught = looks.wait(math.inf, beside=(self._bell,))
+            if caught == signal.SIGTSTP:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif caught:
+                return caught
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._bell)
             while self._asked:
                 question, future = self._asked.popleft()
                 if future.set_running_or_notify_cancel():
                     self._answer(question, future)
-        return caught
 
     def _answer(self, question: Callable[[Home], T], future: Future[T]) -> None:
         try:

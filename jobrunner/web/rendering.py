@@ -3,7 +3,6 @@
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -36,7 +35,6 @@ def environment() -> Environment:
         "bytes": in_bytes,
         "roughly": _roughly,
         "duration": phrases.duration,
-        "age": phrases.age,
         "estimate": phrases.estimate,
         "counted": phrases.counted,
         "count": lambda number: f"{number:,}",
@@ -83,8 +81,3 @@ def _in(seconds: float | None) -> Markup:
     return Markup('<time class="soon" datetime="{}" title="{}">{}</time>').format(
         _iso(seconds), local(seconds), escape(words)
     )
-
-
-def as_text(templates: Environment, name: str, **values: Any) -> str:
-    """Return a template with these values in it."""
-    return templates.get_template(name).render(**values)

@@ -17,16 +17,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.package import shown
 
-#: Connections at one time, and seconds for the head of a request to come and for an idle one to stay.
+#: Connections at one time, and seconds for a request to come whole, the first one or another.
 _MOST_CONNECTIONS = 1_000
 _HEAD = 5.0
-_IDLE = 10
 _SOCKET_MODE = 0o660
 _BACKLOG = 512
 
 
 class _Protocol(H11Protocol):
-    """One connection: closed where no request comes in time, and at once where there are too many."""
+    """One connection: closed where no request comes whole in time, and at once where there are too many."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin."""
@@ -34,7 +33,7 @@ class _Protocol(H11Protocol):
         if len(self.connections) > _MOST_CONNECTIONS:
             transport.abort()
             return
-        self._late = self.loop.call_later(_HEAD, self._close_if_silent)
+        self._late = self.loop.call_later(_HEAD, self._close_if_silent, self.cycle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -42,9 +41,13 @@ class _Protocol(H11Protocol):
             self._late.cancel()
         super().connection_lost(exc)
 
-    def _close_if_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+    def _close_if_silent(self, before: object) -> None:
+        """End it where nothing is being answered, and nothing has been asked for since the last look."""
+        is_waiting = self.cycle is None or self.cycle.response_complete
+        if is_waiting and self.cycle is before:
             self.transport.abort()
+        else:
+            self._late = self.loop.call_later(_HEAD, self._close_if_silent, self.cycle)
 
 
 def bound(listen: str) -> socket.socket:
@@ -108,7 +111,7 @@ class Server:
             access_log=False,
             server_header=False,
             date_header=True,
-            timeout_keep_alive=_IDLE,
+            timeout_keep_alive=int(_HEAD),
             timeout_graceful_shutdown=1,
             forwarded_allow_ips="127.0.0.1,::1" if listening.family != socket.AF_UNIX else "*",
             h11_max_incomplete_event_size=32 * 1024,

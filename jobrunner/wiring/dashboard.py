@@ -26,7 +26,7 @@ def receipt_of(story: Story) -> Receipt | None:
 
 
 def open_file(home: Home, name: str, path: str) -> Opened:
-    """Open a file of a package where it lies. Raises JobrunnerError where there is no such package, OSError."""
+    """Open a file of a package where it lies. Raises NotKnown where there is no such package, OSError."""
     story = home.report.story(home.report.find(name))
     if story.package_path is None:
         raise FileNotFoundError(path)

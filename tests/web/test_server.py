@@ -4,10 +4,12 @@ import os
 import signal
 import socket
 import stat
+import struct
 from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
+from jobrunner.linux.processes import is_stopped
 from tests.messages import complaint
 from tests.support import PATIENCE, TestHome, wait_until
 from tests.web.conftest import Serve
@@ -46,6 +48,45 @@ def test_whoever_sends_nothing_or_slowly_is_let_go(serve: Serve) -> None:
         assert dashboard.get("/").status == 200
         for client in (*silent, slow):
             assert client.recv(1) == b""
+
+
+def test_whoever_goes_on_slowly_with_another_request_is_let_go(serve: Serve) -> None:
+    dashboard = serve()
+    with _connected(dashboard) as client:
+        client.sendall(b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answered = b""
+        while not answered.endswith(b"</svg>\n"):
+            answered += client.recv(65_536)
+        client.sendall(b"GET / HTTP/1.1\r\nHo")
+        assert client.recv(1) == b""
+
+
+def test_whoever_asks_and_is_gone_leaves_nothing_open(home: TestHome, serve: Serve) -> None:
+    home.configure("[web]\nfiles = true\n")
+    home.package("one", {"large": os.urandom(3_000_000)})
+    home.jobrunner("run", "--drain")
+    dashboard = serve()
+    fds = f"/proc/{dashboard.process.pid}/fd"
+    assert dashboard.get("/").status == 200
+    before = len(os.listdir(fds))
+    for _ in range(600):
+        for path in ("/live/", "/packages/one/files/large"):
+            with _connected(dashboard) as client:
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it is reset
+    wait_until(lambda: len(os.listdir(fds)) <= before + 5)
+    connection = dashboard.connect()
+    connection.request("GET", "/live/")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_it_stops_at_ctrl_z_and_goes_on(serve: Serve) -> None:
+    dashboard = serve()
+    os.kill(dashboard.process.pid, signal.SIGTSTP)
+    wait_until(lambda: is_stopped(dashboard.process.pid))
+    os.kill(dashboard.process.pid, signal.SIGCONT)
+    assert dashboard.get("/").status == 200
 
 
 def test_too_many_connections_are_refused_and_the_rest_is_served(serve: Serve) -> None:
