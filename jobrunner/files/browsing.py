@@ -1,5 +1,6 @@
 """The files of one package for whoever looks at it: what others put there is listed and read, never followed."""
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -28,22 +29,27 @@ class Opened(NamedTuple):
 def files_of(package: str, most: int) -> tuple[list[Found], bool]:
     """Return files below a package's folder, up to so many, and whether these are all. Raises OSError."""
     found: list[Found] = []
-    with at.held(at.open_root(package)) as root:
+    with at.held(at.open_ours(package)) as root:
         walk = Walk(root, most=_MOST_ENTRIES)
-        for kind, folder, name in walk:
-            if kind is not Kind.FILE:
-                continue
-            if len(found) == most:
-                return found, False
-            with suppress(OSError):  # it has been removed meanwhile
-                found.append(Found(walk.path(name), at.status(folder, name).st_size))
+        try:
+            for kind, folder, name in walk:
+                if kind is not Kind.FILE:
+                    continue
+                if len(found) == most:
+                    return found, False
+                with suppress(OSError):  # it has been removed meanwhile
+                    found.append(Found(walk.path(name), at.status(folder, name).st_size))
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            return found, False
     return found, True
 
 
 def open_below(package: str, path: str) -> Opened:
     """Open a file below a package's folder, by its path there. Raises OSError: also for a link, a device, a way out."""
     *folders, name = path.split("/")
-    here = at.open_root(package)
+    here = at.open_ours(package)
     try:
         for folder in folders:
             _refuse_odd(folder)

@@ -27,7 +27,7 @@ def compare(inbox: str, name: str, archived: str, zip_name: str) -> Comparison:
     with (
         at.held(at.open_root(inbox)) as root,
         at.held(at.open_folder(root, name)) as delivery,
-        at.held(at.open_root(archived)) as first,
+        at.held(at.open_ours(archived)) as first,
     ):
         for path, file in _files(delivery):
             if path not in before:

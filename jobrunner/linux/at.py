@@ -85,6 +85,14 @@ def open_root(path: str) -> int:
     return _openat2(HERE, path, _OPEN_ROOT)
 
 
+def open_ours(path: str) -> int:
+    """Open a folder by a path that leads through folders of our own, which may be links; it is none itself.
+
+    Raises OSError.
+    """
+    return os.open(path, _FOLDER)
+
+
 def open_folder(folder: int, name: str) -> int:
     """Open a folder in an open folder, on the same mount. Raises OSError (ELOOP, ENOTDIR, EXDEV among them)."""
     return _openat2(folder, name, _OPEN_FOLDER)

@@ -584,3 +584,15 @@ def test_a_package_is_never_unknown_on_its_way_through(home: TestHome) -> None:
         kinds = {name: kind_of(home, name) for name in left}
         assert "unknown" not in kinds.values()
         left = [name for name in left if kinds[name] != "done"]
+
+
+def test_a_duplicate_is_compared_with_an_archive_on_another_disk(home: TestHome, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (home.path / "archive").symlink_to(tmp_path / "disk")
+    home.package("one")
+    assert home.jobrunner("run", "--drain").returncode == 0
+    (home.inbox / ".again").mkdir()
+    shutil.copy(home.archive / "one" / "one.zip", home.inbox / ".again")
+    (home.inbox / ".again").rename(home.inbox / "one")
+    comparison = home.asked("explain", "--compare", "--json", "one")["comparison"]
+    assert (comparison["same"], comparison["is_all"]) == (1, True)
