@@ -18,8 +18,6 @@ from jobrunner.domain.role import Role
 
 EXAMPLES = ("jobrunner cancel scan-0017 scan-0018", "jobrunner cancel --state queued --name 'test-*' --dry-run")
 
-_TAKES = frozenset({Standing.QUEUED, Standing.WAITING, Standing.RUNNING})
-
 
 def command(
     context: typer.Context,
@@ -39,7 +37,9 @@ def command(
 
     Name them, or choose them by filters.
     """
-    from jobrunner.cli.choosing import Chosen, Steering, check_one_way
+    from jobrunner.cli.choosing import Chosen, check_one_way
+    from jobrunner.domain.change import Action
+    from jobrunner.domain.steering import STEERING
     from jobrunner.wiring.cancelling import cancelling
     from jobrunner.wiring.home import load_settings, open_home
 
@@ -51,8 +51,7 @@ def command(
     ways = "name the packages, or choose them by filters (jobrunner cancel --help has them)"
     check_one_way(ways, names, fitting)
     with open_home(load_settings(context.obj), Emit(Role.COMMAND, show), to_read=dry_run) as home:
-        rule = "only what is queued, waiting or running can be cancelled"
-        chosen = Chosen(home, Steering(_TAKES, _TAKES, rule), names or (), fitting, revision)
+        chosen = Chosen(home, STEERING[Action.CANCEL], names or (), fitting, revision)
         if dry_run:
             chosen.show("would be cancelled")
             raise typer.Exit(int(chosen.refused > 0))

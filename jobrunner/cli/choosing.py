@@ -1,23 +1,15 @@
 """Which packages a command steers: those that are named, or all that fit filters."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from jobrunner.cli.listing import print_listing, screenful
 from jobrunner.cli.output import complain, say, styled
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError
-from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Standing
+from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob
 from jobrunner.domain.package import shown
+from jobrunner.domain.steering import Steering
 from jobrunner.wiring.home import Home
 from jobrunner.words.phrases import packages
-
-
-class Steering(NamedTuple):
-    """What a command can steer, and in words; `by_default` is what it takes where no state is asked for."""
-
-    takes: frozenset[Standing]
-    by_default: frozenset[Standing]
-    rule: str
 
 
 class Chosen:
@@ -75,11 +67,10 @@ class Chosen:
 
 def _narrowed(filters: Filters, steering: Steering) -> Filters:
     """Return the filters for the states that a command takes."""
-    if filters.standings == EVERY_STANDING:
-        return filters._replace(standings=steering.by_default)
-    if wrong := sorted(filters.standings - steering.takes):
+    wrong = sorted(filters.standings - steering.takes)
+    if wrong and filters.standings != EVERY_STANDING:
         raise ConfigurationError(f"--state {wrong[0]}: {steering.rule}")
-    return filters
+    return steering.narrowed(filters)
 
 
 def check_one_way(what: str, names: Sequence[str] | None, filters: Filters, *, everything: bool = False) -> None:

@@ -6,13 +6,11 @@ import typer
 
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.filters import Filters, Standing
+from jobrunner.domain.filters import Filters
 from jobrunner.domain.package import shown
 from jobrunner.words.phrases import packages
 
 EXAMPLES = ("jobrunner front scan-0017", "jobrunner front scan-0017 scan-0018")
-
-_TAKES = frozenset({Standing.QUEUED, Standing.WAITING})
 
 
 def command(
@@ -23,13 +21,14 @@ def command(
 
     Of several, the first that is named comes first. One that waits for another try is due at once.
     """
-    from jobrunner.cli.choosing import Chosen, Steering
+    from jobrunner.cli.choosing import Chosen
+    from jobrunner.domain.change import Action
+    from jobrunner.domain.steering import STEERING
     from jobrunner.wiring.home import load_settings, open_home
     from jobrunner.wiring.steering import fronting
 
     with open_home(load_settings(context.obj), emit_of_command()) as home:
-        rule = "only what is queued or waiting can be put in front"
-        chosen = Chosen(home, Steering(_TAKES, _TAKES, rule), names, Filters())
+        chosen = Chosen(home, STEERING[Action.FRONT], names, Filters())
         jobs = [listed.job for listed in chosen]
         moved = fronting(home).front(jobs)
     for job, is_moved in zip(jobs, moved, strict=True):

@@ -8,14 +8,12 @@ import typer
 from jobrunner.cli import filters
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.filters import ListedJob, Standing
+from jobrunner.domain.filters import ListedJob
 from jobrunner.domain.job import Job
 from jobrunner.domain.package import shown
 from jobrunner.words.phrases import packages
 
 EXAMPLES = ("jobrunner rerun scan-0017", "jobrunner rerun --since 7d --dry-run", "jobrunner rerun --name 'scan-00*'")
-
-_TAKES = frozenset({Standing.DONE})
 
 
 def command(
@@ -36,7 +34,9 @@ def command(
     What their senders delivered is taken from the archive, and the result lies there beside the old one, as NAME~2.
     Name them, or choose them by filters.
     """
-    from jobrunner.cli.choosing import Chosen, Steering, check_one_way
+    from jobrunner.cli.choosing import Chosen, check_one_way
+    from jobrunner.domain.change import Action
+    from jobrunner.domain.steering import STEERING
     from jobrunner.wiring.home import load_settings, open_home
     from jobrunner.wiring.steering import revising
 
@@ -44,7 +44,7 @@ def command(
     ways = "name the packages that are done, or choose them by filters (jobrunner rerun --help has them)"
     check_one_way(ways, names, fitting)
     with open_home(load_settings(context.obj), emit_of_command(), to_read=dry_run) as home:
-        chosen = Chosen(home, Steering(_TAKES, _TAKES, "only what is done can be run again"), names or (), fitting)
+        chosen = Chosen(home, STEERING[Action.RERUN], names or (), fitting)
         if dry_run:
             chosen.show("would be queued again")
             raise typer.Exit(int(chosen.refused > 0))

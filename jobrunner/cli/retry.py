@@ -7,7 +7,6 @@ import typer
 from jobrunner.cli import filters
 from jobrunner.cli.output import say
 from jobrunner.cli.terminal import emit_of_command
-from jobrunner.domain.filters import Standing
 from jobrunner.domain.package import shown
 from jobrunner.words.phrases import packages
 
@@ -16,9 +15,6 @@ EXAMPLES = (
     "jobrunner retry --all",
     "jobrunner retry --error '*sensor 7*' --since yesterday --dry-run",
 )
-
-_TAKES = frozenset({Standing.FAILED, Standing.CANCELLED})
-_BY_DEFAULT = frozenset({Standing.FAILED})
 
 
 def command(
@@ -42,16 +38,16 @@ def command(
 
     Name them, or choose them by filters: then what was cancelled needs --state cancelled.
     """
-    from jobrunner.cli.choosing import Chosen, Steering, check_one_way
+    from jobrunner.cli.choosing import Chosen, check_one_way
+    from jobrunner.domain.change import Action
+    from jobrunner.domain.steering import STEERING
     from jobrunner.wiring.home import load_settings, open_home
 
     fitting = filters.filters_of(state, name, error, since, until, attempts, sort, limit)
     ways = "name the failed packages, or choose them by filters (jobrunner retry --help has them), or say --all"
     check_one_way(ways, names, fitting, everything=everything)
     with open_home(load_settings(context.obj), emit_of_command(), to_read=dry_run) as home:
-        chosen = Chosen(
-            home, Steering(_TAKES, _BY_DEFAULT, "only what has failed can be retried"), names or (), fitting, revision
-        )
+        chosen = Chosen(home, STEERING[Action.RETRY], names or (), fitting, revision)
         if dry_run:
             chosen.show("would be queued again")
             raise typer.Exit(int(chosen.refused > 0))

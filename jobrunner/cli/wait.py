@@ -40,7 +40,8 @@ def command(
 
     It ends with 0 where all are done, with 1 where some have failed, and with 124 when the time is over.
     """
-    from jobrunner.cli.choosing import Chosen, Steering
+    from jobrunner.cli.choosing import Chosen
+    from jobrunner.domain.steering import Steering
     from jobrunner.wiring.home import load_settings, open_home
     from jobrunner.wiring.steering import awaiting
     from jobrunner.wiring.watching import Looks

@@ -8,53 +8,42 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from jobrunner.domain.change import BY
-from jobrunner.domain.filters import EVERY_STANDING, Filters, Standing
+from jobrunner.domain.change import BY, Action
+from jobrunner.domain.filters import Filters
 from jobrunner.domain.package import printable
+from jobrunner.domain.steering import STEERING
 
 #: Seconds that a command may take, and bytes that are kept of what it says.
 _LONGEST = 3600.0
 _MOST_SAID = 16 * 1024
 
 
-class Action(NamedTuple):
-    """A command, what it is called on a button, and the states that it is for; `means` says what it does."""
+class Button(NamedTuple):
+    """What is pressed for an action. `means`: what becomes of a package; `takes_filters`: also of all that fit."""
 
-    name: str
+    action: Action
     label: str
-    takes: frozenset[Standing]
-    by_default: frozenset[Standing]
     means: str
     takes_filters: bool = True
 
-    def fits(self, filters: Filters) -> bool:
-        """Say whether it can be done to what fits."""
-        return self.takes_filters and bool(self.narrowed(filters).standings)
+    def is_for(self, standing: str) -> bool:
+        """Say whether a package in this state has it."""
+        return self.action in STEERING and standing in STEERING[self.action].takes
 
-    def narrowed(self, filters: Filters) -> Filters:
-        """Return the filters for what it can be done to."""
-        wanted = self.by_default if filters.standings == EVERY_STANDING else filters.standings & self.takes
-        return filters._replace(standings=wanted)
+    def narrowed(self, filters: Filters) -> Filters | None:
+        """Return the filters for what it can be done to; None where that is nothing of what fits."""
+        narrowed = STEERING[self.action].narrowed(filters) if self.takes_filters else None
+        return narrowed if narrowed and narrowed.standings else None
 
 
-_FAILED = frozenset({Standing.FAILED, Standing.CANCELLED})
-_OPEN = frozenset({Standing.QUEUED, Standing.WAITING, Standing.RUNNING})
-_DONE = frozenset({Standing.DONE})
-_QUEUED = frozenset({Standing.QUEUED, Standing.WAITING})
-ACTIONS = {
-    action.name: action
-    for action in (
-        Action(
-            "retry",
-            "Retry",
-            _FAILED,
-            frozenset({Standing.FAILED}),
-            "is queued again, as if for the first time",
-        ),
-        Action("rerun", "Run again", _DONE, _DONE, "is processed once more; the result stands beside the one it has"),
-        Action("accept", "Accept", _DONE, _DONE, "delivered once more, is processed as another revision", False),
-        Action("front", "Next", _QUEUED, _QUEUED, "is claimed before all others", False),
-        Action("cancel", "Cancel", _OPEN, _OPEN, "is stopped for good, and goes to failed"),
+BUTTONS = {
+    button.action.value: button
+    for button in (
+        Button(Action.RETRY, "Retry", "is queued again, as if for the first time"),
+        Button(Action.RERUN, "Run again", "is processed once more; the result stands beside the one it has"),
+        Button(Action.ACCEPT, "Accept", "delivered once more, is processed as another revision", takes_filters=False),
+        Button(Action.FRONT, "Next", "is claimed before all others", takes_filters=False),
+        Button(Action.CANCEL, "Cancel", "is stopped for good, and goes to failed"),
     )
 }
 
@@ -99,4 +88,4 @@ class Commands:
 def words_of(action: Action, given: Mapping[str, str], states: Sequence[str]) -> list[str]:
     """Return the words of a command on what fits; `given` are filters as options have them."""
     options = [f"--{name}={value}" for name, value in given.items() if value]
-    return [action.name, *options, *(f"--state={state}" for state in states)]
+    return [action.value, *options, *(f"--state={state}" for state in states)]

@@ -16,9 +16,10 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
 from jobrunner.web import files, package, programs
-from jobrunner.web.actions import ACTIONS, Commands, Done, words_of
+from jobrunner.web.actions import BUTTONS, Commands, Done, words_of
 from jobrunner.web.doorkeeper import COOKIE, Doorkeeper, form_is_ours
 from jobrunner.web.live import Live
 from jobrunner.web.logins import Logins
@@ -96,8 +97,8 @@ class Application:
                 return partial(overview, self._site)
             case ["packages"]:
                 return partial(packages, self._site)
-            case ["all", word] if (action := ACTIONS.get(word)) and action.takes_filters:
-                return lambda home, key: second_look(self._site, home, key, action)
+            case ["all", word] if (button := BUTTONS.get(word)) and button.takes_filters:
+                return lambda home, key: second_look(self._site, home, key, button)
             case ["packages", name]:
                 return lambda home, key: package.package(self._site, home, key, name)
         raise HTTPException(404)
@@ -116,23 +117,23 @@ class Application:
                 yield event.replace(TOKEN_PLACE, request.scope["csrf"])
 
     async def _act(self, request: Request) -> Response:
-        action, name = ACTIONS.get(request.path_params["action"]), request.path_params["name"]
+        button, name = BUTTONS.get(request.path_params["action"]), request.path_params["name"]
         await self._form(request)
-        if action is None:
+        if button is None:
             raise HTTPException(404)
         known = await self._site.reader.ask(lambda home: package.known(home, name))
         back = f"/packages/{quote(name, safe='')}"
-        if known is None and action.name != "accept":
+        if known is None and button.action is not Action.ACCEPT:
             raise HTTPException(404)
-        return await self._do(request, [action.name, "--", known or name], back)
+        return await self._do(request, [button.action.value, "--", known or name], back)
 
     async def _act_on_all(self, request: Request) -> Response:
-        action = ACTIONS.get(request.path_params["action"])
+        button = BUTTONS.get(request.path_params["action"])
         await self._form(request)
-        if action is None or not action.takes_filters:
-            raise HTTPException(404)
         question = question_of(request.url.query)
-        fitting = action.narrowed(question.filters())
+        fitting = button.narrowed(question.filters()) if button else None
+        if button is None or fitting is None:
+            raise HTTPException(404)
         given = {
             "name": fitting.name or "",
             "error": fitting.error or "",
@@ -140,7 +141,7 @@ class Application:
             "until": question.until,
             "attempts": question.attempts,
         }
-        words = words_of(action, given, sorted(fitting.standings))
+        words = words_of(button.action, given, sorted(fitting.standings))
         return await self._do(request, words, f"/packages?{question.address()}")
 
     async def _pause(self, request: Request) -> Response:

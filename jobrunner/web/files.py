@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from typing import BinaryIO
+from io import FileIO
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -41,12 +41,13 @@ async def file(site: Site, request: Request) -> Response:
         "content-disposition": "inline" if kind else "attachment",
     }
     media = f"{kind}; charset=utf-8" if kind == "text/plain" else kind or "application/octet-stream"
-    pieces = _pieces(os.fdopen(opened.descriptor, "rb"), opened.size)
+    pieces = _pieces(FileIO(opened.descriptor), opened.size)
     return StreamingResponse(pieces, headers=headers, media_type=media)
 
 
-async def _pieces(opened: BinaryIO, size: int) -> AsyncIterator[bytes]:
-    """Yield a file in pieces. It is closed with the last reference, also where not one piece is asked for."""
-    while size > 0 and (piece := await asyncio.to_thread(opened.read, min(_PIECE, size))):
-        size -= len(piece)
-        yield piece
+async def _pieces(opened: FileIO, size: int) -> AsyncIterator[bytes]:
+    """Yield a file in pieces, and close it; where not one piece is asked for, it is closed as nothing refers to it."""
+    with opened:
+        while size > 0 and (piece := await asyncio.to_thread(opened.read, min(_PIECE, size))):
+            size -= len(piece)
+            yield piece

@@ -9,7 +9,7 @@ from jobrunner.domain.explanation import Kind, OfJob
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
 from jobrunner.web import charts
-from jobrunner.web.actions import ACTIONS
+from jobrunner.web.actions import BUTTONS
 from jobrunner.web.site import Key, Page, Site
 from jobrunner.wiring import dashboard
 from jobrunner.wiring.explaining import explaining
@@ -31,17 +31,17 @@ def package(site: Site, home: Home, key: Key, name: str) -> Page:
     ended_at = explanation.since if isinstance(explanation, OfJob) and explanation.kind in _ENDED else None
     answer = site.part("package/answer.html", answer=answer_of(explanation), kind=explanation.kind, ended_at=ended_at)
     known = explanation if isinstance(explanation, OfJob) else getattr(explanation, "known", None)
-    offered = [ACTIONS["accept"]] if explanation.kind is Kind.DUPLICATE else []
+    offered = [BUTTONS["accept"]] if explanation.kind is Kind.DUPLICATE else []
     if known is None:
         status = 404 if explanation.kind is Kind.UNKNOWN else 200
         return Page(shown(explanation.name), {"answer": answer}, status, place="packages")
     story = known.story
     state = standing(story.job, home.store.now().wall)
-    offered += [action for action in ACTIONS.values() if action.name != "accept" and state in action.takes]
+    offered += [button for button in BUTTONS.values() if button.is_for(state)]
     name, log = story.job.name, _log(home, story, key)
     parts = {
         "answer": answer,
-        "actions": site.part("package/actions.html", name=name, actions=offered if key.may_change else []),
+        "actions": site.part("package/actions.html", name=name, buttons=offered if key.may_change else []),
         "attempts": site.part("package/attempts.html", story=story, longest=_longest(story)),
         "log": site.part("package/log.html", story=story, **log),
     }

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from jobrunner.domain import filters
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Sort, Standing
-from jobrunner.web.actions import ACTIONS, Action
+from jobrunner.web.actions import BUTTONS, Button
 from jobrunner.web.site import Key, Page, Site
 from jobrunner.wiring.home import Home
 from jobrunner.words.phrases import counted
@@ -101,23 +101,23 @@ def packages(site: Site, home: Home, key: Key) -> Page:
             rows=shown,
             question=question,
             last=last,
-            actions=[action for action in ACTIONS.values() if action.fits(fitting)] if key.may_change else [],
+            buttons=[each for each in BUTTONS.values() if key.may_change and each.narrowed(fitting)],
         ),
     }
     is_moving = any(row.standing is Standing.RUNNING for row in shown)
     return Page("Packages", parts, is_moving=is_moving, place="packages")
 
 
-def second_look(site: Site, home: Home, key: Key, action: Action) -> Page:
-    """Return what an action on all that fits would be done to. Raises ConfigurationError, StoreError."""
+def second_look(site: Site, home: Home, key: Key, button: Button) -> Page:
+    """Return what a button would be pressed for, of all that fits. Raises ConfigurationError, StoreError."""
     question = question_of(key.question)
-    fitting = action.narrowed(question.filters())
-    count = home.report.count(fitting)
-    rows = list(home.report.listed(home.report.select(fitting._replace(limit=10))))
+    fitting = button.narrowed(question.filters())
+    count = home.report.count(fitting) if fitting else 0
+    rows = list(home.report.listed(home.report.select(fitting._replace(limit=10)))) if fitting else []
     part = site.part(
-        "packages/second_look.html", action=action, count=count, rows=rows, question=question, may_change=key.may_change
+        "packages/second_look.html", button=button, count=count, rows=rows, question=question, may_change=key.may_change
     )
-    return Page(f"{action.label} {counted(count, 'package')}?", {"second-look": part}, place="packages")
+    return Page(f"{button.label} {counted(count, 'package')}?", {"second-look": part}, place="packages")
 
 
 def _ids_after(home: Home, fitting: Filters, after: str) -> Sequence[int]:
