@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.campaign.processes import is_guard
-from tests.scripts import PRELUDE, journal, parent_of
+from tests.scripts import PRELUDE, journal, lives, parent_of
 from tests.support import TestHome, kill, processes_of, wait_until
 
 #: Notes in which process each package is, and when that ends.
@@ -78,6 +78,7 @@ def test_whoever_is_killed_meanwhile_nothing_is_lost_or_done_twice(home: TestHom
     doomed = VICTIMS[victim](host)
     wait_until(lambda: home.counts()["done"] == 1)
     kill(doomed)
+    wait_until(lambda: not lives(doomed))  # a worker that has not noticed it yet would claim the next package
     home.package("p2")
     wait_until(lambda: home.counts()["done"] == 2)
     running.send_signal(signal.SIGTERM)
