@@ -17,7 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.package import shown
 
-#: Connections at one time, and seconds for a request to come whole, the first one or another.
+#: Connections at one time, and seconds for the head of a request to come whole: of the first one; of another, twice as
+#: many at most.
 _MOST_CONNECTIONS = 1_000
 _HEAD = 5.0
 _SOCKET_MODE = 0o660
@@ -25,7 +26,7 @@ _BACKLOG = 512
 
 
 class _Protocol(H11Protocol):
-    """One connection: closed where no request comes whole in time, and at once where there are too many."""
+    """One connection: closed where no head of a request comes whole in time, and at once where there are too many."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin."""
