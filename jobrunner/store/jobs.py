@@ -14,8 +14,9 @@ from jobrunner.store.database import Database, Row
 from jobrunner.store.statements import statements
 
 _BATCH = 500
-#: Whoever goes on asking counts what was done long ago once in so many seconds; by then, nothing else is recorded as
-#: done before that.
+#: A process that goes on asking counts only once in so many seconds what was done more than a minute before that. An
+#: end that is recorded later with an earlier time is missing until then: of a package that a repair adopts with its
+#: folder's time, or where the clock was set back.
 _COUNT_AGAIN = 300.0
 _SETTLED = 60.0
 

@@ -1,6 +1,7 @@
 import os
 import re
 
+from jobrunner.domain.job import Adopted, Identity, State
 from jobrunner.domain.moment import Moment
 from jobrunner.store.statements import statements
 from tests.store.one_worker import AGAIN, NOW, OneWorkerStore, at
@@ -33,6 +34,38 @@ def test_counts_are_disjoint(store: OneWorkerStore) -> None:
     assert store.jobs.counts(at(NOW + 10)) == {"queued": 3, "waiting": 0, "running": 1, "done": 1, "failed": 1}
     (entry,) = store.jobs.running(Moment(wall=0, steady=NOW + 5))
     assert (entry.job, entry.worker_pid, entry.started_at, entry.seconds) == (running, 11, NOW, 5)
+
+
+def test_done_jobs_are_counted_though_most_of_them_only_once_in_five_minutes(store: OneWorkerStore) -> None:
+    """What was done within the last minute before the count is counted each time, and what is older is remembered."""
+
+    def done(seconds: float) -> int:
+        return store.jobs.counts(at(NOW + seconds))["done"]
+
+    for number, seconds in enumerate((-1000.0, -60.0, -59.0, 0.0)):
+        store.complete(store.claimed(f"p{number}"), now=NOW + seconds)
+    assert done(0) == 4
+    store.complete(store.claimed("later"), now=NOW + 10)
+    store.complete(store.claimed("committed late"), now=NOW - 30)
+    assert done(10) == 6
+    with store.write():
+        for name, seconds in (("old", -500.0), ("of just then", -60.0), ("new", -59.0)):
+            identity = Identity.plain(name)
+            assert store.adoption.adopt(Adopted(identity, State.DONE, 1, NOW + seconds, NOW + seconds))
+    assert done(20) == done(299) == 7, "of what is adopted, the older ones are not counted yet"
+    assert store.jobs.done_within(1000.0, at(NOW + 20)) == 8, "what asks for a time counts them"
+    store.complete(store.claimed("at last"), now=NOW + 299)
+    assert done(299) == 8
+    assert done(300) == 10
+    assert done(301) == 10
+
+
+def test_done_jobs_are_all_counted_again_where_the_clock_is_before_the_last_count(store: OneWorkerStore) -> None:
+    store.complete(store.claimed("first"), now=NOW - 100)
+    assert store.jobs.counts(at(NOW))["done"] == 1
+    store.complete(store.claimed("second"), now=NOW - 100)
+    assert store.jobs.counts(Moment(wall=NOW, steady=NOW))["done"] == 1
+    assert store.jobs.counts(Moment(wall=NOW, steady=NOW - 1))["done"] == 2
 
 
 def test_a_job_is_pending_until_it_has_ended(store: OneWorkerStore) -> None:
