@@ -20,6 +20,12 @@ SHELL = '[process]\ncommand = ["/bin/sh", "-c", "echo begun; read line < gate; e
 CALLABLE = '[process]\ncallable = "analysis:process"\n'
 
 
+@pytest.fixture(autouse=True)
+def _commands_are_really_started(home: TestHome) -> None:
+    """A title has the room of the command line with which a process was started."""
+    home.is_warm = False
+
+
 def titles(home: TestHome) -> list[str]:
     """The titles of a home's processes; a handler that is a command has its own."""
     found = []

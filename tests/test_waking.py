@@ -34,6 +34,7 @@ def untimed(home: TestHome) -> TestHome:
     """The same home, whose commands that go on never look by the clock."""
     other = TestHome(home.path)
     other.python = (sys.executable, "-c", UNTIMED)
+    other.is_warm = False  # it is another program
     return other
 
 

@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-import jobrunner.cli
+import jobrunner
 
 #: The function that is jobrunner.
 JOBRUNNER = "jobrunner.cli.main:main"
@@ -31,6 +31,8 @@ _ROOM = 4096  # bytes, for the path of a home
 _MAX_REQUEST = 1 << 20  # bytes
 _PATIENCE = 270  # seconds
 _PR_SET_DUMPABLE = 4
+#: Programs, which would run. All else is imported here once, and not by each command.
+_NOT_IMPORTED = {"jobrunner.__main__", "jobrunner.demo.analyze"}
 
 #: A user and its groups.
 Identity = tuple[int, Sequence[int]]
@@ -64,13 +66,15 @@ def start(
     streams: Sequence[int],
     python: Sequence[str] = (sys.executable,),
     user: Identity | None = None,
+    in_group: bool = False,
 ) -> Command:
     """Start `function` ("MODULE:NAME") in a folder with these words in sys.argv; `streams` are its files 0, 1 and 2.
 
-    `python`: what starts the interpreter. `user`: whom the command is run as, if not as ourselves.
+    `python`: what starts the interpreter. `user`: whom the command is run as, if not as ourselves. `in_group`: whether
+    it gets a process group of its own.
     """
     ours, theirs = os.pipe()
-    request = json.dumps([function, list(words), dict(environment), str(folder), user]).encode()
+    request = json.dumps([function, list(words), dict(environment), str(folder), user, in_group]).encode()
     socket.send_fds(server(*python), [request], [theirs, *streams])
     os.close(theirs)
     answers = open(ours, encoding="ascii")  # noqa: SIM115  (closed by whoever waits)
@@ -127,10 +131,10 @@ def server(*python: str) -> socket.socket:
 
 def _serve(requests: socket.socket) -> None:
     sys.path.append(str(Path(__file__).parents[1]))  # behind the jobrunner of this interpreter
-    for module in pkgutil.iter_modules(jobrunner.cli.__path__):
-        import_module(f"jobrunner.cli.{module.name}")
-    with suppress(ImportError):  # an extra
-        import_module("jobrunner.web.serving")
+    for module in pkgutil.walk_packages(jobrunner.__path__, "jobrunner."):
+        if module.name not in _NOT_IMPORTED:
+            with suppress(ImportError):  # an extra
+                import_module(module.name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
     while True:
@@ -153,11 +157,14 @@ def _answer(
     environment: dict[str, str],
     folder: str,
     user: Identity | None,
+    in_group: bool,
 ) -> None:
     """Run a command in a fork, and answer with its pid, and its exit code when it has ended."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
+    if in_group:
+        os.setpgid(pid, pid)  # of the fork, its own: whichever of the two comes first
     if pid == 0:
         os.close(answers)
         for number, stream in enumerate(streams):
