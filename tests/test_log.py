@@ -246,6 +246,8 @@ def test_what_is_not_read_is_counted_and_a_worker_replaced_meanwhile(home: TestH
     kill(next(pid for pid in children if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()))
     wait_until(lambda: set(children_of(process.pid)) - set(children))  # what it told has been heard by now
     home.package("last")
+    # The supervisor looks once a second and fills the pipe: with 64 KiB, that would be sixteen looks.
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 2**20)
     text = b""
     while not (b"events-lost" in text and b"done  last" in text):
         text += os.read(reader, 65536)

@@ -29,7 +29,7 @@ BESIDE = {"notes/sender.txt": b"as it came\n", "b/sender.txt": b"in a folder tha
 
 #: Says that it runs (and whether what an earlier run started still lives), then does as the plan says.
 HANDLER = """
-import json, os, signal, subprocess, sys
+import os, signal, sys
 home, data = os.environ["JOBRUNNER_HOME"], sys.argv[1]
 run = os.environ["JOBRUNNER_PACKAGE"] + " " + os.environ["JOBRUNNER_ATTEMPT"]
 
@@ -50,8 +50,10 @@ with open(os.path.join(home, "started.txt"), "a+") as file:
 append("ran.txt", run + (" beside an earlier one" if beside else ""))
 with open(os.path.join(data, "by.txt"), "x") as file:
     file.write(run)
-with open(os.path.join(home, "plan.json")) as file:
-    planned = json.load(file).get(run, 0)
+with open(os.path.join(home, "plan")) as file:
+    planned = dict(line.rsplit(" ", 1) for line in file.read().splitlines()).get(run)
+if planned in ("wait", "reload"):
+    import subprocess  # which takes longer than the interpreter's start
 if planned == "wait":
     child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     append("started.txt", f"{os.getpid()} {child.pid}")
@@ -67,7 +69,7 @@ elif planned == "crash":
     os.kill(os.getppid(), signal.SIGKILL)
     signal.pause()
 elif planned:
-    sys.exit(planned)
+    sys.exit(int(planned))
 os.mkdir(os.path.join(data, "result"))
 for name, content in (("result/error.txt", "none"), ("error.txt", "0 errors"), ("b/out.txt", "beside the members")):
     with open(os.path.join(data, name), "x") as file:
@@ -102,8 +104,8 @@ class Scene:
 
         All others end well.
         """
-        planned = {run.replace("_", " "): action for run, action in actions.items()}
-        (self.home.path / "plan.json").write_text(repr(planned).replace("'", '"'), "utf-8")
+        planned = [f"{run.replace('_', ' ')} {action}\n" for run, action in actions.items()]
+        (self.home.path / "plan").write_text("".join(planned), "utf-8")
 
     def deliver(self, name: str = "p", beside: Tree | None = None, *, zip_name: str = "") -> Tree:
         beside = BESIDE if beside is None else beside
