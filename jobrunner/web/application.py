@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from jobrunner.domain.change import Action
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, in_words
+from jobrunner.domain.package import printable
 from jobrunner.web import files, package, programs
 from jobrunner.web.actions import BUTTONS, Commands, Done, words_of
 from jobrunner.web.doorkeeper import COOKIE, Doorkeeper, form_is_ours
@@ -25,10 +26,16 @@ from jobrunner.web.live import Live
 from jobrunner.web.logins import Logins
 from jobrunner.web.overview import overview
 from jobrunner.web.packages import packages, question_of, second_look
+from jobrunner.web.refusals import FOR_PROGRAMS, refusal
 from jobrunner.web.site import TOKEN_PLACE, Key, Maker, Page, Site, key_of
 
 #: Commands whose words are kept until their page is shown.
 _MOST_TOLD = 200
+
+_NOT_THERE = {
+    404: ("There is no such page", "The address is another one, or what it led to is gone."),
+    405: ("That was not done", "It cannot be done with this address."),
+}
 
 Form = dict[str, str]
 
@@ -199,17 +206,20 @@ class Application:
 
     async def _not_there(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        detail = error.detail if isinstance(error, HTTPException) else ""
-        words = {404: "There is no such page.", 405: "That cannot be done with this address."}.get(status, detail)
-        return self._site.answer(request, Page(words, {"wrong": self._site.part("wrong.html", words=words)}, status))
+        title, words = _NOT_THERE.get(status, ("That was not done", str(getattr(error, "detail", ""))))
+        return self._refuse(request, status, title, words)
 
     async def _wrong(self, request: Request, error: Exception) -> Response:
         status = 400 if isinstance(error, ConfigurationError) else 503
         words = in_words(error) if isinstance(error, OSError) else str(error)
-        part = self._site.part("wrong.html", words=words)
-        return self._site.answer(request, Page("This cannot be shown now", {"wrong": part}, status))
+        return self._refuse(request, status, "This cannot be shown now", words)
 
     async def _bug(self, request: Request, error: Exception) -> Response:
         self._told_of_bug(error)
-        part = self._site.part("wrong.html", words="This is a bug in jobrunner, which its log has a line of.")
-        return self._site.answer(request, Page("A bug", {"wrong": part}, 500))
+        return self._refuse(request, 500, "A bug", "This is a bug in jobrunner, which its log has a line of.")
+
+    def _refuse(self, request: Request, status: int, title: str, words: str) -> Response:
+        path = request.scope["path"]
+        if path.startswith(FOR_PROGRAMS):
+            return refusal(path, status, printable(words))
+        return self._site.answer(request, Page(title, {"wrong": self._site.part("wrong.html", words=words)}, status))

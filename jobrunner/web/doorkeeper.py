@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobrunner.domain.web import LOCAL, User
+from jobrunner.web.refusals import FOR_PROGRAMS, refusal
 from jobrunner.web.users import Sessions, Users
 
 COOKIE = "jobrunner"
@@ -35,8 +36,6 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 _OPEN = ("/login", "/healthz", "/static/")
-#: What programs ask for: they get a status, and no page to log in on.
-_FOR_PROGRAMS = ("/api/", "/metrics", "/healthz", "/live/")
 
 
 class Doorkeeper:
@@ -85,26 +84,28 @@ class Doorkeeper:
         path, method = scope["path"], scope["method"]
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return _plain(421, "This server is not asked for by that name: [web] hosts says by which it is.")
+            return refusal(path, 421, "This server is not asked for by that name: [web] hosts says by which it is.")
         if len(path) + len(scope["query_string"]) > _MOST_ADDRESS:
-            return _plain(414, "That is more than an address of these pages has.")
+            return refusal(path, 414, "That is more than an address of these pages has.")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _MOST_HEADERS:
-            return _plain(431, "That is more than a browser says.")
+            return refusal(path, 431, "That is more than a browser says.")
         if method not in {"GET", "HEAD", "POST"}:
-            return _plain(405, "Only GET, HEAD and POST.")
+            return refusal(path, 405, "Only GET, HEAD and POST.")
         if method == "POST":
             if not _is_same_origin(headers, host):
-                return _plain(403, "This came from another site's page, and was not done.")
+                return refusal(path, 403, "This came from another site's page, and was not done.")
             if int(headers.get("content-length", "0") or 0) > MOST_BODY:
-                return _plain(413, "That is more than a form of these pages has.")
+                return refusal(path, 413, "That is more than a form of these pages has.")
         if path.startswith(_OPEN):
             return None
         if user is None:
-            if path.startswith(_FOR_PROGRAMS):
-                return _plain(401, "A token is needed: Authorization: Bearer …", {"www-authenticate": "Bearer"})
+            if path.startswith(FOR_PROGRAMS):
+                refused = refusal(path, 401, "A token is needed: Authorization: Bearer …")
+                refused.headers["www-authenticate"] = "Bearer"
+                return refused
             return RedirectResponse("/login", 303)
         if method == "POST" and path != "/logout" and not user.may_change:
-            return _plain(403, "You may look, but change nothing.")
+            return refusal(path, 403, "You may look, but change nothing.")
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -133,10 +134,6 @@ def _is_same_origin(headers: Headers, host: str) -> bool:
         return urlsplit(headers.get("origin", "")).netloc == host
     except ValueError:
         return False
-
-
-def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    return PlainTextResponse(f"{text}\n", status, headers)
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -7,13 +7,13 @@ from itertools import islice
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from jobrunner.documents.as_text import as_text
 from jobrunner.documents.listing import listed_document
 from jobrunner.documents.metrics import metrics_text
 from jobrunner.documents.status import status_document
 from jobrunner.documents.story import story_document
 from jobrunner.domain.errors import ConfigurationError, JobrunnerError, NotKnown
 from jobrunner.web.packages import question_of
+from jobrunner.web.refusals import document, refusal
 from jobrunner.web.site import Site
 from jobrunner.wiring.health import health
 from jobrunner.wiring.home import Home
@@ -24,14 +24,9 @@ from jobrunner.words.phrases import age
 _MOST = 1000
 
 
-def json_answer(document: object, status: int = 200) -> Response:
-    """Return a document as JSON."""
-    return Response(as_text(document, "utf-8", indent=2) + "\n", status, media_type="application/json")
-
-
 async def status(site: Site, _: Request) -> Response:
     """Return the document of `jobrunner status --json`."""
-    return json_answer(await site.reader.ask(lambda home: status_document(home.report.status())))
+    return document(await site.reader.ask(lambda home: status_document(home.report.status())))
 
 
 async def packages(site: Site, request: Request) -> Response:
@@ -43,20 +38,18 @@ async def packages(site: Site, request: Request) -> Response:
         return [listed_document(each) for each in islice(listed, _MOST)]
 
     try:
-        return json_answer({"jobs": await site.reader.ask(found)})
+        return document({"jobs": await site.reader.ask(found)})
     except ConfigurationError as error:
-        return json_answer({"error": str(error).removeprefix("--")}, 400)
+        return refusal(request.scope["path"], 400, str(error).removeprefix("--"))
 
 
 async def package(site: Site, request: Request) -> Response:
     """Return the document of `jobrunner show --json`."""
     name = request.path_params["name"]
     try:
-        return json_answer(
-            await site.reader.ask(lambda home: story_document(home.report.story(home.report.find(name))))
-        )
+        return document(await site.reader.ask(lambda home: story_document(home.report.story(home.report.find(name)))))
     except NotKnown as error:
-        return json_answer({"error": str(error)}, 404)
+        return refusal(request.scope["path"], 404, str(error))
 
 
 async def metrics(site: Site, _: Request) -> Response:

@@ -90,7 +90,9 @@ def test_whoever_has_not_logged_in_sees_nothing(guarded: Dashboard) -> None:
         answer = guarded.get(path)
         assert (answer.status, answer.headers["location"], answer.text) == (303, "/login", "")
     for path in ("/api/status", "/api/packages", "/metrics", "/live/"):
-        assert guarded.get(path).status == 401
+        answer = guarded.get(path)
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"].startswith("application/json" if "/api/" in path else "text/plain")
     healthz = guarded.get("/healthz")
     assert (healthz.status, healthz.text) == (503, "not well\n")
     assert guarded.post("/pause", {"token": "0" * 64}).status == 303

@@ -354,6 +354,31 @@ def test_programs_get_the_documents_of_json(home: TestHome, serve: Serve) -> Non
     ]
 
 
+def test_programs_are_refused_in_one_line_which_is_a_document_below_api(home: TestHome, serve: Serve) -> None:
+    dashboard = serve()
+    refused = {
+        404: [dashboard.get("/api/nope"), dashboard.get("/api/packages/nope"), dashboard.get("/api/packages/a/b")],
+        405: [dashboard.post("/api/status", {})],
+        403: [dashboard.post("/api/status", {}, Origin="http://evil.example")],
+        400: [dashboard.get("/api/packages?since=odd"), dashboard.get("/api/packages?" + "a=1&" * 200)],
+        421: [dashboard.get("/api/status", Host="evil.example")],
+        414: [dashboard.get("/api/status?" + "x" * 10_000)],
+    }
+    for path in home.path.glob("jobrunner.db*"):
+        path.write_bytes(b"not a database" * 1000)
+    refused[503] = [dashboard.get(f"/api/{path}") for path in ("status", "packages", "packages/one")]
+    for status, answers in refused.items():
+        for answer in answers:
+            assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
+            assert list(answer.document) == ["error"]
+            assert "\n" not in answer.document["error"].strip()
+            assert answer.document["error"]
+    for path in ("/metrics", "/healthz", "/live/"):
+        answer = dashboard.get(path)
+        assert (answer.status, answer.text.count("\n")) == (503, 1), path
+        assert answer.headers["content-type"].startswith("text/plain")
+
+
 def test_healthz_says_whether_anybody_works_and_not_too_late(home: TestHome, serve: Serve) -> None:
     home.configure("[notify]\nbacklog = '1s'\n")
     dashboard = serve()
