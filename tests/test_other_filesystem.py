@@ -79,7 +79,7 @@ def test_a_second_delivery_meanwhile_is_held_untouched(across: TestHome) -> None
     wait_until((across.logs / "p" / "1.log").exists)
     across.package("p", {"data.txt": "second"})
     before = tree(across.inbox)
-    assert across.status()["duplicates"] == [{"name": "p"}]
+    assert [each["name"] for each in across.status()["duplicates"]] == ["p"]
     (across.path / "gate").write_text("go")
     process.communicate(timeout=30)
     assert process.returncode == 0

@@ -147,15 +147,13 @@ def _sections(status: Status) -> Iterator[Section]:
         tint="yellow",
     )
     yield _failed(status)
-    yield Section(
-        "Incomplete deliveries",
-        len(survey.incomplete),
-        _named([(each.name, _lacking(each, status.now)) for each in survey.incomplete[:_MOST]]),
-        _ALL,
-        tint="yellow",
-    )
-    yield _names("Duplicates", survey.duplicates, "yellow", "held in the inbox: their names are known already")
-    yield _names("New, not scanned yet", survey.new, "cyan", "jobrunner scan queues them")
+    for title, deliveries, tint, hints in (
+        ("Incomplete deliveries", survey.incomplete, "yellow", ()),
+        ("Duplicates", survey.duplicates, "yellow", ("held in the inbox: their names are known already",)),
+        ("New, not scanned yet", survey.new, "cyan", ("jobrunner scan queues them",)),
+    ):
+        rows = _named([(each.name, _delivery(each, status.now)) for each in deliveries[:_MOST]])
+        yield Section(title, len(deliveries), rows, _ALL, hints, tint)
     yield Section(
         "Look alike, but are two packages",
         len(status.lookalikes),
@@ -164,16 +162,14 @@ def _sections(status: Status) -> Iterator[Section]:
         ["was one of them sent twice?"],
         "yellow",
     )
-    yield _names(
+    yield Section(
         "Left over",
-        status.left_over,
+        len(status.left_over),
+        [Row([shown(path)]) for path in status.left_over[:_MOST]],
+        _ALL,
+        ["not ours to remove: remove it as a user who may, and unmount what is mounted there"],
         "yellow",
-        "not ours to remove: remove it as a user who may, and unmount what is mounted there",
     )
-
-
-def _names(title: str, names: Sequence[str], tint: str, *hints: str) -> Section:
-    return Section(title, len(names), [Row([shown(name)]) for name in names[:_MOST]], _ALL, hints, tint)
 
 
 def _named(pairs: Sequence[tuple[str, str]]) -> list[Row]:
@@ -233,11 +229,12 @@ def _failed(status: Status) -> Section:
     )
 
 
-def _lacking(delivery: Delivery, now: float) -> str:
+def _delivery(delivery: Delivery, now: float) -> str:
     """Return for how long a delivery has been as it is, what it lacks, and how much it holds."""
     contents = delivery.contents
     if contents is None:
         return delivery.lacking or ""
     files = f"{contents.files:,} file{'s' * (contents.files != 1)}" + " and more" * (not contents.is_all)
     held = f" ({files}, {in_bytes(contents.size)})" if contents.files else ""
-    return f"for {age(now - contents.changed_at)}: {delivery.lacking}{held}"
+    lacking = f": {delivery.lacking}" if delivery.lacking else ""
+    return f"for {age(now - contents.changed_at)}{lacking}{held}"

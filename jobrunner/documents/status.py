@@ -6,7 +6,7 @@ from jobrunner.documents.pause import pause_document
 from jobrunner.documents.progress import extracted_document, progress_document
 from jobrunner.documents.times import utc
 from jobrunner.domain.notice import Undelivered
-from jobrunner.domain.status import DiskUse, Status
+from jobrunner.domain.status import Delivery, DiskUse, Status
 
 
 def disk_document(use: DiskUse) -> dict[str, Any]:
@@ -94,27 +94,27 @@ def status_document(status: Status) -> dict[str, Any]:
                 for group in status.failures.groups
             ],
         },
-        "duplicates": [{"name": name} for name in status.survey.duplicates],
+        "duplicates": [{"name": each.name, "holds": _contents(each)} for each in status.survey.duplicates],
         "incomplete": [
-            {
-                "name": delivery.name,
-                "reason": delivery.lacking,
-                "holds": delivery.contents
-                and {
-                    "files": delivery.contents.files,
-                    "bytes": delivery.contents.size,
-                    "changed_at": utc(delivery.contents.changed_at),
-                    "is_all": delivery.contents.is_all,
-                },
-            }
-            for delivery in status.survey.incomplete
+            {"name": each.name, "reason": each.lacking, "holds": _contents(each)} for each in status.survey.incomplete
         ],
-        "new": [{"name": name} for name in status.survey.new],
+        "new": [{"name": each.name, "holds": _contents(each)} for each in status.survey.new],
         "unseen": status.survey.unseen,
         "lookalikes": [{"name": name, "looks_like": other} for name, other in status.lookalikes],
         "left_over": [{"path": path} for path in status.left_over],
         "disk": disk_document(status.disk),
         "notices": _notices(status.notices),
+    }
+
+
+def _contents(delivery: Delivery) -> dict[str, Any] | None:
+    """Return what a delivery holds, None where it was not looked into."""
+    contents = delivery.contents
+    return contents and {
+        "files": contents.files,
+        "bytes": contents.size,
+        "changed_at": utc(contents.changed_at),
+        "is_all": contents.is_all,
     }
 
 

@@ -81,13 +81,13 @@ def by_arrival(deliveries: Iterable[Delivery]) -> list[Delivery]:
 
 
 class Survey(NamedTuple):
-    """What the inbox holds besides packages that are queued: names, and for `incomplete` what each one lacks.
+    """What the inbox holds besides packages that are queued: what is complete, what is held, and what lacks something.
 
     `unseen`: about so many more have not been looked at, because there are too many.
     """
 
-    new: Sequence[str]
-    duplicates: Sequence[str]
+    new: Sequence[Delivery]
+    duplicates: Sequence[Delivery]
     incomplete: Sequence[Delivery]
     unseen: int = 0
 

@@ -106,8 +106,8 @@ class Intake:
             for delivery in by_arrival(self._inbox.look_at(others, time.time(), only_once=True))
         ]
         return Survey(
-            new=[delivery.name for delivery in deliveries if delivery.lacking is None],
-            duplicates=sorted(duplicates),
+            new=[delivery for delivery in deliveries if delivery.lacking is None],
+            duplicates=[Delivery(name, None) for name in sorted(duplicates)],
             incomplete=[delivery for delivery in deliveries if delivery.lacking is not None],
             unseen=unseen,
         )

@@ -11,7 +11,7 @@ from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.settings import ProcessSettings
-from jobrunner.domain.status import DiskUse, QueuedJob, Runner, RunningJob, Status, Story, Survey
+from jobrunner.domain.status import Delivery, DiskUse, QueuedJob, Runner, RunningJob, Status, Story, Survey
 from jobrunner.files import keeping, probe, settings_file
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
@@ -227,8 +227,15 @@ class Report:
             survey = self._intake.survey()
         except OSError:  # why, is among the troubles
             return Survey([], [], [])
-        first, others = survey.incomplete[:_MOST_LOOKED_INTO], survey.incomplete[_MOST_LOOKED_INTO:]
-        return survey._replace(incomplete=[*map(self._intake.with_contents, first), *others])
+        return survey._replace(
+            incomplete=self._looked_into(survey.incomplete),
+            duplicates=self._looked_into(survey.duplicates),
+            new=self._looked_into(survey.new),
+        )
+
+    def _looked_into(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        first, others = deliveries[:_MOST_LOOKED_INTO], deliveries[_MOST_LOOKED_INTO:]
+        return [*map(self._intake.with_contents, first), *others]
 
 
 def _with_wall_time(job: Job, now: Moment) -> Job:

@@ -115,7 +115,9 @@ def test_the_json_says_who_works_what_is_done_and_what_failed_why(busy: TestHome
         *[(0, 0, True)] * (len(holds) - 1),
         (1, 2, True),
     ]
-    assert all(moment(each["changed_at"]) for each in holds.values())
+    held = [entry["holds"] for entry in document["duplicates"]]
+    assert [each["files"] for each in held] == [1, 1]
+    assert all(moment(each["changed_at"]) for each in (*holds.values(), *held))
 
 
 def test_the_text_of_a_busy_home_says_all_of_it(busy: TestHome) -> None:
@@ -134,7 +136,7 @@ def test_the_text_of_a_busy_home_says_all_of_it(busy: TestHome) -> None:
     assert re.fullmatch(r"  slow  handler  for \d+ s  worker \d+", line("slow", "Running (1)"))
     assert re.match(r"  later  in (59 min \d+ s|1 h): the handler asked", line("later", "Waiting for another try (1)"))
     assert re.match(r"  1x .*65.*  \(bad, \d\d:\d\d:\d\d\)", line("bad", "Failed in the last day (1)"))
-    assert line("done-1", "Duplicates (2)")
+    assert re.fullmatch(r"  done-1  for \d+ s \(1 file, \d+ B\)", line("done-1", "Duplicates (2)"))
     assert line("slow", "Duplicates (2)")
     assert re.search(r"for \d+ s: still being received$", line("coming-downloading", "Incomplete deliveries (3)"))
     assert "not a folder" in line("loose.zip", "Incomplete")
@@ -316,8 +318,11 @@ def test_a_trouble_of_the_machine_is_said_before_the_counts(home: TestHome) -> N
 
 def test_what_is_new_is_listed_until_it_is_scanned(home: TestHome) -> None:
     home.package("p")
-    assert home.status()["new"] == [{"name": "p"}]
-    assert "New, not scanned yet" in home.jobrunner("status").stdout
+    (new,) = home.status()["new"]
+    assert (new["name"], new["holds"]["files"]) == ("p", 1)
+    assert re.search(
+        r"New, not scanned yet \(1\).*\n  p  for \d+ s \(1 file, \d+ B\)\n", home.jobrunner("status").stdout
+    )
     home.jobrunner("scan")
     after = home.status()
     assert (after["new"], after["duplicates"], after["counts"]["queued"]) == ([], [], 1)

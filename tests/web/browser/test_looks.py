@@ -56,7 +56,7 @@ def test_a_home_in_which_nothing_was_done_yet_says_what_to_do_first(empty: Dashb
     page = reader.go("/")
     assert faults(reader) == []
     assert "Nothing has come yet" in page.inner_text("main")
-    assert "Nobody works here" in page.inner_text("main")
+    assert "No worker runs here" in page.inner_text("main")
 
 
 def test_each_odd_name_is_shown_and_leads_to_its_package(full: Dashboard, read: Readers) -> None:
