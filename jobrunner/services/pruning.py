@@ -51,6 +51,15 @@ class Pruning:
             while some := list(islice(old, _TOGETHER)):
                 yield self._prune(some, dry=dry)
             yield Pruned()  # to look through many takes its time, too
+        if not dry:
+            yield from self._forget_changes(before["attempts_before"])
+
+    def _forget_changes(self, before: float) -> Iterator[Pruned]:
+        """Forget who paused and resumed the home, and who changed jobs whose attempts have been forgotten."""
+        while found := self._store.changes.of_no_job(before, _BATCH):
+            with self._store.write(durable=False):
+                self._store.changes.forget(found)
+            yield Pruned()
 
     def _forget_notices(self, before: float) -> None:
         if self._store.notices.is_any_old(before=before):

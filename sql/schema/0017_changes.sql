@@ -12,3 +12,6 @@ CREATE TABLE changed_jobs (
     change_id INTEGER NOT NULL REFERENCES changes (id),
     PRIMARY KEY (job_id, change_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Whether a change is still of a job.
+CREATE INDEX changed_jobs_by_change ON changed_jobs (change_id);

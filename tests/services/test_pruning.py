@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobrunner.domain.change import Action
 from jobrunner.domain.envelope import Emit, Envelope
 from jobrunner.domain.events import Trouble
 from jobrunner.domain.job import Details
@@ -122,3 +123,24 @@ def test_two_that_prune_at_once_do_each_other_no_harm(home: TestHome, opened: Ho
         found = [*map(next, (first, second)), *first, *second]
     assert sum(step.packages for step in found) == 7
     assert found[0] == Pruned(7, 7, 7, found[0].size)
+
+
+def test_who_changed_the_home_is_forgotten_with_attempts_of_that_age(
+    opened: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BATCH", 3)
+    wall, changes = opened.store.now().wall, opened.store.changes
+    with opened.store.write():
+        opened.store.queue.enqueue(["waits"], 0.0)
+        done, waits = opened.report.find("p1"), opened.report.find("waits")
+        for _ in range(5):
+            changes.note_of_home(Action.PAUSE, wall - 100)
+        changes.note(Action.RETRY, [done], wall - 100)
+        changes.note(Action.FRONT, [waits], wall - 100)
+        changes.note_of_home(Action.RESUME, wall)
+    list(pruning(opened).run(dry=True))
+    assert changes.of_job(done)
+    assert sum(step.packages for step in pruning(opened).run()) == 7
+    left = opened.store.database.rows("SELECT action FROM changes ORDER BY id")
+    assert [row["action"] for row in left] == ["front", "resume"]
+    assert [change.action for change in changes.of_job(waits)] == [Action.FRONT]

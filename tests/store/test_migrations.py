@@ -72,6 +72,7 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "jobs_package",
         "jobs_tried_again",
         "attempts_final",
+        "changed_jobs_by_change",
     }
     assert version(empty) == max(migrations())
 

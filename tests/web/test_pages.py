@@ -365,8 +365,8 @@ def test_programs_are_refused_in_one_line_which_is_a_document_below_api(home: Te
         421: [dashboard.get("/api/status", Host="evil.example")],
         414: [dashboard.get("/api/status?" + "x" * 10_000)],
     }
-    for path in home.path.glob("jobrunner.db*"):
-        path.write_bytes(b"not a database" * 1000)
+    for file in home.path.glob("jobrunner.db*"):
+        file.write_bytes(b"not a database" * 1000)
     refused[503] = [dashboard.get(f"/api/{path}") for path in ("status", "packages", "packages/one")]
     for status, answers in refused.items():
         for answer in answers:
