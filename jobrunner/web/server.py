@@ -17,16 +17,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.package import shown
 
-#: Connections at one time, and seconds for the head of a request to come whole: of the first one; of another, twice as
-#: many at most.
+#: Connections at one time; seconds for the head of a request to come whole: of the first one; of another, twice as many
+#: at most; and seconds for whoever is answered to take some of it.
 _MOST_CONNECTIONS = 1_000
 _HEAD = 5.0
+_TAKING = 20.0
 _SOCKET_MODE = 0o660
+#: Connections that are taken at one look, before those that are too many are ended.
 _BACKLOG = 512
 
 
 class _Protocol(H11Protocol):
-    """One connection: closed where no head of a request comes whole in time, and at once where there are too many."""
+    """One connection: ended where no head of a request comes whole or no answer is taken, or if it is one too many."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin."""
@@ -34,7 +36,13 @@ class _Protocol(H11Protocol):
         if len(self.connections) > _MOST_CONNECTIONS:
             transport.abort()
             return
-        self._late = self.loop.call_later(_HEAD, self._close_if_silent, self.cycle)
+        self._untaken, self._taken_at = 0, self.loop.time()
+        self._late = self.loop.call_later(_HEAD, self._look, self.cycle)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken most of what there was."""
+        self._taken_at = self.loop.time()
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -42,13 +50,21 @@ class _Protocol(H11Protocol):
             self._late.cancel()
         super().connection_lost(exc)
 
-    def _close_if_silent(self, before: object) -> None:
-        """End it where nothing is being answered, and nothing has been asked for since the last look."""
-        is_waiting = self.cycle is None or self.cycle.response_complete
-        if is_waiting and self.cycle is before:
+    def _look(self, before: object) -> None:
+        """End it where it is of no use: `before` is what was being answered at the last look.
+
+        That is where all was answered and taken, and nothing has been asked for since; or where nothing is taken.
+        """
+        now, before_untaken = self.loop.time(), self._untaken
+        self._untaken = self.transport.get_write_buffer_size()
+        if not self._untaken or self._untaken < before_untaken:
+            self._taken_at = now
+        is_answered = self.cycle is None or self.cycle.response_complete
+        is_silent = is_answered and self.cycle is before and not self._untaken and not before_untaken
+        if is_silent or now - self._taken_at >= _TAKING:
             self.transport.abort()
         else:
-            self._late = self.loop.call_later(_HEAD, self._close_if_silent, self.cycle)
+            self._late = self.loop.call_later(min(_HEAD, _TAKING), self._look, self.cycle)
 
 
 def bound(listen: str) -> socket.socket:
@@ -114,6 +130,7 @@ class Server:
             date_header=True,
             timeout_keep_alive=int(_HEAD),
             timeout_graceful_shutdown=1,
+            backlog=_BACKLOG,
             forwarded_allow_ips="127.0.0.1,::1" if listening.family != socket.AF_UNIX else "*",
             h11_max_incomplete_event_size=32 * 1024,
         )
