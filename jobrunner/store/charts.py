@@ -10,7 +10,9 @@ from jobrunner.store.statements import statements
 
 #: Of so many jobs the length is looked up, the newest ones: each is a look into another table.
 _MOST_LENGTHS = 2_000
-_HOUR = 3600
+_HOUR, _MINUTE = 3600, 60
+#: Seconds after a minute until all that ended in it is recorded.
+_SETTLED = 60
 
 
 class Charts:
@@ -19,6 +21,7 @@ class Charts:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._statements = statements("charts")
+        self._settled: dict[int, float | None] = {}  # medians of minutes that are over, by their start
 
     def of(self, span: Span, now: float) -> list[Slot]:
         """Return the slots of a span that ends now (seconds since 1970), the oldest first."""
@@ -31,16 +34,23 @@ class Charts:
         for row in self._database.rows(by_minute if span is Span.HOUR else by_hour, given):
             done[row["slot"]] += row["done"]
             failed[row["slot"]] += row["failed"]
-        medians = self._medians_by_minute(given) if span is Span.HOUR else self._medians_by_hour(given)
+        medians = self._medians_by_minute(since, until, now) if span is Span.HOUR else self._medians_by_hour(given)
         return [
             Slot(since + slot * span.seconds, done[slot], failed[slot], medians.get(slot)) for slot in range(span.slots)
         ]
 
-    def _medians_by_minute(self, given: dict[str, Any]) -> dict[int, float | None]:
+    def _medians_by_minute(self, since: int, until: int, now: float) -> dict[int, float | None]:
+        """Return the medians of the minutes; whoever goes on asking looks up only those that may have changed."""
+        last = int(now) - _SETTLED - _MINUTE
+        settled = {at: median for at, median in self._settled.items() if since <= at <= last}
+        begin = max(settled, default=since - _MINUTE) + _MINUTE
         lengths = defaultdict[int, list[float]](list)
-        for row in self._database.rows(self._statements["lengths_by_minute"], given | {"most": _MOST_LENGTHS}):
-            lengths[row["slot"]].append(row["seconds"])
-        return {slot: statistics.median(some) for slot, some in lengths.items()}
+        given = {"since": begin, "until": until, "seconds": _MINUTE, "most": _MOST_LENGTHS}
+        for row in self._database.rows(self._statements["lengths_by_minute"], given):
+            lengths[begin + row["slot"] * _MINUTE].append(row["seconds"])
+        found = {at: statistics.median(some) for at, some in lengths.items()}
+        self._settled = settled | {at: found.get(at) for at in range(begin, until, _MINUTE) if at <= last}
+        return {(at - since) // _MINUTE: median for at, median in (settled | found).items()}
 
     def _medians_by_hour(self, given: dict[str, Any]) -> dict[int, float | None]:
         counts = defaultdict[int, dict[float, int]](dict)
