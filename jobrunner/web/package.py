@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from jobrunner.domain.errors import NotKnown, in_words
-from jobrunner.domain.explanation import Kind, OfJob
+from jobrunner.domain.explanation import Elsewhere, Explanation, InInbox, Kind, OfJob
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Story
 from jobrunner.web import charts
@@ -29,7 +29,13 @@ def package(site: Site, home: Home, key: Key, name: str) -> Page:
     """Return all that is known of a package, also of one that is only looked for. Raises StoreError."""
     explanation = explaining(home).explain(name)
     ended_at = explanation.since if isinstance(explanation, OfJob) and explanation.kind in _ENDED else None
-    answer = site.part("package/answer.html", answer=answer_of(explanation), kind=explanation.kind, ended_at=ended_at)
+    answer = site.part(
+        "package/answer.html",
+        answer=answer_of(explanation),
+        kind=explanation.kind,
+        ended_at=ended_at,
+        moments=_moments(explanation),
+    )
     known = explanation if isinstance(explanation, OfJob) else getattr(explanation, "known", None)
     offered = [BUTTONS["accept"]] if explanation.kind is Kind.DUPLICATE else []
     if known is None:
@@ -52,6 +58,21 @@ def package(site: Site, home: Home, key: Key, name: str) -> Page:
     }
     is_moving = known.running is not None
     return Page(shown(name), parts | aside, is_moving=is_moving, place="packages", aside=[*aside])
+
+
+def _moments(explanation: Explanation) -> set[float | None]:
+    """Return the moments that an answer may tell of."""
+    match explanation:
+        case OfJob():
+            job, pause = explanation.story.job, explanation.at_work.pause
+            told = {explanation.since, job.not_before_at, explanation.story.pruned_at.attempts}
+            return told | ({pause.since, pause.until} if pause else set())
+        case InInbox():
+            known = _moments(explanation.known) if explanation.known else set()
+            return known | {explanation.changed_at}
+        case Elsewhere(known=OfJob() as known):
+            return _moments(known)
+    return set()
 
 
 def _longest(story: Story) -> float:

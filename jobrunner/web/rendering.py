@@ -1,6 +1,8 @@
 """Pages as text: the templates, and how times, names and lengths stand in them."""
 
+import re
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import quote, urlencode
@@ -12,7 +14,7 @@ from jobrunner.domain.package import printable, shown
 from jobrunner.domain.values import in_bytes
 from jobrunner.web import charts
 from jobrunner.words import phrases
-from jobrunner.words.times import local
+from jobrunner.words.times import local, short
 
 
 def environment() -> Environment:
@@ -39,6 +41,7 @@ def environment() -> Environment:
         "counted": phrases.counted,
         "count": lambda number: f"{number:,}",
         "at": _at,
+        "timed": _timed,
         "ago": _ago,
         "in": _in,
         "progress": phrases.progress,
@@ -64,6 +67,18 @@ def _at(seconds: float | None) -> Markup:
     if seconds is None:
         return Markup("")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(seconds), _iso(seconds), local(seconds))
+
+
+def _timed(text: str, moments: Collection[float | None]) -> Markup:
+    """Return a text in which these moments, as the server writes them, are times that the browser shows."""
+    known = {words: moment for moment in moments if moment is not None for words in (local(moment), _today(moment))}
+    pattern = "|".join(re.escape(words) for words in sorted(known, key=len, reverse=True))
+    parts = re.split(f"({pattern})", printable(text)) if pattern else [printable(text)]
+    return Markup("").join(_at(known[part]) if part in known else part for part in parts)
+
+
+def _today(moment: float) -> str:
+    return short(moment, time.time())
 
 
 def _ago(seconds: float | None) -> Markup:

@@ -206,6 +206,18 @@ def test_what_is_only_looked_for_is_explained(home: TestHome, serve: Serve) -> N
     assert (late.status, "received" in late.words) == (200, True)
 
 
+def test_times_in_an_answer_are_the_browsers_to_show(home: TestHome, serve: Serve) -> None:
+    home.handler(FAILS, retry="max_attempts = 2\nbackoff = '1h'")
+    home.package("later")
+    home.jobrunner("run", "--drain")
+    dashboard = serve()
+    assert re.search(
+        r"later waits for its next try, in 59 min .*, at <time datetime=", dashboard.get("/packages/later").text
+    )
+    (home.inbox / "half").mkdir()
+    assert re.search(r"It changed last <time datetime=", dashboard.get("/packages/half").text)
+
+
 def test_names_errors_and_logs_are_shown_and_never_obeyed(home: TestHome, serve: Serve) -> None:
     name = EVIL.replace("/", "")
     source = f"import os, sys\nos.write(1, {os.fsencode(EVIL)!r})\nos.write(1, {os.fsencode(EVIL)!r})\nsys.exit(65)\n"

@@ -135,7 +135,7 @@ def test_ten_thousand_connections_that_are_opened_and_left_are_let_go(serve: Ser
 
 @contextmanager
 def large_answers() -> Iterator[tuple[int, list[None]]]:
-    """A server of ours in this process whose answers are large; yields its port, and a list with a None for each end."""
+    """A server of ours in this process whose answers are large; yields its port, and a list with each end."""
     ended: list[None] = []
 
     async def pieces() -> AsyncIterator[bytes]:

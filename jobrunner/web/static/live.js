@@ -53,7 +53,7 @@ function isInUse(part) {
 
 function replace(part, fresh) {
   const kept = [...part.querySelectorAll("details, pre, .wide")].map((each) => ({
-    open: each.open, left: each.scrollLeft, top: each.scrollTop + each.clientHeight >= each.scrollHeight - 4 ? 1e9 : each.scrollTop,
+    open: each.open, left: each.scrollLeft, top: each.matches("pre") && each.scrollTop + each.clientHeight >= each.scrollHeight - 4 ? 1e9 : each.scrollTop,
   }));
   const focus = [...part.querySelectorAll("a, button, summary, pre")].indexOf(document.activeElement);
   part.replaceChildren(fresh.content);
