@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from jobrunner.domain.chart import Slot
 from jobrunner.domain.job import Attempt
@@ -86,10 +86,9 @@ def _steps(attempt: Attempt, waited: float | None) -> list[_Part]:
 def _rect(kind: str, x: float, y: float, width: float, height: float, title: str = "") -> Markup:
     if height <= 0 or width <= 0:
         return Markup("")
-    told = Markup("<title>{}</title>").format(title) if title else Markup("")
-    return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">{}</rect>').format(
-        kind, x, y, width, height, told
-    )
+    told = f"<title>{escape(title)}</title>" if title else ""
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+    return Markup(f'<rect class="{kind}" {place}>{told}</rect>')  # there are 180 of them: Markup.format takes 3 ms
 
 
 def _svg(kind: str, width: float, height: float, parts: Sequence[Markup]) -> Markup:

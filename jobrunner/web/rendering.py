@@ -66,7 +66,8 @@ def _at(seconds: float | None) -> Markup:
     """Return a time: the browser shows it in its reader's zone, and without scripts it is the server's."""
     if seconds is None:
         return Markup("")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(seconds), _iso(seconds), local(seconds))
+    iso = _iso(seconds)
+    return Markup(f'<time datetime="{iso}" title="{iso}">{local(seconds)}</time>')
 
 
 def _timed(text: str, moments: Collection[float | None]) -> Markup:
