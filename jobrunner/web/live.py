@@ -10,7 +10,7 @@ from jobrunner.domain.errors import JobrunnerError
 from jobrunner.web.site import Key, Page
 
 #: Seconds between two looks at whether something has been committed, and between two of what moves without. Pages that
-#: take long to make are made more seldom: all of them together take this part of a processor at most.
+#: cost much are made more seldom: this process takes this part of a processor at most, whatever it waits for.
 _LOOK = 0.25
 _MOVES = 1.0
 _PART = 1 / 40
@@ -76,7 +76,7 @@ class Live:
 
     async def _look(self) -> None:
         while self._watched:
-            began, trouble, version = time.monotonic(), "", None
+            began, trouble, version = time.process_time(), "", None
             try:
                 version = await self._version()
             except (JobrunnerError, OSError) as error:
@@ -87,7 +87,7 @@ class Live:
                     _put_trouble(watch, trouble)
                 elif version != watch.version or moves:
                     await self._tell(key, watch, version)
-            await asyncio.sleep(max(_LOOK, (time.monotonic() - began) / _PART))
+            await asyncio.sleep(max(_LOOK, (time.process_time() - began) / _PART))
 
     async def _tell(self, key: Key, watch: _Watch, version: object) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 from jobrunner.domain.errors import StoreError
@@ -53,5 +54,27 @@ def test_a_page_that_cannot_be_made_is_told_once_and_disturbs_no_other() -> None
             assert told(await anext(one)) == ("parts", {})
         await one.aclose()
         await other.aclose()
+
+    asyncio.run(followed())
+
+
+def test_a_busy_machine_makes_a_page_late_and_no_later() -> None:
+    """What is made is made again more seldom the more of a processor it takes: to wait for one takes nothing."""
+
+    async def followed() -> None:
+        home = Home()
+        waited = threading.Event()
+
+        async def make_late(key: Key) -> Page:
+            await asyncio.to_thread(waited.wait, 0.8)
+            return await home.make(key)
+
+        live = Live(make_late, home.ask_version)
+        one = live.listen(ONE, await home.make(ONE))
+        await anext(one)
+        for part in ("b", "c"):
+            home.change(one=part)
+            assert told(await asyncio.wait_for(anext(one), 40)) == ("parts", {"part": part})
+        await one.aclose()
 
     asyncio.run(followed())
