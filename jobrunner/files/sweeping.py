@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from jobrunner.files import delivery, moves
+from jobrunner.files import delivery, fence, moves
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import LEFTOVER_PREFIX, WORKSPACE_NAME, Workspace, holds_package, source_of
 from jobrunner.linux import at
@@ -15,7 +15,7 @@ def clear(workspace: Workspace) -> None:
     kept = {workspace.package, workspace.delivered, workspace.original} | recorded
     for name in os.listdir(workspace.path):
         leftover = f"{workspace.path}/{name}"
-        if leftover not in kept:
+        if leftover not in kept and not fence.is_part(name):
             _remove_or_put_aside(leftover)
 
 
