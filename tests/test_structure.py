@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "jobrunner").rglob("*.py"))
-EDGES = {"store", "files", "unzip", "process"}
+EDGES = {"store", "files", "unzip", "process", "cluster"}
 
 # What each layer may import of ours, besides itself.
 ARROWS = {
@@ -18,6 +18,7 @@ ARROWS = {
     "linux": set(),
     **{edge: {"domain", "linux"} for edge in EDGES},
     "unzip": {"domain", "linux", "files"},  # for the room on the disk
+    "cluster": {"domain", "linux", "files", "process"},  # a node's guard is what a worker's is
     "services": {"domain", "linux"} | EDGES,
     "wiring": {"domain", "linux", "services"} | EDGES,
     "demo": {"domain"},

@@ -51,7 +51,7 @@ def files_on_the_way(home: TestHome) -> list[str]:
         if passed[-1:] != [file] and any(is_the_job(frame.f_locals.get(name)) for name in parameters):
             passed.append(file)
 
-    main = worker_main(load_settings(home.path), Exits(None, print).of, drain=True)
+    main = worker_main(load_settings(home.path), Exits(None, print).of, None, drain=True)
     sys.setprofile(note)
     try:
         main("the supervisor", 1, lambda trouble: None, Emit(Role.WORKER))

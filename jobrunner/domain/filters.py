@@ -35,12 +35,16 @@ class Sort(StrEnum):
 
 
 class ListedJob(NamedTuple):
-    """A job, its state in people's word, when it reached that (seconds since 1970), and how far a running one is."""
+    """A job, its state in people's word, when it reached that (seconds since 1970), and how far a running one is.
+
+    `node`: of a cluster, on which it runs; None where it runs here.
+    """
 
     job: Job
     standing: Standing
     reached_at: float
     progress: Progress | None = None
+    node: str | None = None
 
 
 EVERY_STANDING = frozenset(Standing)

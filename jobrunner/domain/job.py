@@ -109,6 +109,7 @@ class Attempt(NamedTuple):
     """One try at a job by one worker. Seconds are None for a step that was not reached.
 
     `encoding`: how the names in the zip were read, where they do not say it themselves. `is_final`: it failed the job.
+    `node`: of a cluster, on which the handler ran; None where it ran here.
     """
 
     number: int
@@ -122,16 +123,18 @@ class Attempt(NamedTuple):
     archive_seconds: float | None
     encoding: str | None
     is_final: bool = False
+    node: str | None = None
 
 
 @dataclass(slots=True)
 class Details:
-    """What is recorded of one attempt: the seconds that its steps took, and the encoding of the names in the zip."""
+    """What is recorded of one attempt: the seconds of its steps, the encoding of the names in the zip, its node."""
 
     extract: float | None = None
     handle: float | None = None
     archive: float | None = None
     encoding: str | None = None
+    node: str | None = None
 
 
 class EndedAttempt(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from jobrunner.domain.cluster import Node
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.notice import Undelivered
 from jobrunner.domain.status import Runner
@@ -31,6 +32,7 @@ class Measures(NamedTuple):
     `counts`: jobs by state. `oldest_seconds`: how long the oldest of the queue has been in it, 0 where it is empty.
     `ended`: by every outcome. `durations`: by step, and of "whole" jobs. `used`: bytes by part of the home, without
     those that hold too much to be looked through. `free`: bytes on the disk of each folder that can be looked at.
+    `nodes`: of the cluster that runs the handlers, each with how many run on it.
     """
 
     counts: Mapping[str, int]
@@ -43,3 +45,4 @@ class Measures(NamedTuple):
     notices: Undelivered
     used: Mapping[str, int]
     free: Mapping[str, int]
+    nodes: Mapping[Node, int]

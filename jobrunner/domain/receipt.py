@@ -16,7 +16,8 @@ _ENCODER = json.JSONEncoder(separators=(",\n ", ": "))
 class Handling(NamedTuple):
     """How an attempt went that has succeeded.
 
-    `handler` is the command or the callable of the settings, None without one. Times are seconds since 1970.
+    `handler` is the command or the callable of the settings, None without one; `node`: of a cluster, where it ran.
+    Times are seconds since 1970.
     """
 
     attempt: int
@@ -28,6 +29,7 @@ class Handling(NamedTuple):
     extract_seconds: float | None
     handle_seconds: float | None
     handler: Sequence[str] | str | None
+    node: str | None
     encoding: str | None
     package_bytes: int
 
@@ -73,6 +75,7 @@ def text_of(identity: Identity, zip_: Zip, sender_files: Sequence[str], handling
             "handled_at": _utc(handling.handled_at),
             "seconds": {"extract": _rounded(handling.extract_seconds), "handle": _rounded(handling.handle_seconds)},
             "handler": handling.handler,
+            "node": handling.node,
             "exit_status": None if handling.handler is None else 0,
             "encoding": handling.encoding,
         }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jobrunner.domain.settings import SECTIONS, Settings
 
 #: What is in use for as long as a process lives: its folders, its database and where it says what happens.
-_FOR_LIFE = ("folders", "database", "log")
+_FOR_LIFE = ("folders", "database", "log", "cluster")
 #: Besides that, what concerns a process that works, and one that only scans.
 WORKING = ("intake", "extract", "process", "retry", "work", "notify")
 SCANNING = ("intake", "extract")

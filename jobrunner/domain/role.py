@@ -12,3 +12,4 @@ class Role(StrEnum):
     WORKER = "worker"
     GUARD = "guard"
     NOTIFIER = "notifier"
+    DISPATCHER = "dispatcher"

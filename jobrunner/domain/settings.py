@@ -6,6 +6,7 @@ from pathlib import Path
 from jobrunner.domain import programs, values
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.setting import key
+from jobrunner.domain.settings_cluster import ClusterSettings
 from jobrunner.domain.settings_telling import LogSettings, NotifySettings, WebSettings
 
 #: Seconds after which a package is taken to be still, where nothing else is set.
@@ -186,6 +187,7 @@ class Settings:
     log: LogSettings
     notify: NotifySettings
     web: WebSettings
+    cluster: ClusterSettings
 
     @property
     def database_path(self) -> Path:
@@ -210,4 +212,5 @@ SECTIONS: dict[str, type] = {
     "log": LogSettings,
     "notify": NotifySettings,
     "web": WebSettings,
+    "cluster": ClusterSettings,
 }

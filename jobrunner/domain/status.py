@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from jobrunner.domain.change import Change
+from jobrunner.domain.cluster import Node
 from jobrunner.domain.failures import Failures
 from jobrunner.domain.job import Attempt, Job, PrunedAt
 from jobrunner.domain.lack import Lack
@@ -97,6 +98,7 @@ class Step(StrEnum):
 
     TAKING = "taking"  #: the package comes into the work folder, or is copied there
     EXTRACTING = "extracting"
+    NODE = "waiting for a node"  #: of a cluster, with a free slot
     HANDLER = "handler"
     ARCHIVING = "archiving"
 
@@ -105,7 +107,7 @@ class RunningJob(NamedTuple):
     """A running job, its worker's pid, when it was started (seconds since 1970) and how many seconds it has run.
 
     `step`: None where it does not show. `progress`: how far a large copy or extraction is, or what the handler says of
-    itself; None where nothing is said.
+    itself; None where nothing is said. `node`: of a cluster, on which the handler runs; None where it runs here.
     """
 
     job: Job
@@ -114,6 +116,12 @@ class RunningJob(NamedTuple):
     seconds: float
     step: Step | None = None
     progress: Progress | None = None
+    node: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Who works on it, and where: "worker 4711", "worker 4711 on node-2"."""
+        return f"worker {self.worker_pid} on {self.node}" if self.node else f"worker {self.worker_pid}"
 
 
 class QueuedJob(NamedTuple):
@@ -147,7 +155,7 @@ class Status(NamedTuple):
     nothing can be said. `failures`: the failed ones of the last day by their reasons. `left_over`: what attempts left
     and we cannot remove, as paths. `lookalikes`: names that a person may take for the one beside them, but they are two
     packages. `disk`: what the home takes, but for the packages that wait, are archived or failed.
-    `notices`: what people are told, and has not got to them.
+    `notices`: what people are told, and has not got to them. `nodes`: of the cluster that runs the handlers.
     """
 
     now: float
@@ -169,6 +177,11 @@ class Status(NamedTuple):
     lookalikes: Sequence[tuple[str, str]]
     disk: DiskUse
     notices: Undelivered
+    nodes: Sequence[Node]
+
+    def runs_on(self, node: Node) -> int:
+        """Return how many packages run on a node."""
+        return sum(each.node == node.name for each in self.running)
 
 
 class Kept(NamedTuple):

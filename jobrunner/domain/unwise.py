@@ -32,7 +32,7 @@ def unwise(settings: Settings, processors: int, given: int | None = None) -> Ite
     yield from _of_packages(settings)
     yield from _of_notices(settings.notify)
     for key, workers in (("work.workers", settings.work.workers), ("-n", given)):
-        if workers and (many := _too_many(workers, processors)):
+        if workers and not settings.cluster.address and (many := _too_many(workers, processors)):
             yield Warned(key, f"is large: {many}")
 
 

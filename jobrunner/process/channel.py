@@ -8,7 +8,7 @@ from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 
 #: Bytes of a message, at most: what a socket of the default size takes whole.
-_LONGEST = 200_000
+LONGEST = 200_000
 #: Characters of the reason that a result has.
 _LONGEST_ERROR = 10_000
 
@@ -23,7 +23,7 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         """`descriptor`: of a socket that keeps messages apart (SOCK_SEQPACKET)."""
         self._descriptor = descriptor
-        self._buffer = bytearray(_LONGEST)
+        self._buffer = bytearray(LONGEST)
 
     @classmethod
     def pair(cls) -> "tuple[Channel, Channel]":

@@ -79,7 +79,7 @@ class Server:
             self._groups = cgroup.enter(self._present.token, self._max_processes)
             while True:
                 call = Call.of(self._worker.receive())
-                self._worker.send_result(self._run(call))
+                self._worker.send_result(self.run(call))
                 self._handler.renew()  # the worker does not wait for that: it records the result meanwhile
         except (EOFError, OSError, Garbage, _WorkerGone):  # there is no worker any more, or it is out of its mind
             pass
@@ -92,12 +92,17 @@ class Server:
         self._is_closing = True
         try:
             self._end_below(spare=None)
+            self.nothing_is_left()
             for group in self._groups:
                 group.leave()
         finally:
             os._exit(code)
 
-    def _run(self, call: Call) -> HandlerResult:
+    def nothing_is_left(self) -> None:
+        """Do what is to be done once all that was started has ended, before this process does: nothing at home."""
+
+    def run(self, call: Call) -> HandlerResult:
+        """Run the handler on one package; return how it ended. Raises _WorkerGone."""
         try:
             log = self._log = Log(call.log_path, self._room)
         except OSError as error:

@@ -33,10 +33,14 @@ _BY_DISK = "the disk has little room"
 
 
 class Room(NamedTuple):
-    """The most bytes of a log, and how many of its disk it leaves free in any case."""
+    """The most bytes of a log, and how many of its disk it leaves free in any case.
+
+    `is_shared`: another machine reads it over the network, so each write gets there at once.
+    """
 
     max_log: int = 100 << 20
     keep_free: int = 0
+    is_shared: bool = False
 
 
 DEFAULT_ROOM = Room()
@@ -69,7 +73,7 @@ class Log:
 
     def __init__(self, path: str, room: Room) -> None:
         """Open the log, or go on with one. Raises OSError."""
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_DSYNC if room.is_shared else 0), 0o666)
         self._keep_free = room.keep_free
         self._limit = room.max_log
         self._granted = _UNASKED

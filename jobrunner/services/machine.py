@@ -37,7 +37,10 @@ class Machine:
         store: Store,
         tell: Tell,
         asked_to_stop: StopRequest,
+        others: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`others` returns what else is wrong, in words, than with folders and database; None if nothing is."""
+        self._others = others
         self._folders = folders
         self._keep_free = keep_free
         self._store = store
@@ -59,7 +62,7 @@ class Machine:
         It is recorded with the worker, for others to see: that proves, too, that the database can be written to.
         """
         self.make_room(self._keep_free)
-        trouble = probe.probe(self._folders, self._keep_free)
+        trouble = probe.probe(self._folders, self._keep_free) or self._others()
         try:
             self._store.open()
             with self._store.write(patience=_PATIENCE):

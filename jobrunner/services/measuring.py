@@ -1,5 +1,8 @@
 """Measures a home for its monitoring. Changes nothing."""
 
+from collections import Counter
+
+from jobrunner.domain.cluster import Node
 from jobrunner.domain.measures import Measures
 from jobrunner.files.folders import Folders
 from jobrunner.files.usage import free_space
@@ -33,7 +36,14 @@ class Measuring:
             notices=self._store.notices.undelivered(),
             used=self._used(),
             free=free_space(str(self._store.database.path), self._folders),
+            nodes=self._nodes(),
         )
+
+    def _nodes(self) -> dict[Node, int]:
+        """Return the nodes of the cluster, and how many handlers run on each."""
+        nodes = self._store.nodes.all()
+        running = Counter(each.node for each in self._report.running()) if nodes else Counter[str | None]()
+        return {node: running[node.name] for node in nodes}
 
     def _used(self) -> dict[str, int]:
         parts = self._report.disk_use(_MOST_SIZED)._asdict().items()

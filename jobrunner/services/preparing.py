@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import nullcontext
 
 from jobrunner.domain.errors import MachineError, PackageError, UnfinishedZip
 from jobrunner.domain.job import Details
@@ -12,6 +13,7 @@ from jobrunner.files import moves, receipts, sweeping
 from jobrunner.files.folders import Folders
 from jobrunner.files.taking import SMALL, BeforeLong, Taking
 from jobrunner.files.workspace import Stage
+from jobrunner.linux.turns import Turns
 from jobrunner.services.attempt import CurrentAttempt
 from jobrunner.unzip.extraction import Progress, extract
 
@@ -19,10 +21,12 @@ from jobrunner.unzip.extraction import Progress, extract
 class Preparing:
     """Makes the data folder of an attempt."""
 
-    def __init__(self, settings: Settings, folders: Folders, taking: Taking) -> None:
+    def __init__(self, settings: Settings, folders: Folders, taking: Taking, turns: Turns | None) -> None:
+        """`turns`: how many workers may extract at a time, None where each that there is may."""
         self._settings = settings
         self._folders = folders
         self._taking = taking
+        self._turns = turns
 
     def prepare(self, attempt: CurrentAttempt, before_long: BeforeLong) -> bool:
         """Bring the package into the work folder and extract it; False where an earlier attempt has handled it.
@@ -49,7 +53,8 @@ class Preparing:
         if zip_name != f"{job.package}.zip":
             workspace.record_name(job.package)
         report = workspace.report_extracted
-        attempt.zip = unzip(attempt.zip_path, workspace.data, taken.found, self._settings, attempt.details, report)
+        with self._turns.taken() if self._turns else nullcontext():
+            attempt.zip = unzip(attempt.zip_path, workspace.data, taken.found, self._settings, attempt.details, report)
         attempt.sender_files = [zip_name] if taken.found.entries == 1 else receipts.files_in(workspace.package)
         return True
 

@@ -31,6 +31,7 @@ class Receipting:
             extract_seconds=details.extract,
             handle_seconds=details.handle,
             handler=self._handler,
+            node=details.node,
             encoding=details.encoding,
             package_bytes=attempt.size,
         )

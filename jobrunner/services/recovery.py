@@ -7,13 +7,14 @@ from jobrunner.domain.envelope import Emit
 from jobrunner.domain.events import Event, JobCancelled, JobRecovered, Trouble
 from jobrunner.domain.job import EndedAttempt, Job, Outcome, State
 from jobrunner.domain.retry import Decision, RetryPolicy, decide
-from jobrunner.files import keeping, moves, sweeping, tries
+from jobrunner.files import fence, keeping, moves, sweeping, tries
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import Stage
 from jobrunner.linux.processes import Process
 from jobrunner.process.killing import Waiting, in_words
 from jobrunner.process.presence import Presence
 from jobrunner.process.remains import kill_handlers_of, kill_worker
+from jobrunner.services.node_wait import NodeWait
 from jobrunner.store.store import Store
 from jobrunner.store.workers import WorkerRecord
 
@@ -36,8 +37,12 @@ class Recovery:
         *,
         keep_failed: float,
         keep_free: int,
+        node_timeout: float,
     ) -> None:
-        """`keep_failed`: for how many seconds the data of failed attempts stays while `keep_free` bytes are free."""
+        """`keep_failed`: for how many seconds the data of failed attempts stays while `keep_free` bytes are free.
+
+        `node_timeout`: seconds after which nothing runs any more on a node of a cluster that cannot be reached.
+        """
         self._store = store
         self._folders = folders
         self._presence = presence
@@ -45,8 +50,9 @@ class Recovery:
         self._emit = emit
         self._keep_failed = keep_failed
         self._keep_free = keep_free
+        self._node_timeout = node_timeout
         self._tidy_at = 0.0
-        self._held_up: dict[str, Waiting] = {}
+        self._held_up: dict[str, Waiting | NodeWait] = {}
 
     def decide_by(self, policy: RetryPolicy) -> None:
         """Decide by another policy from now on."""
@@ -131,13 +137,19 @@ class Recovery:
         token = worker.token
         if token in self._held_up and not self._held_up[token].is_over():
             return
-        self._held_up.pop(token, None)
+        waited = self._held_up.pop(token, None)
         left = kill_worker(worker.pid, token, patience=_PATIENCE)
         left += kill_handlers_of(token, self._presence.noted(token), patience=_PATIENCE)
         if left:
             self._held_up[token] = Waiting(left)
             self._emit(Trouble(f"{in_words(left, 'of a dead worker')}: its package waits for that"))
             return
+        if not isinstance(waited, NodeWait) and self._waits_for_a_node(worker):
+            return
+        self._queue_again(worker, stopped=stopped)
+
+    def _queue_again(self, worker: WorkerRecord, *, stopped: bool) -> None:
+        token = worker.token
         orphaned = not self._presence.is_alive(worker.supervisor)
         recovered: list[tuple[Event, Job]] = []
         ended: list[EndedAttempt] = []
@@ -169,6 +181,17 @@ class Recovery:
             self._presence.forget(worker.supervisor)
         for event, job in recovered:
             self._emit(event, job.id, job.attempt)
+
+    def _waits_for_a_node(self, worker: WorkerRecord) -> bool:
+        """Say whether a dead worker's handler may still run on a node; one that has not been started never will be."""
+        for job in self._store.jobs.held_by(worker.id):
+            workspace = self._folders.own(job)
+            if fence.is_offered(workspace.path, job.attempt) and workspace.stage() < Stage.HANDLED:
+                wait = NodeWait(workspace.path, job.attempt, self._node_timeout)
+                if not wait.is_over():
+                    self._held_up[worker.token] = wait
+                    return True
+        return False
 
     def _decide(self, job: Job, outcome: Outcome, error: str) -> Decision:
         """Return what becomes of a job, and keep the data of an attempt that crashed, where that is wanted."""

@@ -11,8 +11,8 @@ from jobrunner.domain.last_words import lines_of
 from jobrunner.domain.moment import Moment
 from jobrunner.domain.package import shown, unshown
 from jobrunner.domain.settings import ProcessSettings
-from jobrunner.domain.status import Delivery, DiskUse, QueuedJob, Runner, RunningJob, Status, Story, Survey
-from jobrunner.files import keeping, probe, settings_file
+from jobrunner.domain.status import Delivery, DiskUse, QueuedJob, Runner, RunningJob, Status, Step, Story, Survey
+from jobrunner.files import fence, keeping, probe, settings_file
 from jobrunner.files.folders import Folders
 from jobrunner.files.logs import logs_of
 from jobrunner.files.usage import disk_use
@@ -86,6 +86,7 @@ class Report:
             lookalikes=jobs.lookalikes(now.wall - _DAY, _MOST),
             disk=self.disk_use(_MOST_SIZED),
             notices=self._store.notices.undelivered(),
+            nodes=self._store.nodes.all(),
         )
 
     def disk_use(self, most: int) -> DiskUse:
@@ -130,8 +131,10 @@ class Report:
         now = self._store.now()
         for listed in self._store.listing.read(ids, now):
             is_running = listed.standing is Standing.RUNNING
-            progress = self._folders.own(listed.job).progress_now() if is_running else None
-            yield listed._replace(job=_with_wall_time(listed.job, now), progress=progress)
+            own = self._folders.own(listed.job)
+            progress = own.progress_now() if is_running else None
+            node = fence.node_of(own.path, listed.job.attempt) if is_running else None
+            yield listed._replace(job=_with_wall_time(listed.job, now), progress=progress, node=node)
 
     def story(self, job: Job) -> Story:
         """Return all that is known of a job."""
@@ -194,7 +197,10 @@ class Report:
     def _with_step(self, running: RunningJob) -> RunningJob:
         workspace = self._folders.workspace(running.job)
         step = workspace.step(has_handler=self._process.has_handler)
-        return running._replace(step=step, progress=workspace.progress_now())
+        node = fence.node_of(workspace.path, running.job.attempt)
+        if step is Step.HANDLER and node is None and fence.is_offered(workspace.path, running.job.attempt):
+            step = Step.NODE
+        return running._replace(step=step, progress=workspace.progress_now(), node=node)
 
     def troubles(self, workers: Iterable[WorkerRecord]) -> list[str]:
         """Return what is wrong with the machine: what its user sees here, and what the workers wait for.

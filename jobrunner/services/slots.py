@@ -23,7 +23,7 @@ _STOPPED, _DEAD = frozenset("Tt"), frozenset("ZX")
 
 
 class Crew(NamedTuple):
-    """What a supervisor keeps alive: `workers` processes that run `worker`, one that runs `scanner`, and a `notifier`.
+    """What a supervisor keeps alive: `workers` processes that run `worker`, and one of each of the others, if any.
 
     `drains`: workers end by themselves when nothing is left to do. `grace`: seconds that running jobs get when a
     signal asks to stop. `policy` says what a worker's death means.
@@ -36,11 +36,12 @@ class Crew(NamedTuple):
     grace: float
     policy: RetryPolicy
     notifier: Main | None = None
+    dispatcher: Main | None = None
 
     @property
     def others(self) -> dict[Role, Main]:
         """What each process runs that is no worker."""
-        found = {Role.SCANNER: self.scanner, Role.NOTIFIER: self.notifier}
+        found = {Role.SCANNER: self.scanner, Role.NOTIFIER: self.notifier, Role.DISPATCHER: self.dispatcher}
         return {role: main for role, main in found.items() if main}
 
 

@@ -67,5 +67,8 @@ class Worker:
         self._asked_to_stop(seconds, beside=(*bell.descriptors, *self._pipeline.descriptors))
 
     def _is_any_ready(self) -> bool:
+        return self._machine.until_it_works(self._look)
+
+    def _look(self) -> bool:
         self._pipeline.hold_to_life()
-        return self._machine.until_it_works(lambda: self._store.jobs.any_ready(self._store.now()))
+        return self._store.jobs.any_ready(self._store.now())

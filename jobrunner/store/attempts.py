@@ -36,6 +36,7 @@ class Attempts:
                 "handle_seconds": details.handle,
                 "archive_seconds": details.archive,
                 "encoding": details.encoding,
+                "node": details.node,
             },
         )
 

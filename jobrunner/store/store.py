@@ -15,6 +15,7 @@ from jobrunner.store.database import Database
 from jobrunner.store.jobs import Jobs
 from jobrunner.store.listing import Listing
 from jobrunner.store.migrations import check
+from jobrunner.store.nodes import Nodes
 from jobrunner.store.notices import Notices
 from jobrunner.store.old_jobs import OldJobs
 from jobrunner.store.pauses import Pauses
@@ -31,12 +32,11 @@ class Store:
     """One database and its tables; what concerns its file is asked of `database`.
 
     `queue` changes jobs, `jobs` and `listing` read them; `revisions` are jobs that are not called as their packages
-    are, `adoption` makes jobs of what was found, `old_jobs` forgets what need not be kept. `attempts`, `workers` and
-    `runners` tell who worked on them and who goes on, `pauses` whether anything may be claimed, `changes` what people
-    have done to them, `notices` what people
-    are still to be told; whoever records the end of an attempt adds it to the `totals`, too, of
-    which `charts` are made. `now` is the clock that
-    all processes of the home agree on, once it has been started.
+    are, `adoption` makes jobs of what was found, `old_jobs` forgets what need not be kept. `attempts`, `workers`,
+    `runners` and `nodes` tell who worked on them and who goes on, `pauses` whether anything may be claimed, `changes`
+    what people have done to them, `notices` what people are still to be told; whoever records the end of an attempt
+    adds it to the `totals`, too, of which `charts` are made. `now` is the clock that all processes of the home agree
+    on, once it has been started.
     """
 
     def __init__(self, database: Database, *, max_wait: float, who: str = "somebody") -> None:
@@ -54,6 +54,7 @@ class Store:
         self.old_jobs = OldJobs(database)
         self.workers = Workers(database)
         self.runners = Runners(database)
+        self.nodes = Nodes(database)
         self.pauses = Pauses(database)
         self.notices = Notices(database)
         self.changes = Changes(database, who)

@@ -15,4 +15,5 @@ def recovery(home: Home) -> Recovery:
         home.emit,
         keep_failed=settings.process.keep_failed,
         keep_free=settings.extract.keep_free,
+        node_timeout=settings.cluster.node_timeout,
     )

@@ -26,11 +26,13 @@ from jobrunner.services.inbox_watch import InboxWatch
 from jobrunner.services.machine import Machine, Stopped, Tell
 from jobrunner.services.pausing import PauseWatch
 from jobrunner.services.reloading import Reloading
+from jobrunner.services.remote_executing import RemoteExecutor
 from jobrunner.services.serving import Serving
 from jobrunner.services.slot import Main
 from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
-from jobrunner.wiring import notifying
+from jobrunner.wiring import clustering, notifying
+from jobrunner.wiring.clustering import Way
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
 from jobrunner.wiring.notifying import Overheard, notifier_main
 from jobrunner.wiring.pruning import retention
@@ -46,6 +48,7 @@ def require_handler(settings: Settings) -> None:
         account.check_reach(str(settings.folders.work))
     cgroup.check(process.max_processes)
     notifying.check(settings)
+    clustering.check(settings)
 
 
 def supervisor(
@@ -65,17 +68,19 @@ def supervisor(
     """
     require_handler(home.settings)
     Title(f"supervisor {shown(str(home.settings.home))}").take()
+    way = clustering.way_to_nodes(home.settings)
 
     def crew_of() -> Crew:
         settings = reloading.settings
         return Crew(
-            worker_main(settings, exit_of, drain=drain),
+            worker_main(settings, exit_of, way, drain=drain),
             reloading.workers,
             scanner_main(settings) if scan else None,
             drain,
             settings.work.shutdown_grace,
             settings.retry_policy,
             notifier_main(settings, overheard) if overheard else None,
+            clustering.dispatcher_main(settings, way),
         )
 
     looks = (PauseWatch(home.store, home.emit).look, retention(home).look)
@@ -91,8 +96,8 @@ def supervisor(
     return supervising
 
 
-def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
-    """Return the main function of a worker."""
+def worker_main(settings: Settings, exit_of: ExitOf, way: Way | None, *, drain: bool) -> Main:
+    """Return the main function of a worker; `way`: to the nodes that run the handler, None where it runs here."""
 
     def main(supervisor: str, number: int, tell: Tell, emit: Emit) -> None:
         title = Title(f"worker {number}")
@@ -100,7 +105,9 @@ def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
         folders, store = home.folders, home.store
         stop = StopRequest({signal.SIGTERM}, drains=True)
-        machine = Machine(folders, settings.extract.keep_free, store, tell, stop)
+        remote = way and way.remote(stop)
+        others = remote.trouble if remote else (lambda: None)
+        machine = Machine(folders, settings.extract.keep_free, store, tell, stop, others)
         store.database.waiting.tell, store.database.waiting.give_up = machine.say, stop.at_once
         with suppress(Stopped), ExitStack() as ending:
             present = machine.until_it_works(home.presence.appear)
@@ -108,13 +115,18 @@ def worker_main(settings: Settings, exit_of: ExitOf, *, drain: bool) -> Main:
             machine.token = present.token
             store.close()  # the guard is forked, and a probe may have opened it
             executor: Executor = NoHandler()
-            if guard := guard_for(settings, present, exit_of, emit, Title(f"guard {number}")):
+            if remote:
+                ending.callback(remote.close)
+                executor = RemoteExecutor(remote, settings.home, folders, machine, settings.cluster.node_timeout)
+            elif guard := guard_for(settings, present, exit_of, emit, Title(f"guard {number}")):
                 ending.callback(guard.close)
                 executor = LocalExecutor(guard, settings.home, folders, machine, Account.of(settings.process.user))
             os.umask(0o777 & ~settings.folders.mode)  # the handler's stays as jobrunner was started with
             ending.callback(store.close)
             machine.until_it_works(store.open_in_turn)
-            worker(home, executor, machine, stop).run(present.token, supervisor, title, drain=drain)
+            worker(home, executor, machine, stop, way.turns if way else None).run(
+                present.token, supervisor, title, drain=drain
+            )
 
     return main
 

@@ -5,6 +5,7 @@ from jobrunner.files.archiving import Archiving
 from jobrunner.files.failing import Failing
 from jobrunner.files.moves import Watch
 from jobrunner.files.taking import Taking
+from jobrunner.linux.turns import Turns
 from jobrunner.process.signals import StopRequest
 from jobrunner.services.executing import Executor
 from jobrunner.services.machine import Machine
@@ -17,8 +18,8 @@ from jobrunner.services.worker import Worker
 from jobrunner.wiring.home import Home
 
 
-def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) -> Worker:
-    """Return a worker of a home that runs the handler by this executor."""
+def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest, turns: Turns | None = None) -> Worker:
+    """Return a worker of a home that runs the handler by this executor, and waits for a turn to extract if need be."""
     settings, folders = home.settings, home.folders
     disk = Watch(folders.work)
     taking = Taking(folders, settings.extract, disk)
@@ -34,6 +35,6 @@ def worker(home: Home, executor: Executor, machine: Machine, stop: StopRequest) 
         has_handler=not executor.is_instant,
         keeps_failed=settings.process.keep_failed > 0,
     )
-    preparing = Preparing(settings, folders, taking)
+    preparing = Preparing(settings, folders, taking, turns)
     pipeline = Pipeline(folders, preparing, executor, settling, home.store, machine)
     return Worker(home.store, pipeline, recording, machine, stop)

@@ -7,13 +7,13 @@ VALUES (:job_id, :number, :worker_id, :now, :steady);
 UPDATE attempts SET
     ended_at = :now, outcome = :outcome, error = :error, is_final = :is_final,
     extract_seconds = :extract_seconds, handle_seconds = :handle_seconds, archive_seconds = :archive_seconds,
-    encoding = :encoding
+    encoding = :encoding, node = :node
 WHERE job_id = :job_id AND number = :number AND ended_at IS NULL;
 
 -- name: of_job
 SELECT
     number, workers.pid AS worker_pid, attempts.started_at, attempts.ended_at, outcome, error,
-    extract_seconds, handle_seconds, archive_seconds, encoding, is_final
+    extract_seconds, handle_seconds, archive_seconds, encoding, is_final, node
 FROM attempts JOIN workers ON workers.id = attempts.worker_id
 WHERE job_id = :job_id
 ORDER BY number;

@@ -10,7 +10,7 @@ from jobrunner.domain.receipt import Handling, Zip, parse, text_of
 
 IDENTITY = Identity("p\udcff~2", "p\udcff", 2, "p\udcff")
 ZIP = Zip("p\udcff.zip", 7, "0" * 64)
-HANDLING = Handling(3, 17, "host", 1.5, 2.5, 3.5, 0.25, None, ["python3", "x.py"], "utf-8", 4096)
+HANDLING = Handling(3, 17, "host", 1.5, 2.5, 3.5, 0.25, None, ["python3", "x.py"], None, "utf-8", 4096)
 FILES = ["p\udcff.zip", "folder/file", "empty/"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jobrunner.domain.cluster import CONSENT
 from jobrunner.domain.errors import ConfigurationError
 from jobrunner.domain.retry import RetryPolicy
 from jobrunner.domain.settings import SECTIONS, Settings
@@ -73,6 +74,13 @@ KEYS: dict[str, tuple[object, object, str, object]] = {
     "web.hosts": (["jobs.example.org"], ("jobs.example.org",), "a b", ("a", "b")),
     "web.users_file": ("users", Path("users"), "/etc/users", Path("/etc/users")),
     "web.files": (True, True, "false", False),
+    "cluster.address": ("tls://ingest:8786", "tls://ingest:8786", "tcp://[::1]:1", "tcp://[::1]:1"),
+    "cluster.tls_ca": ("ca.pem", Path("ca.pem"), "/etc/ca.pem", Path("/etc/ca.pem")),
+    "cluster.tls_cert": ("a.pem", Path("a.pem"), "/etc/a.pem", Path("/etc/a.pem")),
+    "cluster.tls_key": ("a.key", Path("a.key"), "/etc/a.key", Path("/etc/a.key")),
+    "cluster.without_tls": (CONSENT, CONSENT, CONSENT, CONSENT),
+    "cluster.resources": ({"GPU": 1}, (("GPU", 1.0),), '{"GPU": 2, "disk": 0.5}', (("GPU", 2.0), ("disk", 0.5))),
+    "cluster.node_timeout": ("2m", 120.0, "90", 90.0),
 }
 
 #: What has to be set with a key.
@@ -96,6 +104,11 @@ WITHOUT_DEFAULT = (
     "notify.webhook",
     "notify.secret_file",
     "web.users_file",
+    "cluster.address",
+    "cluster.tls_ca",
+    "cluster.tls_cert",
+    "cluster.tls_key",
+    "cluster.without_tls",
 )
 
 
@@ -205,6 +218,13 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "web.hosts": (),
         "web.users_file": None,
         "web.files": False,
+        "cluster.address": None,
+        "cluster.tls_ca": None,
+        "cluster.tls_cert": None,
+        "cluster.tls_key": None,
+        "cluster.without_tls": None,
+        "cluster.resources": (),
+        "cluster.node_timeout": 90.0,
     }
     assert built.retry_policy == RetryPolicy(3, 10.0, 3600.0)
 

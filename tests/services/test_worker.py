@@ -54,7 +54,7 @@ class Scene:
             self.home.open().intake.scan()
 
     def work(self) -> None:
-        main = worker_main(load_settings(self.home.path), Exits(None, print).of, drain=True)
+        main = worker_main(load_settings(self.home.path), Exits(None, print).of, None, drain=True)
         main("the supervisor", 1, lambda trouble: None, Emit(Role.WORKER, self._hear))
 
     def _hear(self, envelope: Envelope) -> None:

@@ -51,6 +51,7 @@ def test_a_fresh_database_gets_all_tables_and_indexes(empty: Database) -> None:
         "identity",
         "clock",
         "runners",
+        "nodes",
         "pauses",
         "outcome_totals",
         "duration_totals",

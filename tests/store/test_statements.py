@@ -25,6 +25,7 @@ USERS = {
     "jobs": {"jobs", "queue"},
     "listing": {"listing"},
     "revisions": {"revisions"},
+    "nodes": {"nodes"},
     "notices": {"notices"},
     "pauses": {"pauses"},
     "old_jobs": {"old_jobs"},

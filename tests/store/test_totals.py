@@ -86,7 +86,7 @@ def test_what_ended_before_the_upgrade_is_counted_alike(store: OneWorkerStore) -
         with database.write():
             database.execute(
                 "INSERT INTO attempts"
-                " VALUES (1, :number, 1, :start, :end, :outcome, :error, :final, :x, :h, :a, NULL, NULL)",
+                " VALUES (1, :number, 1, :start, :end, :outcome, :error, :final, :x, :h, :a, NULL, NULL, NULL)",
                 {
                     "number": number,
                     "start": float(started),

@@ -1,0 +1,1 @@
+"""Handlers on the nodes of a Dask cluster. Only the dispatcher and the nodes import Dask."""
