@@ -99,8 +99,9 @@ def _reason(listed: ListedJob, now: float) -> str:
     match listed.standing:
         case Standing.WAITING:
             return f"again in {duration((job.not_before_at or now) - now)}: {job.error}"
-        case Standing.RUNNING if listed.progress:
-            return progress(listed.progress)
+        case Standing.RUNNING if listed.progress or listed.node:
+            told = progress(listed.progress) if listed.progress else ""
+            return ", ".join(filter(None, (told, listed.node and f"on {listed.node}")))
         case Standing.QUEUED | Standing.RUNNING:
             return f"before: {job.error}" if job.error else ""
         case Standing.CANCELLED:

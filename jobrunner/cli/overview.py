@@ -8,7 +8,7 @@ from jobrunner.cli.sections import Room, Row, Section, height, laid_out
 from jobrunner.domain.package import shown
 from jobrunner.domain.status import Delivery, Runner, Status
 from jobrunner.domain.values import in_bytes
-from jobrunner.words.phrases import TINTS, age, disk_use, estimate, pause, soon, step, undelivered
+from jobrunner.words.phrases import TINTS, age, disk_use, estimate, pause, slots, soon, step, undelivered
 from jobrunner.words.times import short
 
 _LABEL = 10
@@ -122,6 +122,9 @@ def _sections(status: Status) -> Iterator[Section]:
     survey = status.survey
     yield Section("Running", len(status.running), _running(status), _ALL, tint="blue")
     yield Section(
+        "Nodes", len(status.nodes), _named([(node.name, slots(node, status)) for node in status.nodes[:_MOST]]), _ALL
+    )
+    yield Section(
         "Left by dead workers",
         len(status.interrupted),
         _named(
@@ -192,7 +195,7 @@ def _running(status: Status) -> list[Row]:
     return [
         Row(
             [padded(shown(entry.job.name), column), _GAP],
-            f"{what:<{longest}}{_GAP * bool(longest)}{length:<{longest_length}}{_GAP}worker {entry.worker_pid}"
+            f"{what:<{longest}}{_GAP * bool(longest)}{length:<{longest_length}}{_GAP}{entry.place}"
             + (f", attempt {entry.job.attempt}" if entry.job.attempt > 1 else ""),
         )
         for entry, what, length in zip(entries, steps, lengths, strict=True)

@@ -25,7 +25,7 @@ EXAMPLES = (
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The package, as it is or as status shows it.")]
 
-_COLUMNS = ("#", "waited", "started", "worker", "outcome", "extract", "handler", "archive")
+_COLUMNS = ("#", "waited", "started", "worker", "node", "outcome", "extract", "handler", "archive")
 _GAP = "  "
 #: The facts that are wrapped on a terminal: of the others, such as paths, all is to be copied.
 _TEXTS = {"error", "last error", "names"}
@@ -174,6 +174,7 @@ def _row(attempt: Attempt, waited: float | None) -> list[str]:
         _length(waited),
         local(attempt.started_at)[5:],  # without the year
         str(attempt.worker_pid),
+        attempt.node or "",
         attempt.outcome.value if attempt.outcome else "running",
         *map(_length, steps),
     ]

@@ -52,6 +52,7 @@ def _of_job(explanation: OfJob) -> dict[str, Any]:
         "running": running
         and {
             "worker_pid": running.worker_pid,
+            "node": running.node,
             "seconds": round(running.seconds, 3),
             "step": running.step and running.step.value,
             "extracted": extracted_document(running.progress),

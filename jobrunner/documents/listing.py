@@ -19,5 +19,6 @@ def listed_document(listed: ListedJob) -> dict[str, Any]:
         "not_before_at": utc(job.not_before_at),
         "attempts": job.attempt,
         "progress": progress_document(listed.progress),
+        "node": listed.node,
         "error": job.error,
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
+from jobrunner.domain.cluster import Node
 from jobrunner.domain.measures import Histogram, Measures
 from jobrunner.domain.package import shown
 
@@ -115,6 +116,8 @@ def _families(measures: Measures, version: str) -> Iterator[_Family]:
     )
     yield _gauge("workers_wanted", "How many workers they keep alive.", sum(each.workers for each in runners))
     yield _gauge("workers_alive", "How many of these are alive.", sum(each.alive for each in runners))
+    if measures.nodes:
+        yield from _of_nodes(measures.nodes)
     yield _gauge(
         "worker_deaths",
         "Workers and scanners that died one soon after the other, the last one in the last five minutes.",
@@ -156,6 +159,22 @@ def _families(measures: Measures, version: str) -> Iterator[_Family]:
 
 def _gauge(name: str, meaning: str, value: float) -> _Family:
     return _Family(name, "gauge", meaning, [_Sample({}, value + 0)])
+
+
+def _of_nodes(nodes: Mapping[Node, int]) -> Iterator[_Family]:
+    slots = {node.name: 0 if node.trouble else node.slots for node in nodes}
+    yield _Family(
+        "node_slots",
+        "gauge",
+        "How many handlers each node of the cluster runs at a time; 0: it gets no package.",
+        _by("node", slots),
+    )
+    yield _Family(
+        "node_running",
+        "gauge",
+        "How many handlers run on each node of the cluster.",
+        _by("node", {node.name: running for node, running in nodes.items()}),
+    )
 
 
 def _by(label: str, values: Mapping[str, float]) -> list[_Sample]:

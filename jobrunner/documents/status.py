@@ -50,6 +50,7 @@ def status_document(status: Status) -> dict[str, Any]:
                 "name": entry.job.name,
                 "attempt": entry.job.attempt,
                 "worker_pid": entry.worker_pid,
+                "node": entry.node,
                 "started_at": utc(entry.started_at),
                 "seconds": round(entry.seconds, 3),
                 "step": entry.step,
@@ -104,6 +105,17 @@ def status_document(status: Status) -> dict[str, Any]:
         "left_over": [{"path": path} for path in status.left_over],
         "disk": disk_document(status.disk),
         "notices": _notices(status.notices),
+        "nodes": [
+            {
+                "name": node.name,
+                "address": node.address,
+                "slots": node.slots,
+                "running": status.runs_on(node),
+                "since": utc(node.since_at),
+                "trouble": node.trouble,
+            }
+            for node in status.nodes
+        ],
     }
 
 

@@ -46,7 +46,7 @@ def environment() -> Environment:
         "in": _in,
         "progress": phrases.progress,
     }
-    made.globals |= {"version": version("jobrunner"), "charts": charts, "step": phrases.step}
+    made.globals |= {"version": version("jobrunner"), "charts": charts, "step": phrases.step, "slots": phrases.slots}
     return made
 
 

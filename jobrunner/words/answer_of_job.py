@@ -18,6 +18,7 @@ RESUME = ("to end the pause:", "jobrunner resume")
 _STEPS = {
     Step.TAKING: "it is being taken into work/",
     Step.EXTRACTING: "its zip is being extracted",
+    Step.NODE: "its handler waits for a node of the cluster",
     Step.HANDLER: "the handler works on it",
     Step.ARCHIVING: "it is being archived",
 }
@@ -72,9 +73,9 @@ def why(found: OfJob) -> Iterator[str]:
             yield job.error or ""
             yield _counted_tries(found)
         case Kind.RUNNING if running:
-            yield f"It is attempt {job.attempt}, by worker {running.worker_pid}, for {duration(running.seconds)}."
+            yield f"It is attempt {job.attempt}, by {running.place}, for {duration(running.seconds)}."
         case Kind.WORKER_DEAD if running:
-            yield f"Attempt {job.attempt}, by worker {running.worker_pid}, began {duration(running.seconds)} ago."
+            yield f"Attempt {job.attempt}, by {running.place}, began {duration(running.seconds)} ago."
         case Kind.FAILED:
             yield job.error or ""
         case Kind.CONDEMNED if job.verdict is not Outcome.CANCELLED:

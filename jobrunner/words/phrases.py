@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from jobrunner.domain.cluster import Node
 from jobrunner.domain.job import Job, Outcome, State
 from jobrunner.domain.notice import Undelivered
 from jobrunner.domain.pause import Pause
 from jobrunner.domain.progress import Progress
-from jobrunner.domain.status import DiskUse, RunningJob
+from jobrunner.domain.status import DiskUse, RunningJob, Status
 from jobrunner.domain.values import in_bytes
 from jobrunner.words.times import short
 
@@ -81,6 +82,13 @@ def step(entry: RunningJob) -> str:
         return entry.step or ""
     told = progress(entry.progress)
     return told if entry.progress.is_bytes else f"{entry.step}: {told}"
+
+
+def slots(of: Node, status: Status) -> str:
+    """Return how many handlers run on a node, or why none does."""
+    if of.trouble:
+        return f"gets no package: {of.trouble}"
+    return f"{status.runs_on(of):,} of {counted(of.slots, 'slot')} in use, since {short(of.since_at, status.now)}"
 
 
 def standing(job: Job, now: float) -> str:

@@ -75,7 +75,18 @@ def test_the_json_has_each_job_with_its_state_and_when_it_reached_that(full: Tes
     )
     assert timedelta(minutes=20) < wait < timedelta(minutes=100)
     assert set(jobs["new"]) == {
-        *("name", "state", "verdict", "reached_at", "created_at", "not_before_at", "attempts", "progress", "error")
+        *(
+            "name",
+            "state",
+            "verdict",
+            "reached_at",
+            "created_at",
+            "not_before_at",
+            "attempts",
+            "progress",
+            "node",
+            "error",
+        )
     }
 
 

@@ -209,7 +209,8 @@ def test_the_page_on_monitoring_names_every_family(used: TestHome) -> None:
     kinds = re.findall(r"^# TYPE (\w+) (\w+)$", text_of(used), re.MULTILINE)
     rows = dict(re.findall(r"^\| `(\w+)`.*?\| (\w+) \|", page, re.MULTILINE))
     rows["jobrunner_workers_alive"] = rows["jobrunner_workers_wanted"]
-    assert rows == dict(kinds)
+    of_a_cluster = {f"jobrunner_node_{what}": "gauge" for what in ("slots", "running")}
+    assert rows == dict(kinds) | of_a_cluster
 
 
 def test_promtool_takes_the_text_and_the_rules(used: TestHome) -> None:
