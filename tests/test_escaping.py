@@ -202,6 +202,7 @@ CASES: dict[str, list[Case]] = {
     "health": [(disturb, []), (misconfigure, []), (without_work, []), (damage, [])],
     "metrics": [(disturb, []), (misconfigure, []), (leave_as_it_is, ["--file", f"{EVIL}/metrics"])],
     "service": [(leave_as_it_is, []), (leave_as_it_is, ["--template"]), (misconfigure, [])],
+    "node": [(leave_as_it_is, []), (leave_as_it_is, ["--check"]), (misconfigure, ["--check"])],
     "web": [(misconfigure, []), (leave_as_it_is, ["--listen", EVIL]), (leave_as_it_is, ["--uds", f"{EVIL}/socket"])],
     "web-user": [(leave_as_it_is, [EVIL]), (leave_as_it_is, ["--token", "anna"])],
     "demo": [(leave_as_it_is, ["archive"]), (leave_as_it_is, ["jobrunner.toml"])],  # and see below

@@ -48,6 +48,7 @@ COMMANDS = (
     "completion",
     "health",
     "service",
+    "node",
     "web",
     "web-user",
     "demo",
