@@ -11,10 +11,10 @@ BENCH_READY := $(BENCH_VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check coverage crash format bench fuzz soak build clean
+.PHONY: help setup run test check coverage crash crash-cluster format bench fuzz soak build clean
 
 help:  ## show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -75,7 +75,11 @@ crash: $(READY)  ## kill at every step, at random, and the power: was anything l
 	$(BIN)/python -m tests.campaign.kill_points --sample 5000 --new
 	$(BIN)/python -m tests.campaign.torture
 	$(BIN)/python -m tests.campaign.power_loss
-	$(BIN)/python -m pytest -n 2 -m campaign
+	$(BIN)/python -m pytest -n 2 -m campaign --ignore tests/cluster
+
+# They wait most of the time. The links that are cut need root.
+crash-cluster: $(READY)  ## nodes of a cluster killed, cut off and frozen: is each package done, never twice at once? (about 4 minutes)
+	$(BIN)/python -m pytest -n 5 -m 'campaign or not campaign' tests/cluster
 
 pictures: $(READY) $(BROWSER)  ## the dashboard's pictures in docs/, of the home of `jobrunner demo`
 	$(BIN)/python -m tests.web.browser.pictures

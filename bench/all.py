@@ -35,6 +35,7 @@ PARTS: dict[str, list[str]] = {
     "latency": [],
     "memory": [],
     "recovery": [],
+    "cluster": [],
 }
 _WANTED = re.compile(rf"({REACHED}|{MISSED})(.*?): (.*) \(wanted: (.*)\)\n")
 
