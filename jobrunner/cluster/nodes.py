@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from jobrunner.domain.settings_cluster import ClusterSettings
 #: Seconds between two looks at a node that cannot run the handler, and that one may take to answer.
 _AGAIN = 5.0
 _CHECK = 30.0
-#: Seconds that the scheduler may take to answer.
+#: Seconds that the scheduler may take to answer, and for which a look waits for the answers of nodes.
 _ANSWER = 5.0
 #: Characters of an error of Dask's.
 _LONGEST = 300
@@ -39,10 +40,14 @@ class Known:
     busy: int = 0
 
     @property
+    def is_well(self) -> bool:
+        """Whether it has said that it can run the handler."""
+        return self.checked_at is not None and self.node.trouble is None
+
+    @property
     def free(self) -> int:
         """How many runs it can be given."""
-        is_well = self.checked_at is not None and self.node.trouble is None
-        return self.node.slots - self.busy if is_well else 0
+        return self.node.slots - self.busy if self.is_well else 0
 
     def refuse(self, trouble: str) -> None:
         """Give it no run until another check finds it well."""
@@ -67,6 +72,7 @@ class Nodes:
         self._note = note
         self._warn = warn
         self._known: dict[str, Known] = {}
+        self._checks: dict[Known, asyncio.Task[None]] = {}
         self._noted: list[Node] | None = None
         self._trouble: str | None = None
         self._is_sure = asyncio.Event()
@@ -95,8 +101,14 @@ class Nodes:
             for known in self._known.values()
             if known.checked_at is None or (known.node.trouble and now - known.checked_at >= _AGAIN)
         ]
-        await asyncio.gather(*(self._check(client, known) for known in unsure))
-        await self._tell(self._trouble_of_all())
+        for known in unsure:
+            if known not in self._checks:
+                self._checks[known] = check = asyncio.create_task(self._check(client, known))
+                check.add_done_callback(partial(self._end_check, known))
+        if self._checks:  # a node that hangs must hold up no other
+            await asyncio.wait(self._checks.values(), timeout=_ANSWER)
+        if not self._checks or any(known.is_well for known in self._known.values()):
+            await self._tell(self._trouble_of_all())
 
     def lose(self, address: str) -> None:
         """Forget a node that is gone."""
@@ -167,6 +179,11 @@ class Nodes:
         known.checked_at = time.monotonic()
         if known.node.trouble and known.node.trouble != before:
             self._warn(f"the node {known.node.name} gets no package: {known.node.trouble}")
+        if known.is_well and not known.gone.is_set():
+            await self._tell(None)
+
+    def _end_check(self, known: Known, _check: asyncio.Task[None]) -> None:
+        del self._checks[known]
 
     async def _asked(self, client: Client, node: Node) -> Node:
         """Return what a node says of itself. Raises whatever there is."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.processes import is_guard
+from tests.campaign.processes import descendants, is_guard, send
 from tests.cluster.dask import Process
 from tests.cluster.support import WAITS, ClusterHome
 from tests.scripts import PRELUDE, Note, journal, lives, outcomes, parent_of, story
@@ -117,7 +117,9 @@ def test_row_62_the_worker_is_killed(home: ClusterHome, running: Note) -> None:
 
 def test_all_of_it_is_killed_here(home: ClusterHome, running: Note) -> None:
     [process] = home.started
-    process.kill()
+    tree = [process.pid, *descendants(process.pid)]
+    send(tree, signal.SIGSTOP)  # else a worker could note that the dispatcher has ended
+    send(tree, signal.SIGKILL)
     process.wait()
     wait_until(lambda: handlers_of(home) == [])
     home.start("run")

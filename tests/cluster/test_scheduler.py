@@ -1,4 +1,4 @@
-"""A scheduler that is slow, or does not answer for a while, is no lost one."""
+"""A scheduler or a node that does not answer for a while: it is not lost, and what others do goes on."""
 
 import signal
 
@@ -26,3 +26,19 @@ def test_a_scheduler_that_freezes_and_wakes_ends_nothing(home: ClusterHome) -> N
     held.unlink()
     wait_until(lambda: home.counts()["done"] == 1)
     assert outcomes(home) == ["done"]
+
+
+@pytest.mark.campaign
+def test_a_node_that_does_not_answer_holds_up_no_other(home: ClusterHome) -> None:
+    """It is asked for up to 30 seconds whether it can run the handler; those that can are given packages meanwhile."""
+    frozen = home.dask.nodes["a"]
+    frozen.signal(signal.SIGSTOP)
+    try:
+        home.handler("")
+        home.package("p")
+        process = home.start("run")
+        wait_until(lambda: home.counts()["done"] == 1, 20)
+        assert outcomes(home) == ["done"]
+        process.terminate()
+    finally:
+        frozen.signal(signal.SIGCONT)
