@@ -119,6 +119,17 @@ class Waiting:
             self.tell(f"{held}, and jobrunner waits for that: end the process if it hangs")
 
 
+class WaitingInThread(Waiting):
+    """How a thread waits that is not the main one: in the kernel's queues, and silently, as it hears no signals."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None)
+
+    def _wait(self, descriptors: tuple[int, ...]) -> None:
+        for descriptor in descriptors:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def holders(descriptor: int) -> list[int]:
     """Return the processes that have locked an open file, as far as this one may see them. Raises OSError."""
     status = os.fstat(descriptor)

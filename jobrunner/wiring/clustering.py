@@ -13,7 +13,7 @@ from jobrunner.domain.errors import ConfigurationError, StoreError
 from jobrunner.domain.events import Trouble, Unwise
 from jobrunner.domain.settings import Settings
 from jobrunner.files import moves
-from jobrunner.linux.locks import Waiting
+from jobrunner.linux.locks import WaitingInThread
 from jobrunner.linux.processors import processors
 from jobrunner.linux.turns import Turns
 from jobrunner.process.signals import StopRequest
@@ -67,13 +67,13 @@ def dispatcher_main(settings: Settings, way: Way | None) -> Main | None:
     if way is None:
         return None
 
-    def main(supervisor: str, _number: int, tell: Tell, emit: Emit) -> None:
+    def main(supervisor: str, _number: int, _tell: Tell, emit: Emit) -> None:
         from jobrunner.cluster.certificates import ending, security  # noqa: PLC0415  (an extra)
         from jobrunner.cluster.dispatcher import Dispatcher  # noqa: PLC0415
         from jobrunner.cluster.probing import Probe  # noqa: PLC0415
 
         Title("dispatcher").take()
-        store = store_of(settings, Waiting(tell))
+        store = store_of(settings, WaitingInThread())  # the loop goes on meanwhile
         if soon := ending(settings.cluster, settings.home):
             emit(Unwise("cluster.address", soon))
 
