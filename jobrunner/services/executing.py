@@ -34,7 +34,7 @@ class Executor(Protocol):
         """
 
     def hold_to_life(self) -> None:
-        """Raise JobrunnerError where it can run nothing any more, MachineError where it cannot now."""
+        """Raise JobrunnerError where it can run nothing any more."""
 
     @property
     def descriptors(self) -> Sequence[int]:

@@ -72,6 +72,10 @@ class Machine:
             return trouble or str(error)
         return trouble
 
+    def obstacle(self) -> str | None:
+        """Return what else is wrong than with folders and database: it costs little to ask; None if nothing is."""
+        return self._others()
+
     def make_room(self, needed: int) -> None:
         """Have so many bytes free, if the data of failed attempts that goes for it is enough: the oldest goes first."""
         with suppress(OSError):  # the probe says what is wrong

@@ -64,7 +64,7 @@ class Pipeline:
             raise
 
     def hold_to_life(self) -> None:
-        """Raise JobrunnerError where no handler could be run: no package should be claimed, and pay for that."""
+        """Raise JobrunnerError where no handler could be run now: no package should be claimed, and pay for that."""
         self._executor.hold_to_life()
 
     @property

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from jobrunner.cluster.remote import Remote
 from jobrunner.cluster.request import Lost
-from jobrunner.domain.errors import MachineError
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.domain.package import Package, shown
@@ -56,9 +55,7 @@ class RemoteExecutor:
         return answer
 
     def hold_to_life(self) -> None:
-        """Raise MachineError where no node can run the handler now."""
-        if trouble := self._remote.trouble():
-            raise MachineError(trouble)
+        """Nothing of it lives that could die: what is wrong with the cluster is a trouble of the machine's."""
 
     @property
     def descriptors(self) -> Sequence[int]:

@@ -43,9 +43,8 @@ class Worker:
                 title.show(job.name)
                 job = self._pipeline.run(job)
             elif self._is_any_ready():
-                if not probed:
-                    self._machine.wait_until_well(self._machine.probe())
-                    probed = True
+                self._machine.wait_until_well(self._machine.obstacle() if probed else self._machine.probe())
+                probed = True
                 job = self._recording.claim()
             elif drain and not self._machine.until_it_works(self._store.jobs.any_pending):
                 break
@@ -67,8 +66,5 @@ class Worker:
         self._asked_to_stop(seconds, beside=(*bell.descriptors, *self._pipeline.descriptors))
 
     def _is_any_ready(self) -> bool:
-        return self._machine.until_it_works(self._look)
-
-    def _look(self) -> bool:
         self._pipeline.hold_to_life()
-        return self._store.jobs.any_ready(self._store.now())
+        return self._machine.until_it_works(lambda: self._store.jobs.any_ready(self._store.now()))

@@ -197,6 +197,13 @@ def test_without_a_node_nothing_is_claimed(home: ClusterHome) -> None:
     process.terminate()
 
 
+def test_a_drain_of_nothing_needs_no_node(home: ClusterHome) -> None:
+    home.handler("")
+    for node in home.dask.nodes.values():
+        node.kill_tree()
+    assert home.jobrunner("run", "--drain").returncode == 0
+
+
 def test_a_node_of_another_version_gets_no_package(home: ClusterHome, tmp_path: Path) -> None:
     other = tmp_path / "other" / "jobrunner-9.9.dist-info"
     other.mkdir(parents=True)
