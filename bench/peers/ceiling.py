@@ -28,7 +28,13 @@ def main(folder: Path, workers: int) -> None:
     following, writer = (os.open(f"{path}-{name}", os.O_RDWR | os.O_CREAT) for name in ("next", "writer"))
     jobs, attempts = statements("jobs"), statements("attempts")
     execute, flock, exclusive, unlock = connection.execute, fcntl.flock, fcntl.LOCK_EX, fcntl.LOCK_UN
-    details = {"extract_seconds": 0.001, "handle_seconds": 0.001, "archive_seconds": 0.001, "encoding": None}
+    details = {
+        "extract_seconds": 0.001,
+        "handle_seconds": 0.001,
+        "archive_seconds": 0.001,
+        "encoding": None,
+        "node": None,
+    }
     token = f"{folder.name}-{time.monotonic_ns()}"
     with connection:
         [[worker_id]] = execute(

@@ -104,6 +104,7 @@ def test_the_template_is_valid_as_it_is_and_with_each_comment_removed(tmp_path: 
         ("notify", "webhook"),
         ("notify", "secret_file"),
         ("web", "users_file"),
+        *(("cluster", name) for name in ("address", "tls_ca", "tls_cert", "tls_key", "without_tls")),
     ):
         del toml[section][name]
     given = settings_file.build(tmp_path, toml, {}, source="template")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.cluster.support import ClusterHome
-from tests.scripts import PRELUDE, outcomes
+from tests.scripts import PRELUDE, journal, outcomes
 from tests.support import wait_until
 
 #: A preload of a Dask worker that makes the first step of its end once a file is there, and no other.
@@ -27,8 +27,10 @@ def test_a_task_that_is_cancelled_on_its_node_is_lost_there(home: ClusterHome, t
     preload.write_text(FIRST_STEP.format(path=str(end)))
     home.dask.node("ending", "--preload", str(preload), slots=8)
     home.handler(f"{PRELUDE}start()\nif ATTEMPT == 1: wait_for('never')\n", retry='backoff = "0.01s"')
+    home.start("run")
+    wait_until(lambda: [node for node in home.status()["nodes"] if node["name"].endswith(":ending")])  # has answered
     home.package("p")
-    home.running()
+    wait_until(lambda: journal(home.path, "start"))
     end.touch()
     wait_until(lambda: home.counts()["done"] == 1)
     assert outcomes(home) == ["fault", "done"]
