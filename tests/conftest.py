@@ -15,8 +15,8 @@ from tests.support import TestHome
 
 #: Each worker of xdist begins with a part of the tests in their order, and takes from the end of another's when it has
 #: done its own. So what takes long begins early, and what is taken is short; and one worker has the browser's tests,
-#: with the browser and the homes that they share.
-_FIRST = ("tests/web/browser/", "tests/test_kill_points.py", "tests/test_power_loss.py")
+#: with the browser and the homes that they share, as one has those of a cluster.
+_FIRST = ("tests/web/browser/", "tests/cluster/", "tests/test_kill_points.py", "tests/test_power_loss.py")
 _LAST = ("tests/domain/", "tests/store/", "tests/unzip/")
 
 

@@ -8,7 +8,7 @@ from tests.cluster.dask import Dask, started
 from tests.cluster.support import ClusterHome
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
     yield from started(tmp_path_factory.mktemp("dask"))
 
