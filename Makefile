@@ -35,7 +35,7 @@ $(BROWSER): $(READY)
 	@touch $@
 
 # Four at a time on two cores: the tests wait a lot.
-test: $(READY) $(BROWSER)  ## run the tests (about 6 minutes on two cores)
+test: $(READY) $(BROWSER)  ## run the tests (about 10 minutes on two cores)
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: $(READY)  ## format, lint, types and tests, as a change must pass them

@@ -22,7 +22,7 @@ from jobrunner.cluster import node as on_node
 from jobrunner.cluster.door import Door
 from jobrunner.cluster.nodes import Known, Nodes, NoNode, Note, in_words
 from jobrunner.cluster.probing import Probe
-from jobrunner.cluster.request import QUESTION, Setup, our_version
+from jobrunner.cluster.request import Setup, our_version
 from jobrunner.domain.settings_cluster import ClusterSettings
 from jobrunner.process.channel import LONGEST
 
@@ -34,7 +34,10 @@ _LOOK = 5.0
 
 
 class Dispatcher:
-    """Serves workers until SIGTERM comes and no run is under way any more."""
+    """Serves workers until SIGTERM comes and none is connected any more: until its end, each may have a run to ask for.
+
+    How the handler is run, each worker says with each question: after a reload, the new ones say it otherwise.
+    """
 
     def __init__(
         self,
@@ -49,14 +52,12 @@ class Dispatcher:
         """`note` is told of the nodes at each change, `warn` in words of a node that gets no package."""
         self._address = settings.address or ""
         self._resources = dict(settings.resources)
-        self._setup = json.dumps(setup.as_message())
         self._security = security
         self._door = door
         self._nodes = Nodes(settings, setup, probe, note, warn)
         self._something = asyncio.Event()
         self._client: Client | None = None
         self._is_stopping = False
-        self._runs = 0
         self._conversations: set[asyncio.Task[None]] = set()
         self._bug: BaseException | None = None
 
@@ -83,7 +84,7 @@ class Dispatcher:
         self._something.set()
 
     def _is_over(self) -> bool:
-        return self._is_stopping and not self._runs
+        return self._is_stopping and not self._conversations
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep until something happens, or so many seconds. Raise what a conversation has met that it should not."""
@@ -109,10 +110,7 @@ class Dispatcher:
             while client is self._client and client.status == "running" and not self._is_over():
                 try:
                     await self._nodes.look(client)
-                except (
-                    OSError,
-                    TimeoutError,
-                ):  # too busy, or lost: the client says so in a while, and what runs is lost
+                except (OSError, TimeoutError):  # it is too busy, or it is lost, as the client will say in a while
                     await self._nodes.give_nothing(f"the scheduler {self._address} does not answer")
                 await self._sleep(_LOOK)
         finally:
@@ -143,8 +141,9 @@ class Dispatcher:
 
     def _part(self, conversation: asyncio.Task[None]) -> None:
         self._conversations.discard(conversation)
-        if not conversation.cancelled() and (bug := conversation.exception()):
-            self._bug = bug
+        if not conversation.cancelled():
+            self._bug = self._bug or conversation.exception()
+        if self._bug or self._is_stopping:
             self._something.set()
 
     async def _converse(self, connection: socket.socket) -> None:
@@ -152,20 +151,22 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         with connection, suppress(OSError):
             while message := await loop.sock_recv(connection, LONGEST):
-                if json.loads(message) == QUESTION:
+                asked = json.loads(message)
+                if self._nodes.is_new(asked["setup"]):
+                    self._something.set()
+                if "call" not in asked:
                     answer: str | None = json.dumps(await self._nodes.trouble())
                 else:
-                    answer = await self._run_while_wanted(connection, message.decode("ascii"))
+                    answer = await self._run_while_wanted(connection, asked)
                 if answer is None:
                     return
                 await loop.sock_sendall(connection, answer.encode("ascii"))
 
-    async def _run_while_wanted(self, connection: socket.socket, call: str) -> str | None:
+    async def _run_while_wanted(self, connection: socket.socket, asked: dict[str, Any]) -> str | None:
         """Run the handler and return the answer; None where the worker's end is closed first."""
         loop = asyncio.get_running_loop()
-        run = loop.create_task(self._run(call))
+        run = loop.create_task(self._run(json.dumps(asked["setup"]), json.dumps(asked["call"])))
         leaving = loop.create_task(loop.sock_recv(connection, 1))  # it sends nothing meanwhile
-        self._runs += 1
         try:
             await asyncio.wait({run, leaving}, return_when=asyncio.FIRST_COMPLETED)
             return run.result() if run.done() else None
@@ -173,24 +174,21 @@ class Dispatcher:
             for task in (run, leaving):
                 task.cancel()
             await asyncio.wait({run, leaving})
-            self._runs -= 1
-            if self._is_stopping:
-                self._something.set()
 
-    async def _run(self, call: str) -> str:
+    async def _run(self, setup: str, call: str) -> str:
         """Return the guard's answer to a call, or why there is none."""
         try:
             known = await self._nodes.take()
         except NoNode as trouble:
             return _lost(str(trouble))
         try:
-            return await self._run_on(known, call)
+            return await self._run_on(known, setup, call)
         finally:
             if self._client and self._client.status != "running":
                 await self._lose_the_scheduler()  # before the next run is asked for
             await self._nodes.give_back(known)
 
-    async def _run_on(self, known: Known, call: str) -> str:
+    async def _run_on(self, known: Known, setup: str, call: str) -> str:
         if self._client is None or self._client.status != "running":
             return _lost(f"the connection to the scheduler {self._address} was lost")
         key, name = f"jobrunner-{os.urandom(8).hex()}", known.node.name
@@ -198,7 +196,7 @@ class Dispatcher:
             on_node.run,
             key,
             our_version(),
-            self._setup,
+            setup,
             call,
             key=key,
             workers=[known.node.address],

@@ -7,17 +7,16 @@ what has ended is said to have ended only when nothing is left of it and all tha
 import os
 import sys
 import traceback
-from pathlib import Path
 
 from jobrunner.cluster.lives import presence
 from jobrunner.cluster.request import Setup
-from jobrunner.domain.errors import in_words
+from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.exits import BUG
 from jobrunner.domain.job import Outcome
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.files import fence
 from jobrunner.linux.flushing import flush_filesystem
-from jobrunner.process import choosing
+from jobrunner.process import cgroup, choosing
 from jobrunner.process.channel import Channel
 from jobrunner.process.guarding import Server
 from jobrunner.process.handler import Call
@@ -28,26 +27,25 @@ from jobrunner.process.signals import block
 class NodeServer(Server):
     """Runs the handler within the fence of the attempt."""
 
-    def __init__(self, node: str, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
-        self._node = node
-        self._begun: tuple[str, int] | None = None
+    #: What it is called.
+    node = ""
+    _begun: tuple[str, int] | None = None
 
     def run(self, call: Call) -> HandlerResult:
         """Run the handler on one package, unless it has been started before."""
         folder, attempt = str(call.package.data.parent), call.package.attempt
         try:
-            fence.begin(folder, attempt, self._node)
+            fence.begin(folder, attempt, self.node)
         except fence.StartedAlready:
-            return HandlerResult(Outcome.FAULT, f"attempt {attempt} was not to be started on {self._node} any more")
+            return HandlerResult(Outcome.FAULT, f"attempt {attempt} was not to be started on {self.node} any more")
         except OSError as error:
-            return HandlerResult(Outcome.FAULT, f"{self._node} does not see the package: {in_words(error)}")
+            return HandlerResult(Outcome.FAULT, f"{self.node} does not see the package: {in_words(error)}")
         self._begun = folder, attempt
         result = super().run(call)
         try:
             self._note_end()
         except OSError as error:
-            return HandlerResult(Outcome.FAULT, f"{self._node} could not write all: {in_words(error)}")
+            return HandlerResult(Outcome.FAULT, f"{self.node} could not write all: {in_words(error)}")
         return result
 
     def nothing_is_left(self) -> None:
@@ -73,13 +71,19 @@ def main(descriptor: int, node: str) -> None:
     channel = Channel(descriptor)
     setup = Setup.of(channel.receive())
     os.umask(setup.umask)
-    sys.path[:] = [path for path in sys.path if path != str(Path.cwd())]
     process, present = setup.process, presence().appear()
+    try:
+        cgroup.check(process.max_processes)
+    except ConfigurationError as error:
+        channel.receive()
+        channel.send_result(HandlerResult(Outcome.FAULT, f"{node} cannot run it: {error}"))
+        return
     handler = choosing.handler_for(process, setup.home, present.token)
+    assert handler, "workers without one ask for no run"
     room = Room(process.max_log, setup.keep_free, is_shared=True)
-    NodeServer(
-        node, channel, handler, process.timeout, present, process.max_processes, room, _give_up
-    ).run_until_closed()
+    server = NodeServer(channel, handler, process.timeout, present, process.max_processes, room, _give_up)
+    server.node = node
+    server.run_until_closed()
 
 
 def _give_up(error: BaseException) -> int:

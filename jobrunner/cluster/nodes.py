@@ -25,8 +25,8 @@ _ANSWER = 5.0
 #: Characters of an error of Dask's.
 _LONGEST = 300
 
-#: Is told of the nodes at each change.
-Note = Callable[[Sequence[Node]], None]
+#: Is told of the nodes at each change, and says whether it could note them.
+Note = Callable[[Sequence[Node]], bool]
 
 
 @dataclass(eq=False)
@@ -64,10 +64,10 @@ class Nodes:
     def __init__(
         self, settings: ClusterSettings, setup: Setup, probe: Probe, note: Note, warn: Callable[[str], None]
     ) -> None:
-        """`warn` is told in words of a node that gets no package."""
+        """`setup`: how the handler is run until a worker says otherwise. `warn` hears of nodes that get no package."""
         self._settings = settings
         self._resources = dict(settings.resources)
-        self._setup = setup.as_message()
+        self._setup: dict[str, Any] = json.loads(json.dumps(setup.as_message()))  # as it comes from workers
         self._probe = probe
         self._note = note
         self._warn = warn
@@ -77,6 +77,17 @@ class Nodes:
         self._trouble: str | None = None
         self._is_sure = asyncio.Event()
         self._changed = asyncio.Condition()
+        self._noting = asyncio.Lock()
+
+    def is_new(self, setup: dict[str, Any]) -> bool:
+        """Say whether the handler is to be run otherwise from now on: then each node has to say whether it can."""
+        if setup == self._setup:
+            return False
+        self._setup = setup
+        self._is_sure.clear()
+        for known in self._known.values():
+            known.checked_at = None
+        return True
 
     async def trouble(self) -> str | None:
         """Return why no handler can be run now, in words; None where one can."""
@@ -146,10 +157,10 @@ class Nodes:
     async def _tell(self, trouble: str | None) -> None:
         """Record what is known now, and let those go on that wait."""
         self._trouble = trouble
-        nodes = [known.node for known in self._known.values()]
-        if nodes != self._noted:
-            await asyncio.to_thread(self._note, nodes)
-            self._noted = nodes
+        async with self._noting:  # one connection to the database
+            nodes = [known.node for known in self._known.values()]
+            if nodes != self._noted and await asyncio.to_thread(self._note, nodes):
+                self._noted = nodes
         self._is_sure.set()
         async with self._changed:
             self._changed.notify_all()
@@ -167,7 +178,7 @@ class Nodes:
         return None
 
     async def _check(self, client: Client, known: Known) -> None:
-        before = known.node.trouble
+        before, setup = known.node.trouble, self._setup
         try:
             known.node = await self._asked(client, known.node)
         except TimeoutError:
@@ -176,7 +187,7 @@ class Nodes:
             known.refuse(f"it is no node of jobrunner: {in_words(error)}")
         if known.node.trouble is None and not has_resources(known.resources, self._resources):
             known.refuse(f"it lacks the resources {json.dumps(self._resources)}: start it with --resources")
-        known.checked_at = time.monotonic()
+        known.checked_at = time.monotonic() if setup is self._setup else None
         if known.node.trouble and known.node.trouble != before:
             self._warn(f"the node {known.node.name} gets no package: {known.node.trouble}")
         if known.is_well and not known.gone.is_set():

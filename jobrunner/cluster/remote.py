@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jobrunner.cluster.door import Door
-from jobrunner.cluster.request import QUESTION, Lost
+from jobrunner.cluster.request import Lost, Setup
 from jobrunner.domain.outcome import HandlerResult
 from jobrunner.linux.waiting import ready
 from jobrunner.process.channel import Channel, Garbage, result_of
@@ -22,8 +22,10 @@ Sleep = Callable[[float, int], object]
 class Remote:
     """Whatever happens to the dispatcher, the next question goes to its successor."""
 
-    def __init__(self, door: Door, sleep: Sleep) -> None:
+    def __init__(self, door: Door, setup: Setup, sleep: Sleep) -> None:
+        """`setup`: how the handler is run, by this worker's settings."""
         self._door = door
+        self._setup = setup.as_message()
         self._sleep = sleep
         self._channel: Channel | None = None
 
@@ -31,7 +33,7 @@ class Remote:
         """Return why no handler can be run now, in words; None where one can."""
         try:
             channel = self._knocked()
-            channel.send(QUESTION)
+            channel.send({"setup": self._setup})
             self._sleep(_PATIENCE, channel.fileno())
             if not ready((channel.fileno(),), 0):
                 self.close()
@@ -46,7 +48,7 @@ class Remote:
         """Have the handler run on some node, as soon as there is one with a free slot, and return how it ended."""
         try:
             channel = self._knocked()
-            channel.send(call.as_message())
+            channel.send({"setup": self._setup, "call": call.as_message()})
             match channel.receive():
                 case {"lost": str(why)}:
                     return Lost(why)

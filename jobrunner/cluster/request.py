@@ -7,9 +7,6 @@ from typing import Any, NamedTuple
 
 from jobrunner.domain.settings import ProcessSettings
 
-#: What a worker asks the dispatcher between two packages.
-QUESTION = "can a handler be run?"
-
 
 @cache
 def our_version() -> str:

@@ -10,6 +10,10 @@ import os
 import re
 from contextlib import suppress
 
+from jobrunner.domain.package import printable
+
+#: Characters of a node's name that is read.
+_LONGEST = 100
 _PART = re.compile(r"(?:log|started|ended)-[0-9]{1,18}")
 #: What `started-N` leads to where no node may start any more.
 _FORBIDDEN = "-"
@@ -56,7 +60,7 @@ def node_of(folder: str, attempt: int) -> str | None:
     """Return the node on which attempt N was started, None where it was not. Raises nothing."""
     with suppress(OSError):
         node = os.readlink(f"{folder}/started-{attempt}")
-        return None if node == _FORBIDDEN else node
+        return None if node == _FORBIDDEN else printable(node)[:_LONGEST]
     return None
 
 

@@ -84,9 +84,7 @@ class LocalExecutor:
         if self._machine.is_replaced:
             self._machine.hold_up(None)
         attempt.details.handle = time.monotonic() - start
-        if result.outcome is Outcome.FAILED and (trouble := self._machine.look()):
-            return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
-        return result
+        return unless_a_victim(result, self._machine)
 
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where the guard was killed."""
@@ -99,6 +97,13 @@ class LocalExecutor:
 
     def _hold_up(self, name: str, left: Sequence[Left]) -> None:
         self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")
+
+
+def unless_a_victim(result: HandlerResult, machine: Machine) -> HandlerResult:
+    """Return how the handler ended; as a fault where it has failed while something is wrong with the machine."""
+    if result.outcome is Outcome.FAILED and (trouble := machine.look()):
+        return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
+    return result
 
 
 def run_as(account: Account | None, call: Call, run: Callable[[], HandlerResult]) -> HandlerResult:

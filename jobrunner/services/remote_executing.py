@@ -13,6 +13,7 @@ from jobrunner.files import fence, logs
 from jobrunner.files.folders import Folders
 from jobrunner.process.handler import Call
 from jobrunner.services.attempt import CurrentAttempt
+from jobrunner.services.executing import unless_a_victim
 from jobrunner.services.machine import Machine
 from jobrunner.services.node_wait import NodeWait
 
@@ -50,9 +51,7 @@ class RemoteExecutor:
         attempt.details.node = fence.node_of(workspace.path, job.attempt)
         if isinstance(answer, Lost):
             return HandlerResult(Outcome.FAULT, answer.why)
-        if answer.outcome is Outcome.FAILED and (trouble := self._machine.look()):
-            return HandlerResult(Outcome.FAULT, f"{answer.error}; at that time, {trouble}")
-        return answer
+        return unless_a_victim(answer, self._machine)
 
     def hold_to_life(self) -> None:
         """Nothing of it lives that could die: what is wrong with the cluster is a trouble of the machine's."""

@@ -130,7 +130,8 @@ class Slots:
     def take_over(self, crew: Crew, *, renew: bool) -> None:
         """Keep this crew from now on: places are added, or drained and then removed.
 
-        With `renew` all children are replaced, each worker after its package, so there are never more than wanted.
+        With `renew` all children are replaced, each worker after its package, so there are never more than wanted; not
+        the dispatcher, which workers that go on need: the new ones tell it what is new.
         """
         self._all += [
             Slot(crew.worker, Role.WORKER, number) for number in range(len(self.workers) + 1, crew.workers + 1)
@@ -144,7 +145,8 @@ class Slots:
         self._all += [Slot(main, role) for role, main in crew.others.items() if role not in others]
         for role, slot in others.items():
             slot.main, slot.is_surplus = crew.others.get(role, slot.main), role not in crew.others
-            if renew or slot.is_surplus:
+            is_renewed = renew and role is not Role.DISPATCHER
+            if is_renewed or slot.is_surplus:
                 self._let_go(slot, signal.SIGTERM)
 
     def _let_go(self, slot: Slot, number: signal.Signals) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 
 from jobrunner.cluster.door import Door
 from jobrunner.cluster.remote import Remote
@@ -22,7 +21,7 @@ from jobrunner.services.machine import Tell
 from jobrunner.services.slot import Main
 from jobrunner.wiring.home import store_of
 
-#: Seconds that a note of the nodes waits for a lock on the database: there will be another one.
+#: Seconds that a note of the nodes waits for a lock on the database.
 _PATIENCE = 1.0
 
 
@@ -33,9 +32,9 @@ class Way:
         self.door = Door()
         self.turns = Turns(processors())
 
-    def remote(self, stop: StopRequest) -> Remote:
-        """Return a worker's end; a stop ends the wait for an answer."""
-        return Remote(self.door, lambda seconds, descriptor: stop(seconds, beside=(descriptor,)))
+    def remote(self, settings: Settings, stop: StopRequest) -> Remote:
+        """Return a worker's end, while its umask is the handler's. A stop ends the wait for an answer."""
+        return Remote(self.door, _setup(settings), lambda seconds, descriptor: stop(seconds, beside=(descriptor,)))
 
 
 def way_to_nodes(settings: Settings) -> Way | None:
@@ -77,18 +76,18 @@ def dispatcher_main(settings: Settings, way: Way | None) -> Main | None:
         if soon := ending(settings.cluster, settings.home):
             emit(Unwise("cluster.address", soon))
 
-        def note(nodes: Sequence[Node]) -> None:
-            with suppress(StoreError):
+        def note(nodes: Sequence[Node]) -> bool:
+            try:
                 store.open_in_turn()
                 with store.write(patience=_PATIENCE):
                     store.nodes.note(supervisor, nodes)
+            except StoreError:  # the next look tries again
+                return False
+            return True
 
-        umask = os.umask(0o077)
-        os.umask(umask)
-        setup = Setup(settings.home, settings.process, settings.extract.keep_free, umask)
         Dispatcher(
             settings.cluster,
-            setup,
+            _setup(settings),
             security(settings.cluster, settings.home),
             way.door,
             Probe(settings.folders.work),
@@ -97,3 +96,10 @@ def dispatcher_main(settings: Settings, way: Way | None) -> Main | None:
         ).run()
 
     return main
+
+
+def _setup(settings: Settings) -> Setup:
+    """Return how the handler is run, with the umask of this process."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return Setup(settings.home, settings.process, settings.extract.keep_free, umask)

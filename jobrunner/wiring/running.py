@@ -105,7 +105,7 @@ def worker_main(settings: Settings, exit_of: ExitOf, way: Way | None, *, drain: 
         home = home_of(settings, store_of(settings, Waiting(tell)), emit)
         folders, store = home.folders, home.store
         stop = StopRequest({signal.SIGTERM}, drains=True)
-        remote = way and way.remote(stop)
+        remote = way and way.remote(settings, stop)
         others = remote.trouble if remote else (lambda: None)
         machine = Machine(folders, settings.extract.keep_free, store, tell, stop, others)
         store.database.waiting.tell, store.database.waiting.give_up = machine.say, stop.at_once

@@ -197,6 +197,51 @@ def test_without_a_node_nothing_is_claimed(home: ClusterHome) -> None:
     process.terminate()
 
 
+def test_a_dispatcher_stays_as_long_as_a_worker_may_need_it(home: ClusterHome) -> None:
+    """A worker that is asked to end may just have claimed: its run has its grace."""
+    home.handler("")
+    process = home.start("run", "-n", "1")
+    wait_until(lambda: len(home.status()["nodes"]) >= 2)
+    home.package("p")
+    wait_until(lambda: home.counts()["done"] == 1)
+    dispatcher = dispatcher_of(home)
+    os.kill(dispatcher, signal.SIGTERM)
+    home.package("q")
+    wait_until(lambda: home.counts()["done"] == 2)
+    assert outcomes(home, "q") == ["done"]
+    assert lives(dispatcher)
+    process.terminate()
+    process.communicate()
+    assert not lives(dispatcher)
+
+
+def test_a_reload_is_for_nodes_too(home: ClusterHome) -> None:
+    home.handler('import os\nopen(os.environ["JOBRUNNER_DATA"] + "/by", "w").write(os.environ["VERSION"])')
+    settings = (
+        (home.path / "jobrunner.toml").read_text().replace("[process]", '[process]\nenvironment = { VERSION = "1" }')
+    )
+    (home.path / "jobrunner.toml").write_text(settings)
+    home.start("run", "-n", "2")
+    home.package("p")
+    wait_until(lambda: home.counts()["done"] == 1)
+    dispatcher = dispatcher_of(home)
+    (home.path / "jobrunner.toml").write_text(settings.replace('"1"', '"2"'))
+    assert home.jobrunner("reload").returncode == 0
+    wait_until(lambda: len(story(home).attempts) == 1 and _has_new_workers(home))
+    home.package("q")
+    wait_until(lambda: home.counts()["done"] == 2)
+    assert [(home.archive / name / "by").read_text() for name in ("p", "q")] == ["1", "2"]
+    assert dispatcher_of(home) == dispatcher
+
+
+def _has_new_workers(home: ClusterHome) -> bool:
+    """Whether none of the workers is left that have begun before the reload."""
+    with home.open() as opened:
+        first = story(home).attempts[0].worker_pid
+        pids = [worker.pid for worker in opened.store.workers.not_ended()]
+    return len(pids) == 2 and min(pids) > first
+
+
 def test_a_drain_of_nothing_needs_no_node(home: ClusterHome) -> None:
     home.handler("")
     for node in home.dask.nodes.values():
