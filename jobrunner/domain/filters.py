@@ -56,7 +56,8 @@ class Filters(NamedTuple):
     """Which jobs are meant: those that fit all of it, or the first `limit` of them.
 
     `name` and `error` are patterns as a shell has them. `since` and `until` (seconds since 1970, the second not
-    included) compare the time at which a job reached its state. `attempts` is the least number that were made.
+    included) compare the time at which a job reached its state. `attempts` is the least number that were made. `after`:
+    only what is sorted by time behind this time and the id of the job that reached its state then.
     """
 
     standings: frozenset[Standing] = EVERY_STANDING
@@ -68,6 +69,7 @@ class Filters(NamedTuple):
     sort: Sort = Sort.TIME
     is_reversed: bool = False
     limit: int | None = None
+    after: tuple[float, int] | None = None
 
 
 def standings(words: Collection[Standing]) -> frozenset[Standing]:

@@ -42,6 +42,7 @@ class Listing:
 
     def select(self, filters: Filters, now: Moment) -> Sequence[int]:
         """Return the ids of the jobs that fit, in their order."""
+        filters = _with_span_behind(filters)
         parameters = self._parameters(filters, now)
         source = self._source(filters, parameters)
         order = ("down" if _is_down(filters) else "up") if _NATURAL.get(source) is filters.sort else "sorted"
@@ -83,6 +84,7 @@ class Listing:
 
     def _parameters(self, filters: Filters, now: Moment) -> dict[str, Any]:
         first, beyond = _range("*" if filters.name is None else filters.name)
+        last_at, last_id = filters.after or (None, None)
         return rows.waits(now, self._max_wait) | {
             "states": " ".join(_standings(filters)),
             "is_any_state": _standings(filters) == EVERY_STANDING,
@@ -92,6 +94,8 @@ class Listing:
             "error": _glob(filters.error),
             "since": filters.since,
             "until": filters.until,
+            "last_at": last_at,
+            "last_id": last_id,
             "attempts": min(filters.attempts, _MOST),
             "key": filters.sort.value,
             "down": _is_down(filters),
@@ -105,6 +109,16 @@ def _standings(filters: Filters) -> frozenset[Standing]:
 
 def _is_down(filters: Filters) -> bool:
     return (filters.sort is not Sort.NAME) is not filters.is_reversed
+
+
+def _with_span_behind(filters: Filters) -> Filters:
+    """Return them with the span of what is behind the last job that was seen, its own moment included."""
+    if filters.after is None:
+        return filters
+    at, _ = filters.after
+    if filters.is_reversed:
+        return filters._replace(since=max(filters.since, at))
+    return filters._replace(until=min(filters.until, math.nextafter(at, math.inf)))
 
 
 def _glob(pattern: str | None) -> bytes | None:

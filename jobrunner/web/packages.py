@@ -3,20 +3,20 @@
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from jobrunner.domain import filters
 from jobrunner.domain.errors import ConfigurationError
-from jobrunner.domain.filters import EVERY_STANDING, Filters, ListedJob, Sort, Standing
+from jobrunner.domain.filters import EVERY_STANDING, Filters, Sort, Standing
 from jobrunner.web.actions import BUTTONS, Button
 from jobrunner.web.site import Key, Page, Site
 from jobrunner.wiring.home import Home
 from jobrunner.words.phrases import counted
 
-#: Packages on a page; and how many more may have come to their state in the very moment of the last one seen.
+#: Packages on a page.
 _ON_A_PAGE = 50
-_OF_A_MOMENT = 1_000
 #: Characters of each word, and how many words a question has.
 _LONGEST = 500
 _MOST_FIELDS = 50
@@ -91,7 +91,8 @@ def packages(site: Site, home: Home, key: Key) -> Page:
         wrong = site.part("packages/wrong.html", error=str(error).removeprefix("--"))
         form = site.part("packages/form.html", question=question, standings=list(Standing))
         return Page("Packages", {"form": form, "list": wrong}, status=400, place="packages")
-    rows = list(home.report.listed(_ids_after(home, fitting, question.after)))
+    page = fitting._replace(limit=_ON_A_PAGE + 1, after=_place(question.after))
+    rows = list(home.report.listed(home.report.select(page)))
     shown, following = rows[:_ON_A_PAGE], rows[_ON_A_PAGE:]
     last = f"{shown[-1].reached_at!r},{shown[-1].job.id}" if following else ""
     parts = {
@@ -120,36 +121,14 @@ def second_look(site: Site, home: Home, key: Key, button: Button) -> Page:
     return Page(f"{button.label} {counted(count, 'package')}?", {"second-look": part}, place="packages")
 
 
-def _ids_after(home: Home, fitting: Filters, after: str) -> Sequence[int]:
-    """Return the ids of a page, and of one more: what stands behind the last one seen, however far that is."""
-    at, last = _place(after)
-    if at is None:
-        return home.report.select(fitting._replace(limit=_ON_A_PAGE + 1))
-    if fitting.is_reversed:
-        fitting = fitting._replace(since=max(fitting.since, at))
-    else:
-        fitting = fitting._replace(until=min(fitting.until, math.nextafter(at, math.inf)))
-    ids = home.report.select(fitting._replace(limit=_ON_A_PAGE + 1 + _OF_A_MOMENT))
-    same: list[ListedJob] = []
-    for listed in home.report.listed(ids[:_OF_A_MOMENT]):
-        if listed.reached_at != at:
-            break
-        same.append(listed)
-    seen = [number for number, listed in enumerate(same) if _is_seen(listed.job.id, last, up=fitting.is_reversed)]
-    return ids[(seen[-1] + 1 if seen else 0) :][: _ON_A_PAGE + 1]
-
-
-def _is_seen(job_id: int, last: int, *, up: bool) -> bool:
-    return job_id <= last if up else job_id >= last
-
-
-def _place(after: str) -> tuple[float | None, int]:
+def _place(after: str) -> tuple[float, int] | None:
+    """Return where a page begins; None, at the start, where that is not said as we say it."""
     at, _, last = after.partition(",")
-    try:
-        moment = float(at)
-        return (moment if math.isfinite(moment) else None), int(last)
-    except ValueError:
-        return None, 0
+    with suppress(ValueError):
+        moment, job_id = float(at), int(last)
+        if math.isfinite(moment) and 0 <= job_id < 2**63:
+            return moment, job_id
+    return None
 
 
 def _pattern(text: str, form: str) -> str | None:

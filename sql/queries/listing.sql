@@ -58,12 +58,17 @@ FROM jobs
 WHERE (instr(:states, 'queued') OR instr(:states, 'waiting')) AND {is_waiting} AND instr(:states, {standing})
     AND {queued_since} >= :since AND {queued_since} < :until AND {matches}
 
+-- fragment: is_behind
+-- Where a page follows another: behind the last job that was seen, among those of its very moment, `at`. On which side
+-- of that moment the others are, :since and :until say.
+(:last_id IS NULL OR at <> :last_at OR iif(:down, id < :last_id, id > :last_id))
+
 -- fragment: in_time
-SELECT id, finished_at AS at {done}
-UNION ALL SELECT id, finished_at AS at {failed}
-UNION ALL SELECT id, {started_at} AS at {running}
-UNION ALL SELECT id, {queued_since} AS at {ready}
-UNION ALL SELECT id, {queued_since} AS at {waiting}
+SELECT id, finished_at AS at {done} AND {is_behind}
+UNION ALL SELECT id, finished_at AS at {failed} AND {is_behind}
+UNION ALL SELECT id, {started_at} AS at {running} AND {is_behind}
+UNION ALL SELECT id, {queued_since} AS at {ready} AND {is_behind}
+UNION ALL SELECT id, {queued_since} AS at {waiting} AND {is_behind}
 
 -- fragment: by_name
 -- From the names that begin as the pattern does.
@@ -134,10 +139,10 @@ SELECT id {of_all} ORDER BY id LIMIT :most;
 SELECT id FROM ({in_time}) JOIN jobs USING (id) {sorted};
 
 -- name: these_sorted
-SELECT id, {reached_at} AS at {these} {sorted};
+SELECT id, {reached_at} AS at {these} AND {is_behind} {sorted};
 
 -- name: tried_again_sorted
-SELECT id, {reached_at} AS at {tried_again} {sorted};
+SELECT id, {reached_at} AS at {tried_again} AND {is_behind} {sorted};
 
 -- name: in_time_count
 SELECT (SELECT count(*) {done}) + (SELECT count(*) {failed}) + (SELECT count(*) {running}) + (SELECT count(*) {ready})

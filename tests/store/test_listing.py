@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
@@ -125,7 +126,9 @@ def test_whatever_is_asked_for_what_fits_is_found_in_its_order(
     every = listed(full, Filters())
     lists = Listing(full.database, max_wait=MAX_WAIT, many=many)
     found_some = 0
-    for standings, name, error, (since, until), attempts in product(STANDINGS, PATTERNS, ERRORS, SPANS, range(3)):
+    questions = list(product(STANDINGS, PATTERNS, ERRORS, SPANS, range(3)))
+    drawn = Random(f"{sort} {is_reversed} {many}").sample(questions, len(questions) // 6)
+    for standings, name, error, (since, until), attempts in drawn:
         filters = Filters(standings, name, error, since, until, attempts, sort, is_reversed)
         wanted = expected(every, filters)
         ids = lists.select(filters, at(LATE))
@@ -133,7 +136,28 @@ def test_whatever_is_asked_for_what_fits_is_found_in_its_order(
         assert [by_id[number] for number in ids] == wanted, filters
         assert lists.count(filters, at(LATE)) == len(wanted), filters
         found_some += bool(wanted)
-    assert found_some > 100
+    assert found_some > 50
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_list_goes_on_behind_any_of_its_jobs_those_of_its_moment_too(full: OneWorkerStore, is_reversed: bool) -> None:
+    full.enqueue("twin-1", "twin-2")
+    whole: list[dict[str, Any]] = [
+        {},
+        {"name": "*"},
+        {"name": "tw*"},
+        {"attempts": 2},
+        {"since": NOW + 12, "until": NOW + 33},
+    ]
+    found_some = 0
+    for asked in whole:
+        filters = Filters(**asked, is_reversed=is_reversed)
+        rows = listed(full, filters)
+        for number, row in enumerate(rows, start=1):
+            following = listed(full, filters._replace(after=(row.reached_at, row.job.id)))
+            assert following == rows[number:], (filters, row)
+            found_some += any(each.reached_at == row.reached_at for each in following)
+    assert found_some > 5
 
 
 def test_a_limit_takes_the_first_in_the_order_and_does_not_count(full: OneWorkerStore) -> None:
