@@ -102,7 +102,12 @@ def groups(home: TestHome) -> Callable[[], list[Path]]:
 
     def existing() -> list[Path]:
         tokens.update(os.listdir(home.work / ".workers"))
-        return [group for group in Path(root).rglob("jobrunner-*") if group.name.removeprefix("jobrunner-") in tokens]
+        return [
+            Path(folder, name)
+            for folder, names, _ in os.walk(root)  # it goes on where another test's group vanishes
+            for name in names
+            if name.removeprefix("jobrunner-") in tokens
+        ]
 
     return existing
 

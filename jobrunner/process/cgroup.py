@@ -78,9 +78,12 @@ def groups_of(worker: str) -> list[Path]:
     """Return the groups of a worker, wherever they are; none where there are none."""
     found: list[Path] = []
     for controller in ("", "pids"):
-        with suppress(OSError):  # there are no control groups, or others vanish while we look
+        with suppress(OSError):  # there are no control groups
             for mount in hierarchies(controller):
-                found += Path(mount.point).rglob(_name(worker))
+                # os.walk goes on where another group vanishes while it looks
+                found += [
+                    Path(folder, _name(worker)) for folder, names, _ in os.walk(mount.point) if _name(worker) in names
+                ]
     return found
 
 

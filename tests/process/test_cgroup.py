@@ -1,8 +1,10 @@
 """A control group is ended whole, and nobody is said to be left who is only about to end."""
 
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,25 @@ def test_it_is_not_waited_for_longer_than_is_said(group: Path, tmp_path: Path) -
         assert process.poll() is None
         assert cgroup.members(group) == [process.pid]
     assert process.wait() == -9
+
+
+def test_the_groups_of_a_worker_are_found_while_others_come_and_go(group: Path) -> None:
+    ours = group / "jobrunner-of-this-test"
+    ours.mkdir()
+    coming_and_going = subprocess.Popen(
+        [sys.executable, "-c", "import os\nwhile True: os.makedirs('a/b'); os.removedirs('a/b')"],
+        cwd=group.parent,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until((group.parent / "a").exists)
+        assert [cgroup.groups_of("of-this-test") for _ in range(150)] == [[ours]] * 150
+    finally:
+        coming_and_going.kill()
+        coming_and_going.wait()
+        for left in (group.parent / "a/b", group.parent / "a", ours):
+            with suppress(FileNotFoundError):
+                left.rmdir()
 
 
 def _is_killed(pid: int) -> bool:
