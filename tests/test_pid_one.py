@@ -28,7 +28,8 @@ def test_it_reaps_whoever_comes_to_it_and_ends_as_asked(home: TestHome) -> None:
     assert len(ours) == 3, "the scanner and the workers: nothing that the handler left"
     # a program that somebody starts in the container beside it, as `docker exec` does, and that leaves children behind
     beside = ["nsenter", "--target", str(pid), "--pid", "--mount", "sh", "-c", "sleep 600 >&- & sleep 600 >&- & exit"]
-    subprocess.run(beside, check=True)
+    # in a group of its own: the end of an orphan of ours is a SIGHUP for all of us while one is stopped (setpgid(2))
+    subprocess.run(beside, check=True, process_group=0)
     orphans = wait_until(lambda: set(children_of(pid)) - ours)
     for orphan in orphans:
         os.kill(orphan, signal.SIGKILL)
