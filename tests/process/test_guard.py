@@ -381,7 +381,7 @@ def process(package):
 
 #: Writes into all sockets that the process has: one that leads to the guard is among them.
 WRITE = (
-    "[os.write(n, {}) for n in range(99) "
+    "[os.write(n, {}) for n in map(int, os.listdir('/proc/self/fd')) "
     "if os.path.exists(f'/proc/self/fd/{{n}}') and stat.S_ISSOCK(os.fstat(n).st_mode)]"
 )
 
@@ -404,7 +404,7 @@ def test_garbage_from_a_callable_is_its_failure_and_the_guard_goes_on(
 def test_a_callable_that_closes_its_connection_fails_and_holds_up_no_other(
     tmp_path: Path, make_guard: MakeGuard
 ) -> None:
-    guard = make_guard(_callable(tmp_path, "if package.name == 'bad': os.closerange(3, 99); signal.pause()"))
+    guard = make_guard(_callable(tmp_path, "if package.name == 'bad': os.closerange(3, 9999); signal.pause()"))
     assert guard.run(_call(tmp_path, "bad"), nobody_left) == HandlerResult(
         Outcome.FAILED, "the handler closed the connection on which its result is sent"
     )
@@ -417,11 +417,10 @@ INJECT = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 handle = os.pidfd_open(os.getppid())
-for number in range(3, 99):
-    if os.path.exists(f"/proc/{os.getppid()}/fd/{number}"):
-        taken = libc.syscall(438, handle, number, 0)
-        if taken >= 0 and os.readlink(f"/proc/self/fd/{taken}").startswith("socket:"):
-            os.write(taken, GARBAGE)
+for number in os.listdir(f"/proc/{os.getppid()}/fd"):
+    taken = libc.syscall(438, handle, int(number), 0)
+    if taken >= 0 and os.readlink(f"/proc/self/fd/{taken}").startswith("socket:"):
+        os.write(taken, GARBAGE)
 signal.pause()
 """
 
