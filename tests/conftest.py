@@ -1,6 +1,7 @@
 """The one fixture that most tests need, and what makes the dangerous thing impossible."""
 
 import gc
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,21 @@ from tests.support import TestHome
 #: with the browser and the homes that they share, as one has those of a cluster.
 _FIRST = ("tests/web/browser/", "tests/cluster/", "tests/test_kill_points.py", "tests/test_power_loss.py")
 _LAST = ("tests/domain/", "tests/store/", "tests/unzip/")
+#: Scenarios: whole processes, with each fault, kill and stranger by itself. They take by far the most of the time.
+_SCENARIOS = ("tests/cluster/", "tests/crash_table/", "tests/hostile/", "tests/test_", "tests/unzip/test_corpus.py")
+#: Of these, what jobrunner is for and what its documents show is always run.
+_ALWAYS = (
+    *("tests/test_concurrency.py", "tests/test_day.py", "tests/test_end_to_end.py", "tests/test_handlers.py"),
+    *("tests/test_kill_points.py", "tests/test_processes.py", "tests/test_readme.py", "tests/test_settings_errors.py"),
+    *("tests/test_structure.py", "tests/test_way_of_a_job.py", "tests/test_wheel.py"),
+)
+#: Of so many of the others one is drawn.
+_OF = 5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    what = f"of the scenarios of faults, kills and strangers run one in {_OF}, drawn by this seed (else: all)"
+    parser.addoption("--draw", metavar="SEED", help=what)
 
 
 def pytest_collection() -> None:
@@ -25,11 +41,27 @@ def pytest_collection() -> None:
     gc.disable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def turn(item: pytest.Item) -> int:
         return item.nodeid.startswith(_LAST) - item.nodeid.startswith(_FIRST)
 
     items.sort(key=turn)
+    seed = config.getoption("--draw")
+    if seed is not None:
+        left = {item for item in items if not _is_drawn(item.nodeid, seed)}
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
+
+
+def _is_drawn(test: str, seed: str) -> bool:
+    """Say whether a test is run: of the scenarios those that a seed draws, whichever others there are."""
+    is_scenario = test.startswith(_SCENARIOS) and not test.startswith(_ALWAYS)
+    return not is_scenario or random.Random(f"{seed} {test}").randrange(_OF) == 0
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.getoption("--draw")
+    return seed and f"scenarios of faults, kills and strangers: one in {_OF}, drawn by --draw {seed}; all: make crash"
 
 
 def pytest_collection_finish() -> None:

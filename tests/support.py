@@ -56,9 +56,10 @@ def wait_until(condition: Callable[[], T | Literal[False] | None], patience: flo
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without any variable of jobrunner's."""
+    """The environment without any variable of jobrunner's; `python3` is the interpreter that runs the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBRUNNER_")}
-    return kept | {"NO_COLOR": "1", "COLUMNS": "100"}
+    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
+    return kept | {"NO_COLOR": "1", "COLUMNS": "100", "PATH": path}
 
 
 def folder_settings(home: Path, **others: Path) -> FolderSettings:

@@ -4,6 +4,7 @@ A command has its own environment, folder and output, as a program that is start
 """
 
 import ctypes
+import gc
 import json
 import os
 import pkgutil
@@ -135,22 +136,43 @@ def _serve(requests: socket.socket) -> None:
         if module.name not in _NOT_IMPORTED:
             with suppress(ImportError):  # an extra
                 import_module(module.name)
+    gc.collect()
+    gc.freeze()  # or the collections of each command would copy all of this
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
+    running: dict[int, tuple[int, int]] = {}  # by the handle of a command: its pid, and where its end is awaited
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
     while True:
-        request, fds, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 4)
-        if not request:
-            return
-        if os.fork() == 0:
-            requests.close()
+        for ready, _ in poll.poll():
+            if ready in running:
+                poll.unregister(ready)
+                pid, answers = running.pop(ready)
+                _, status = os.waitpid(pid, 0)
+                _tell(answers, os.waitstatus_to_exitcode(status))
+                os.close(answers)
+                os.close(ready)
+                continue
+            request, fds, _, _ = socket.recv_fds(requests, _MAX_REQUEST, 4)
+            if not request:
+                return
+            if not fds:  # no request: a handler writes garbage to all that its guard has inherited of a test
+                continue
             answers, *streams = fds
-            _answer(answers, streams, *json.loads(request))
-        for fd in fds:
-            os.close(fd)
+            pid = _start(streams, *json.loads(request))
+            _tell(answers, pid)
+            handle = os.pidfd_open(pid)
+            running[handle] = pid, answers
+            poll.register(handle, select.POLLIN)
+            for stream in streams:
+                os.close(stream)
 
 
-def _answer(
-    answers: int,
+def _tell(answers: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # nobody waits for it any more
+        os.write(answers, f"{number}\n".encode())
+
+
+def _start(
     streams: list[int],
     function: str,
     words: list[str],
@@ -158,26 +180,19 @@ def _answer(
     folder: str,
     user: Identity | None,
     in_group: bool,
-) -> None:
-    """Run a command in a fork, and answer with its pid, and its exit code when it has ended."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+) -> int:
+    """Start a command in a fork, and return its pid."""
     pid = os.fork()
     if in_group:
         os.setpgid(pid, pid)  # of the fork, its own: whichever of the two comes first
     if pid == 0:
-        os.close(answers)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
-        os.closerange(3, max(streams) + 1)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         sys.argv = ["jobrunner", *words]
         _command(function, environment, folder, user)
-    for stream in streams:
-        os.close(stream)
-    os.write(answers, f"{pid}\n".encode())
-    _, status = os.waitpid(pid, 0)
-    os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    os._exit(0)
+    return pid
 
 
 def _command(function: str, environment: dict[str, str], folder: str, user: Identity | None) -> None:

@@ -16,7 +16,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (360, 1280, 2560)
 _OPTIONS = (
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
+    *("--disable-component-update", "--disable-sync", "--js-flags=--single-threaded"),
 )
 #: What the browser writes down for each page that answers with such a status.
 _OF_STATUS = "Failed to load resource: the server responded with a status of"
