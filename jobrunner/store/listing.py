@@ -52,8 +52,8 @@ class Listing:
         """Return how many jobs fit, whatever the limit."""
         parameters = self._parameters(filters, now)
         source = self._source(filters._replace(sort=Sort.TIME if filters.name is None else Sort.NAME), parameters)
-        if source == "by_name" and _BEGINNING.fullmatch(filters.name or ""):
-            parameters["name"] = None  # all names between those two begin so
+        if source == "by_name":
+            parameters["name"] = _glob_in_range(filters.name)
         return int(self._database.one(statements("listing")[f"{source}_count"], parameters)["count"])
 
     def read(self, ids: Iterable[int], now: Moment) -> Iterator[ListedJob]:
@@ -76,9 +76,9 @@ class Listing:
             return "in_time"
         if filters.name is not None:
             names = statements("listing")["names_from" if parameters["first"] else "names"]
-            ids = list(self._database.column(names, parameters | {"most": self._many}))
-            if len(ids) < self._many:
-                parameters["ids"] = json.dumps(ids)
+            found = self._database.one(names, parameters | {"most": self._many, "name": _glob_in_range(filters.name)})
+            if found["count"] < self._many:
+                parameters["ids"] = found["ids"]
                 return "these"
         return "in_time" if has_span else _BY_ORDER[filters.sort]
 
@@ -126,6 +126,11 @@ def _glob(pattern: str | None) -> bytes | None:
     if pattern is None:
         return None
     return os.fsencode(_SET.sub(lambda found: f"[{'^' * bool(found[1])}{found[2]}" if found[2] else "[[]", pattern))
+
+
+def _glob_in_range(pattern: str | None) -> bytes | None:
+    """Return it for names that are in its range: there, all fit what is only a beginning."""
+    return None if _BEGINNING.fullmatch(pattern or "") else _glob(pattern)
 
 
 def _range(pattern: str) -> tuple[bytes, bytes]:

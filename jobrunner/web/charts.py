@@ -83,14 +83,15 @@ def _steps(attempt: Attempt, waited: float | None) -> list[_Part]:
     return parts
 
 
-def _rect(kind: str, x: float, y: float, width: float, height: float, title: str = "") -> Markup:
+def _rect(kind: str, x: float, y: float, width: float, height: float, title: str = "") -> str:
     if height <= 0 or width <= 0:
-        return Markup("")
+        return ""
     told = f"<title>{escape(title)}</title>" if title else ""
     place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-    return Markup(f'<rect class="{kind}" {place}>{told}</rect>')  # there are 180 of them: Markup.format takes 3 ms
+    return f'<rect class="{kind}" {place}>{told}</rect>'
 
 
-def _svg(kind: str, width: float, height: float, parts: Sequence[Markup]) -> Markup:
-    head = Markup('<svg class="{}" viewBox="0 0 {:g} {:g}" preserveAspectRatio="none" aria-hidden="true">')
-    return head.format(kind, width, height) + Markup("").join(parts) + Markup("</svg>")
+def _svg(kind: str, width: float, height: float, parts: Sequence[str]) -> Markup:
+    """Return a picture. Its parts are ours: 180 of them take 4 ms where each is a Markup."""
+    head = f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none" aria-hidden="true">'
+    return Markup(f"{head}{''.join(parts)}</svg>")

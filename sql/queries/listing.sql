@@ -105,11 +105,12 @@ LIMIT :most
 
 -- name: names
 -- Whose names fit, as far as these are few. Where many are, a list is sooner full in the order that is wanted.
-SELECT id FROM jobs WHERE {has_name} LIMIT :most;
+SELECT count(*) AS count, json_group_array(id) AS ids FROM (SELECT id FROM jobs WHERE {has_name} LIMIT :most);
 
 -- name: names_from
 -- The same, where the pattern has a beginning. (For all names, its two conditions would take a quarter more.)
-SELECT id FROM jobs WHERE name >= :first AND name < :beyond AND {has_name} LIMIT :most;
+SELECT count(*) AS count, json_group_array(id) AS ids
+FROM (SELECT id FROM jobs WHERE name >= :first AND name < :beyond AND {has_name} LIMIT :most);
 
 -- name: in_time_down
 {in_time} ORDER BY at DESC, id DESC LIMIT :most;
