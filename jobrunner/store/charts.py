@@ -8,8 +8,8 @@ from jobrunner.domain.chart import Slot, Span, median_of
 from jobrunner.store.database import Database
 from jobrunner.store.statements import statements
 
-#: Of so many jobs the length is looked up, the newest ones: each is a look into another table.
-_MOST_LENGTHS = 2_000
+#: Of so many jobs of a minute the length is looked up, the newest ones: each is a look into another table.
+_MOST_LENGTHS = 50
 _HOUR, _MINUTE = 3600, 60
 #: Seconds after a minute until all that ended in it is recorded.
 _SETTLED = 60
@@ -42,15 +42,14 @@ class Charts:
     def _medians_by_minute(self, since: int, until: int, now: float) -> dict[int, float | None]:
         """Return the medians of the minutes; whoever goes on asking looks up only those that may have changed."""
         last = int(now) - _SETTLED - _MINUTE
-        settled = {at: median for at, median in self._settled.items() if since <= at <= last}
-        begin = max(settled, default=since - _MINUTE) + _MINUTE
-        lengths = defaultdict[int, list[float]](list)
-        given = {"since": begin, "until": until, "seconds": _MINUTE, "most": _MOST_LENGTHS}
-        for row in self._database.rows(self._statements["lengths_by_minute"], given):
-            lengths[begin + row["slot"] * _MINUTE].append(row["seconds"])
-        found = {at: statistics.median(some) for at, some in lengths.items()}
-        self._settled = settled | {at: found.get(at) for at in range(begin, until, _MINUTE) if at <= last}
-        return {(at - since) // _MINUTE: median for at, median in (settled | found).items()}
+        medians = {at: median for at, median in self._settled.items() if since <= at <= last}
+        for at in range(since, until, _MINUTE):
+            if at not in medians:
+                given = {"since": at, "until": at + _MINUTE, "most": _MOST_LENGTHS}
+                lengths = list(self._database.column(self._statements["lengths"], given))
+                medians[at] = statistics.median(lengths) if lengths else None
+        self._settled = {at: median for at, median in medians.items() if at <= last}
+        return {(at - since) // _MINUTE: median for at, median in medians.items()}
 
     def _medians_by_hour(self, given: dict[str, Any]) -> dict[int, float | None]:
         counts = defaultdict[int, dict[float, int]](dict)

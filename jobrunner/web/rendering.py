@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from urllib.parse import quote, urlencode
 
@@ -62,6 +63,7 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
+@lru_cache(4096)  # pages are made again and again, mostly of the same moments
 def _at(seconds: float | None) -> Markup:
     """Return a time: the browser shows it in its reader's zone, and without scripts it is the server's."""
     if seconds is None:

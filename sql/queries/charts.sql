@@ -6,9 +6,9 @@ UNION ALL
 SELECT CAST((finished_at - :since) / :seconds AS INTEGER) AS slot, 0, sum(verdict <> 'cancelled')
 FROM jobs WHERE state = 'failed' AND finished_at >= :since AND finished_at < :until GROUP BY slot;
 
--- name: lengths_by_minute
--- How long the last of these took, by the attempt that did it.
-SELECT CAST((finished_at - :since) / :seconds AS INTEGER) AS slot, max(finished_at - started_at, 0.0) AS seconds
+-- name: lengths
+-- How long the last of those took that were done in a time, by the attempt that did it.
+SELECT max(finished_at - started_at, 0.0)
 FROM (
     SELECT id, attempt, finished_at FROM jobs
     WHERE state = 'done' AND finished_at >= :since AND finished_at < :until ORDER BY finished_at DESC LIMIT :most

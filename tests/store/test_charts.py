@@ -44,3 +44,24 @@ def test_what_is_recorded_late_and_after_the_clock_was_set_back_counts(store: On
     assert medians(store.charts, START + 10 * MINUTE) == {START: 27.0}
     done(store, "set back", START, START + 2 * MINUTE + 7)
     assert medians(store.charts, START + 2 * MINUTE + 8) == {START: 27.0, START + 2 * MINUTE: 127.0}
+
+
+def test_each_minute_has_its_median_however_much_was_done_in_the_last(store: OneWorkerStore) -> None:
+    with store.write():
+        for minute, count, seconds in ((0, 3, 7.0), (1, 3_000, 2.0)):
+            ended = START + minute * MINUTE + 30
+            given = {"count": count, "minute": minute, "ended": ended, "began": ended - seconds, "worker": store.worker}
+            store.database.execute(_DONE_JOBS, given)
+            store.database.execute(_THEIR_ATTEMPTS, given)
+    assert medians(Charts(store.database), START + 2 * MINUTE) == {START: 7.0, START + MINUTE: 2.0}
+
+
+_DONE_JOBS = """
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
+INSERT INTO jobs (name, likeness, state, position, attempt, created_at, finished_at)
+SELECT CAST(printf('%d-%d', :minute, n) AS BLOB), x'', 'done', n, 1, :began, :ended FROM numbers
+"""
+_THEIR_ATTEMPTS = """
+INSERT INTO attempts (job_id, number, worker_id, started_at, ended_at, outcome)
+SELECT id, 1, :worker, :began, :ended, 'done' FROM jobs WHERE finished_at = :ended
+"""
