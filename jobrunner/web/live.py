@@ -10,10 +10,11 @@ from jobrunner.domain.errors import JobrunnerError
 from jobrunner.web.site import Key, Page
 
 #: Seconds between two looks at whether something has been committed, and between two of what moves without. Pages that
-#: cost much are made more seldom: this process takes this part of a processor at most, whatever it waits for.
-_LOOK = 0.25
+#: cost much, or that many look at, are made more seldom, so that this process takes this part of a processor, whatever
+#: it waits for; but not more seldom than that, whatever else it does.
+_LOOK, _MOST_SELDOM = 0.25, 5.0
 _MOVES = 1.0
-_PART = 1 / 40
+_PART = 1 / 50
 #: Seconds between two signs of life, by which a lost connection is noticed.
 _BEAT = 15.0
 _MOST_OPEN = 500
@@ -75,8 +76,9 @@ class Live:
                 self._watched.pop(key, None)
 
     async def _look(self) -> None:
+        spent = time.process_time()
         while self._watched:
-            began, trouble, version = time.process_time(), "", None
+            trouble, version = "", None
             try:
                 version = await self._version()
             except (JobrunnerError, OSError) as error:
@@ -87,7 +89,8 @@ class Live:
                     _put_trouble(watch, trouble)
                 elif version != watch.version or moves:
                     await self._tell(key, watch, version)
-            await asyncio.sleep(max(_LOOK, (time.process_time() - began) / _PART))
+            before, spent = spent, time.process_time()  # with what was sent since the last look
+            await asyncio.sleep(min(max(_LOOK, (spent - before) / _PART), _MOST_SELDOM))
 
     async def _tell(self, key: Key, watch: _Watch, version: object) -> None:
         try:
