@@ -58,7 +58,7 @@ def wait_until(condition: Callable[[], T | Literal[False] | None], patience: flo
 def clean_environment() -> dict[str, str]:
     """The environment without any variable of jobrunner's; `python3` is the interpreter that runs the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBRUNNER_")}
-    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
+    path = f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}"
     return kept | {"NO_COLOR": "1", "COLUMNS": "100", "PATH": path}
 
 
