@@ -62,6 +62,8 @@ def _unwritable(folder: Path) -> str | None:
     probe = folder / f".node-check-{secrets.token_hex(8)}"
     try:
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileNotFoundError:
+        return f"{shown(str(folder))} is not there: mount it from the server, where the first `jobrunner run` makes it"
     except OSError as error:
         return f"{shown(str(folder))}: {in_words(error)}"
     with suppress(FileNotFoundError):

@@ -39,6 +39,7 @@ def test_all_that_is_missing_is_said_at_once(home: ClusterHome, tmp_path: Path) 
     missing = {what: text for what, (is_well, text) in found.items() if not is_well}
     assert set(missing) == {"certificates", "timeouts", "work folder", "handler", "database"}
     assert "cluster.node_timeout is 5 s" in missing["timeouts"]
+    assert "where the first `jobrunner run` makes it" in missing["work folder"]
     assert "process.command: the program no-such-program is not found" in missing["handler"]
     assert "leave it out of what is exported" in missing["database"]
 
