@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ from jobrunner.process.killing import in_words as left_in_words
 _LOG = logging.getLogger("distributed.worker.jobrunner")
 #: Seconds that a node may take, beyond twice Dask's timeout, until it has noticed that it is cut off.
 _NOTICES = 10.0
+#: Seconds that a guard may take to end what it runs: where it writes to a file server that is not reached, it hangs.
+_PATIENCE = 4.0
 
 
 class _Guard:
@@ -57,6 +60,16 @@ class _Guard:
         """Have it end all that it runs, and then itself; whoever waits for its answer hears that there is none."""
         with suppress(OSError):  # it has ended
             self.connection.shutdown(socket.SHUT_RDWR)
+        threading.Thread(target=self.wait).start()  # this process ends after that
+
+    def wait(self) -> None:
+        """Wait for its end, and kill it, and what it runs, where it hangs itself."""
+        try:
+            self.process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            _sweep("of a guard that has hung")
 
     def close(self) -> None:
         """Have it end, when no answer is waited for."""
@@ -130,9 +143,8 @@ class Plugin(WorkerPlugin):
 
     def _clear_up_after(self, guard: _Guard, call: str) -> None:
         """Once a guard has ended, end what it has left if it was killed, and say that nothing is left."""
-        guard.process.wait()
-        if left := lives.sweep():
-            _LOG.error("%s: %s", self.node, left_in_words(left, "of a killed guard"))
+        guard.wait()
+        if _sweep("of a killed guard"):
             return
         package = Call.of(json.loads(call)).package
         fence.end(str(package.data.parent), package.attempt)
@@ -142,8 +154,7 @@ async def dask_setup(worker: Worker) -> None:
     """Make a Dask worker a node: called by it before it reaches its scheduler."""
     if not isinstance(worker, Worker):
         raise ConfigurationError("jobrunner.cluster.node is for dask worker --preload, not for a nanny or a scheduler")
-    if left := await asyncio.to_thread(lives.sweep):
-        _LOG.error("of an earlier life of this node: %s", left_in_words(left, "of a dead guard"))
+    await asyncio.to_thread(_sweep, "of a dead guard of an earlier life of this node")
     await worker.plugin_add(Plugin(), catch_errors=False)
 
 
@@ -198,6 +209,14 @@ def no_handler(setup: Setup) -> str | None:
     except OSError as error:
         return in_words(error)
     return None
+
+
+def _sweep(whose: str) -> bool:
+    """End what dead guards have left; say whether there is something that does not end."""
+    left = lives.sweep()
+    if left:
+        _LOG.error("%s", left_in_words(left, whose))
+    return bool(left)
 
 
 def _obstacle(setup: Setup, probe: str, content: str, node_timeout: float) -> str | None:

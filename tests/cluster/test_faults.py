@@ -110,6 +110,23 @@ def test_row_64_the_dispatcher_is_killed(home: ClusterHome, running: Note) -> No
     assert "has ended" in (home.errors()[0] or "")
 
 
+@pytest.mark.parametrize("lost", ["dispatcher", "scheduler"])
+def test_row_71_the_guard_hangs_when_its_run_is_to_end(home: ClusterHome, running: Note, lost: str) -> None:
+    """It waits for the file server, which is not reached either; that it is stopped stands for that."""
+    os.kill(parent_of(running.pid), signal.SIGSTOP)
+    if lost == "dispatcher":
+        kill(dispatcher_of(home))
+    else:
+        home.dask.scheduler.kill()
+    wait_until(lambda: handlers_of(home) == [])
+    if lost == "scheduler":
+        home.dask.start_scheduler()
+        for node in home.dask.nodes.values():
+            wait_until(node.has_ended)
+            home.dask.start(node)
+    assert_done_at_the_second_try(home)
+
+
 def test_row_62_the_worker_is_killed(home: ClusterHome, running: Note) -> None:
     kill(story(home).attempts[0].worker_pid)
     assert_done_at_the_second_try(home, first="crashed")
