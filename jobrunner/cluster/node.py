@@ -125,6 +125,7 @@ class Plugin(WorkerPlugin):
                 self._idle[setup].append(guard)
                 self._let_some_go()
             else:
+                guard.end()
                 guard.close()
 
     def _taken(self, setup: str) -> _Guard:

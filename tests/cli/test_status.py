@@ -304,7 +304,7 @@ def test_a_trouble_of_the_machine_is_said_before_the_counts(home: TestHome) -> N
     home.configure('[extract]\nkeep_free = "90000 GiB"\n')
     home.package("p")
     home.start("run", "-n", "1")
-    wait_until(lambda: home.counts()["queued"])
+    wait_until(lambda: home.counts()["queued"] and home.status()["runners"][0]["alive"])
     document = home.status()
     (trouble,) = document["troubles"]
     assert "has less than 90000 GiB free" in trouble

@@ -247,11 +247,11 @@ def test_of_a_try_and_its_guard_that_are_killed_the_next_start_leaves_nothing(
 
 def test_a_try_beside_a_run_takes_nothing_from_it(home: TestHome) -> None:
     home.handler(PLANNED)
-    plan(home, "open(home + '/gate').read()")
+    plan(home, "open(home + '/begun', 'w'); open(home + '/gate').read()")
     os.mkfifo(home.path / "gate")
     home.package("p")
     runner = home.start("run")
-    wait_until(lambda: home.counts()["running"])
+    wait_until((home.path / "begun").exists)
     refused = home.jobrunner("try", "p")
     assert "p is in work/, where a worker has it or will go on with it" in complaint(refused, 1)
     plan(home, "")

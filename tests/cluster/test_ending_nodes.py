@@ -1,9 +1,13 @@
 """A Dask worker that ends because it was told to, as a batch system does, first ends its tasks and may still say so."""
 
+import os
+import signal
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.support import ClusterHome
-from tests.scripts import PRELUDE, journal, outcomes
+from tests.scripts import PRELUDE, journal, lives, outcomes, parent_of
 from tests.support import wait_until
 
 #: A preload of a Dask worker that makes the first step of its end once a file is there, and no other.
@@ -21,7 +25,8 @@ async def dask_setup(worker):
 """
 
 
-def test_a_task_that_is_cancelled_on_its_node_is_lost_there(home: ClusterHome, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hangs", [False, True], ids=["its guard ends", "its guard hangs"])
+def test_a_task_that_is_cancelled_on_its_node_is_lost_there(home: ClusterHome, tmp_path: Path, hangs: bool) -> None:
     """It is not the dispatcher that has ended."""
     preload, end = tmp_path / "first_step.py", tmp_path / "end"
     preload.write_text(FIRST_STEP.format(path=str(end)))
@@ -30,8 +35,11 @@ def test_a_task_that_is_cancelled_on_its_node_is_lost_there(home: ClusterHome, t
     home.start("run")
     wait_until(lambda: [node for node in home.status()["nodes"] if node["name"].endswith(":ending")])  # has answered
     home.package("p")
-    wait_until(lambda: journal(home.path, "start"))
+    handler = wait_until(lambda: journal(home.path, "start"))[0].pid
+    if hangs:
+        os.kill(parent_of(handler), signal.SIGSTOP)
     end.touch()
+    wait_until(lambda: not lives(handler))
     wait_until(lambda: home.counts()["done"] == 1)
     assert outcomes(home) == ["fault", "done"]
     assert "ending has ended it" in (home.errors()[0] or "")
