@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from jobrunner.files import fence
 from jobrunner.process import choosing
 from jobrunner.process.channel import LONGEST
 from jobrunner.process.handler import Call
+from jobrunner.process.killing import descendants, end_all
 from jobrunner.process.killing import in_words as left_in_words
 
 _LOG = logging.getLogger("distributed.worker.jobrunner")
@@ -60,13 +62,14 @@ class _Guard:
         """Have it end all that it runs, and then itself; whoever waits for its answer hears that there is none."""
         with suppress(OSError):  # it has ended
             self.connection.shutdown(socket.SHUT_RDWR)
-        threading.Thread(target=self.wait).start()  # this process ends after that
+        threading.Thread(target=self.wait).start()  # which this process does before its own end
 
     def wait(self) -> None:
-        """Wait for its end, and kill it, and what it runs, where it hangs itself."""
+        """Wait for its end. Where it hangs, end what it runs, and kill it, which it may hear only when it goes on."""
         try:
             self.process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
+            end_all(partial(descendants, self.process.pid), patience=_PATIENCE)
             self.process.kill()
             self.process.wait()
             _sweep("of a guard that has hung")

@@ -11,7 +11,7 @@ from tests.campaign.processes import descendants, is_guard, send
 from tests.cluster.dask import Process
 from tests.cluster.support import WAITS, ClusterHome
 from tests.scripts import PRELUDE, Note, journal, lives, outcomes, parent_of, story
-from tests.support import children_of, kill, processes_of, wait_until
+from tests.support import children_of, control_group, kill, processes_of, wait_until
 
 UNCOUNTED = ["fault", "done"]
 
@@ -124,6 +124,21 @@ def test_row_71_the_guard_hangs_when_its_run_is_to_end(home: ClusterHome, runnin
         for node in home.dask.nodes.values():
             wait_until(node.has_ended)
             home.dask.start(node)
+    assert_done_at_the_second_try(home)
+
+
+def test_row_71_a_guard_that_cannot_even_be_killed_saves_no_handler(home: ClusterHome, running: Note) -> None:
+    """So it is while it waits for what it has written to reach the file server; frozen, it is the same."""
+    guard = parent_of(running.pid)
+    with control_group("freezer") as group:
+        (group / "cgroup.procs").write_text(str(guard))
+        (group / "freezer.state").write_text("FROZEN")
+        try:
+            kill(dispatcher_of(home))
+            wait_until(lambda: set(handlers_of(home)) <= {guard})
+            assert lives(guard)
+        finally:
+            (group / "freezer.state").write_text("THAWED")
     assert_done_at_the_second_try(home)
 
 
