@@ -5,16 +5,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobrunner.domain.home_rights import PRIVATE_FOLDER_MODE
-
-#: Where they lie, in the work folder.
-FOLDER = ".cluster"
+from jobrunner.files import fence
 
 
 class Probe:
     """One dispatcher's files. Each name is new: what a node has once looked for in vain it may not see for a while."""
 
     def __init__(self, work: Path) -> None:
-        self._folder = work / FOLDER
+        self._folder = work / fence.PROBES
 
     def leave(self) -> tuple[str, str]:
         """Return the path of a new file, and its content. Raises OSError."""

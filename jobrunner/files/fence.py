@@ -12,6 +12,8 @@ from contextlib import suppress
 
 from jobrunner.domain.package import printable
 
+#: Where a node proves that it sees the work folder: a folder in it.
+PROBES = ".cluster"
 #: Characters of a node's name that is read.
 _LONGEST = 100
 _PART = re.compile(r"(?:log|started|ended)-[0-9]{1,18}")

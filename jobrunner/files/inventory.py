@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jobrunner.domain.job import Identity
 from jobrunner.domain.naming import is_zip_of
-from jobrunner.files import keeping, receipts
+from jobrunner.files import fence, keeping, receipts
 from jobrunner.files.delivery import TAKEN_PREFIX
 from jobrunner.files.folders import Folders
 from jobrunner.files.workspace import (
@@ -20,7 +20,7 @@ from jobrunner.files.workspace import (
     name_of,
 )
 
-_OURS_IN_WORK = {".workers", ".home", keeping.FOLDER}
+_OURS_IN_WORK = {".workers", ".home", keeping.FOLDER, fence.PROBES}
 
 
 class WorkFolder(NamedTuple):

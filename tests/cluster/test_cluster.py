@@ -28,6 +28,7 @@ def test_a_command_runs_on_a_node(home: ClusterHome) -> None:
     assert os.stat(home.logs / "p" / "1.log").st_nlink == 1, "the work folder has gone"
     assert node_of(home) in {"a", "b"}
     assert processes_of(home) == []
+    assert home.jobrunner("check").returncode == 0
 
 
 def test_a_callable_stays_for_the_next_package(home: ClusterHome) -> None:
