@@ -148,3 +148,25 @@ def test_more_than_the_kernel_keeps_and_another_inbox_hide_no_package(home: Test
         wait_until((home.archive / "newer").exists)
     finally:
         untimed.end_all()
+
+
+def test_of_many_idle_workers_one_package_leaves_some_asleep(home: TestHome, untimed: TestHome) -> None:
+    home.handler("print()")
+    process = untimed.start("run", "-n", "4")
+    try:
+        for name in ("first", "second"):
+            wait_until(lambda: home.status()["runners"])
+            wait_until(lambda: len(sleeping(process.pid)) == 4)
+            before = sleeping(process.pid)
+            home.package(name)
+            wait_until((home.archive / name).exists)
+        wait_until(lambda: len(sleeping(process.pid)) == 4)
+        assert len(set(before.items()) & set(sleeping(process.pid).items())) >= 2
+    finally:
+        untimed.end_all()
+
+
+def sleeping(supervisor: int) -> dict[int, str]:
+    """How often each idle worker of a supervisor has gone to sleep, by its pid."""
+    found = {pid: status(pid) for pid in children_of(supervisor) if role(pid).endswith(": idle")}
+    return {pid: text.split("\nvoluntary_ctxt_switches:")[1].split()[0] for pid, text in found.items() if "\tS" in text}

@@ -16,6 +16,7 @@ from jobrunner.domain.role import Role
 from jobrunner.files.workspace import Workspace
 from jobrunner.process.handler import Call
 from jobrunner.services.attempt import CurrentAttempt, Done, Failed, PutOff
+from jobrunner.store.bell import Bell
 from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
@@ -51,7 +52,8 @@ def files_on_the_way(home: TestHome) -> list[str]:
         if passed[-1:] != [file] and any(is_the_job(frame.f_locals.get(name)) for name in parameters):
             passed.append(file)
 
-    main = worker_main(load_settings(home.path), Exits(None, print).of, None, drain=True)
+    bell = Bell(home.path / "jobrunner.db")
+    main = worker_main(load_settings(home.path), Exits(None, print).of, bell, None, drain=True)
     sys.setprofile(note)
     try:
         main("the supervisor", 1, lambda trouble: None, Emit(Role.WORKER))

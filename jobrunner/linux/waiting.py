@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from jobrunner.linux.libc import checked, libc
 
@@ -31,6 +31,34 @@ def ready(descriptors: Iterable[int], seconds: float) -> set[int]:
             return {descriptor for descriptor, _ in found}
 
 
+#: A wait as `ready` is one.
+Ready = Callable[[Iterable[int], float], set[int]]
+
+
+class OneOfMany:
+    """Waits as `ready` does, and for what other processes wait for in the same way: each time, one of them wakes up."""
+
+    def __init__(self, shared: Iterable[int]) -> None:
+        """`shared`: descriptors that a common parent has opened. Raises OSError."""
+        self._epoll = select.epoll()
+        for descriptor in shared:
+            self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+
+    def ready(self, descriptors: Iterable[int], seconds: float) -> set[int]:
+        """Sleep until some of these or of the shared ones can be read, and return those.
+
+        Return none when so many seconds are over, or a day is.
+        """
+        added = list(descriptors)
+        for descriptor in added:
+            self._epoll.register(descriptor, select.EPOLLIN)
+        try:
+            return {descriptor for descriptor, _ in self._epoll.poll(min(seconds, _LONGEST))}
+        finally:
+            for descriptor in added:
+                self._epoll.unregister(descriptor)
+
+
 class BlockedSignals:
     """Signals that this process blocks, so that none interrupts it, and waits for: by a descriptor (signalfd(2)).
 
@@ -45,10 +73,11 @@ class BlockedSignals:
             libc.sigaddset(signals, number)
         self._descriptor = checked(libc.signalfd(-1, signals, os.O_CLOEXEC | os.O_NONBLOCK))
 
-    def wait(self, seconds: float, *, beside: Iterable[int] = ()) -> signal.Signals | None:
+    def wait(self, seconds: float, *, beside: Iterable[int] = (), ready: Ready = ready) -> signal.Signals | None:
         """Sleep until one of the signals comes; take it, of several the lowest, and return it.
 
-        Return None when so many seconds are over, or one of the descriptors `beside` can be read first.
+        Return None when so many seconds are over, or one of the descriptors `beside` can be read first, or another that
+        `ready` waits for.
         """
         if self._descriptor not in ready((self._descriptor, *beside), seconds):
             return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from jobrunner.linux import locks
 from jobrunner.linux.locks import reload_signals, stop_signals
-from jobrunner.linux.waiting import BlockedSignals
+from jobrunner.linux.waiting import BlockedSignals, Ready, ready
 
 __all__ = ["CANCEL_SIGNAL", "DRAIN_SIGNAL", "StopRequest", "block", "reload_signals", "stop_signals", "unblock"]
 
@@ -46,10 +46,13 @@ class StopRequest:
         self._is_draining = False
         self.caught: signal.Signals | None = None
 
-    def __call__(self, seconds: float = 0, *, beside: Iterable[int] = ()) -> bool:
-        """Say whether a signal has come; until then, sleep for so many seconds, or until one of these can be read."""
+    def __call__(self, seconds: float = 0, *, beside: Iterable[int] = (), ready: Ready = ready) -> bool:
+        """Say whether a signal has come; until then, sleep for so many seconds, or until one of these can be read.
+
+        `ready` may wait for more.
+        """
         if not self._has_come() and (seconds or not self._all.isdisjoint(signal.sigpending())):
-            self._note(self._all_signals.wait(seconds, beside=beside))
+            self._note(self._all_signals.wait(seconds, beside=beside, ready=ready))
         return self._has_come()
 
     def at_once(self, seconds: float = 0) -> bool:

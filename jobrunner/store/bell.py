@@ -25,7 +25,7 @@ def ring(gate: int) -> None:
 
 
 class Bell:
-    """Made in the process that waits, once the database has been written to for the first time."""
+    """Made once the database has been written to for the first time, by whoever waits, or by the parent of those."""
 
     #: Seconds that whoever hears the bell may sleep: a process may be killed between its commit and the bell.
     PATIENCE = 15.0

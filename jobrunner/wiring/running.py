@@ -31,6 +31,7 @@ from jobrunner.services.serving import Serving
 from jobrunner.services.slot import Main
 from jobrunner.services.slots import Crew
 from jobrunner.services.supervision import Supervisor
+from jobrunner.store.bell import Bell
 from jobrunner.wiring import clustering, notifying
 from jobrunner.wiring.clustering import Way
 from jobrunner.wiring.home import Home, hold_to_one_work_folder, home_of, store_of
@@ -69,11 +70,12 @@ def supervisor(
     require_handler(home.settings)
     Title(f"supervisor {shown(str(home.settings.home))}").take()
     way = clustering.way_to_nodes(home.settings)
+    bell = Bell(home.store.database.path)
 
     def crew_of() -> Crew:
         settings = reloading.settings
         return Crew(
-            worker_main(settings, exit_of, way, drain=drain),
+            worker_main(settings, exit_of, bell, way, drain=drain),
             reloading.workers,
             scanner_main(settings) if scan else None,
             drain,
@@ -96,8 +98,11 @@ def supervisor(
     return supervising
 
 
-def worker_main(settings: Settings, exit_of: ExitOf, way: Way | None, *, drain: bool) -> Main:
-    """Return the main function of a worker; `way`: to the nodes that run the handler, None where it runs here."""
+def worker_main(settings: Settings, exit_of: ExitOf, bell: Bell, way: Way | None, *, drain: bool) -> Main:
+    """Return the main function of a worker, which waits for a bell that this process has made.
+
+    `way`: to the nodes that run the handler, None where it runs here.
+    """
 
     def main(supervisor: str, number: int, tell: Tell, emit: Emit) -> None:
         title = Title(f"worker {number}")
@@ -125,7 +130,7 @@ def worker_main(settings: Settings, exit_of: ExitOf, way: Way | None, *, drain: 
             ending.callback(store.close)
             machine.until_it_works(store.open_in_turn)
             worker(home, executor, machine, stop, way.turns if way else None).run(
-                present.token, supervisor, title, drain=drain
+                present.token, supervisor, title, bell, drain=drain
             )
 
     return main

@@ -14,6 +14,7 @@ from jobrunner.domain.retry import put_back
 from jobrunner.domain.role import Role
 from jobrunner.files import moves
 from jobrunner.services import settling
+from jobrunner.store.bell import Bell
 from jobrunner.wiring.bugs import Exits
 from jobrunner.wiring.home import load_settings
 from jobrunner.wiring.running import worker_main
@@ -54,7 +55,8 @@ class Scene:
             self.home.open().intake.scan()
 
     def work(self) -> None:
-        main = worker_main(load_settings(self.home.path), Exits(None, print).of, None, drain=True)
+        bell = Bell(self.home.path / "jobrunner.db")
+        main = worker_main(load_settings(self.home.path), Exits(None, print).of, bell, None, drain=True)
         main("the supervisor", 1, lambda trouble: None, Emit(Role.WORKER, self._hear))
 
     def _hear(self, envelope: Envelope) -> None:
