@@ -166,6 +166,23 @@ def test_of_many_idle_workers_one_package_leaves_some_asleep(home: TestHome, unt
         untimed.end_all()
 
 
+def test_a_worker_that_is_stopped_keeps_no_package_from_the_others(home: TestHome, untimed: TestHome) -> None:
+    home.handler("print()")
+    process = untimed.start("run", "-n", "3")
+    try:
+        wait_until(lambda: home.status()["runners"])
+        wait_until(lambda: len(sleeping(process.pid)) == 3)
+        stopped = list(sleeping(process.pid))[:2]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: all("\nState:\tT" in status(pid) for pid in stopped))
+        for name in ("first", "second"):
+            home.package(name)
+            wait_until((home.archive / name).exists)
+    finally:
+        untimed.end_all()
+
+
 def sleeping(supervisor: int) -> dict[int, str]:
     """How often each idle worker of a supervisor has gone to sleep, by its pid."""
     found = {pid: status(pid) for pid in children_of(supervisor) if role(pid).endswith(": idle")}
