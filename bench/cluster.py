@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distributed import Client
@@ -171,7 +171,8 @@ def memory(base: Path, dask: Dask, count: int) -> None:
             found["server: " + kind(pid)].append((pss(pid), rss(pid)))
         for node in dask.nodes.values():
             for pid in (node.pid, *descendants(node.pid)):
-                found["nodes: " + ("Dask worker" if pid == node.pid else kind(pid))].append((pss(pid), rss(pid)))
+                with suppress(OSError):  # the sleep of a handler has just ended
+                    found["nodes: " + ("Dask worker" if pid == node.pid else kind(pid))].append((pss(pid), rss(pid)))
         (home.path / "end").touch()
         wait_until(lambda: home.seconds(0) >= 0, "the handlers did not end", _PATIENCE)
     rows = [
@@ -223,7 +224,7 @@ def measure(base: Path, dask: Dask, options: argparse.Namespace) -> None:
     burning = [sys.executable, "-S", str(base / "burn.py")]
     handlers = {
         "no-op": (["true"], options.packages, _ROUNDS),
-        "2 s of a processor": (burning, options.burning, 1),
+        "2 s of a processor": (burning, options.burning, _ROUNDS),
     }
     dask.start_scheduler()
     found = {}
