@@ -73,7 +73,8 @@ def _amount(name: str, amount: object) -> tuple[str, float]:
 
 def node_name(host: str, worker: object) -> str:
     """Return what a node is called: its host and, where a user has given its Dask worker a name, that."""
-    name = host if not isinstance(worker, str) or "://" in worker or worker == host else f"{host}/{worker}"
+    given = str(worker)  # a number, where it looks like one: a batch system's job
+    name = host if "://" in given or given == host else f"{host}/{given}"
     return re.sub(r"[^A-Za-z0-9._:/-]", "_", name).replace("/", ":")[:_LONGEST_NAME] or "node"
 
 

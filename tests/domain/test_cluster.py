@@ -46,7 +46,7 @@ def test_whether_a_node_has_them() -> None:
     ("host", "worker", "name"),
     [
         ("ingest", "tls://10.0.0.1:4711", "ingest"),
-        ("ingest", 0, "ingest"),
+        ("ingest", 4711, "ingest:4711"),
         ("ingest", "gpu 1", "ingest:gpu_1"),
         ("a" * 300, "x", "a" * 100),
         ("\x1b[31m", "\n", "__31m:_"),
