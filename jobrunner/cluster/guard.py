@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from jobrunner.cluster.lives import presence
+from jobrunner.cluster.lives import appear
 from jobrunner.cluster.request import Setup
 from jobrunner.domain.errors import ConfigurationError, in_words
 from jobrunner.domain.exits import BUG
@@ -71,7 +71,7 @@ def main(descriptor: int, node: str) -> None:
     channel = Channel(descriptor)
     setup = Setup.of(channel.receive())
     os.umask(setup.umask)
-    process, present = setup.process, presence().appear()
+    process, present = setup.process, appear()
     try:
         cgroup.check(process.max_processes)
     except ConfigurationError as error:

@@ -36,8 +36,8 @@ from jobrunner.process.killing import in_words as left_in_words
 _LOG = logging.getLogger("distributed.worker.jobrunner")
 #: Seconds that a node may take, beyond twice Dask's timeout, until it has noticed that it is cut off.
 _NOTICES = 10.0
-#: Seconds that a guard may take to end what it runs: where it writes to a file server that is not reached, it hangs.
-_PATIENCE = 4.0
+#: Seconds that a guard may take to end: it hangs where its file server is not reached. A nanny kills us after 4.
+_PATIENCE = 2.0
 
 
 class _Guard:

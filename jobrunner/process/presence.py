@@ -26,7 +26,7 @@ class Presence:
     def appear(self, *, kind: str = "") -> "Present":
         """Take a lock under a new token, for as long as this process (or a fork that keeps it) lives.
 
-        `kind`: SCANNER or TRY, which the token begins with.
+        `kind`: what the token begins with, such as SCANNER or TRY.
         """
         self._folder.mkdir(PRIVATE_FOLDER_MODE, exist_ok=True)
         while True:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -127,19 +129,47 @@ def test_row_71_the_guard_hangs_when_its_run_is_to_end(home: ClusterHome, runnin
     assert_done_at_the_second_try(home)
 
 
-def test_row_71_a_guard_that_cannot_even_be_killed_saves_no_handler(home: ClusterHome, running: Note) -> None:
-    """So it is while it waits for what it has written to reach the file server; frozen, it is the same."""
-    guard = parent_of(running.pid)
+@contextmanager
+def frozen(guard: int) -> Iterator[None]:
+    """So it is while it waits for what it has written to reach the file server: it cannot even be killed."""
     with control_group("freezer") as group:
         (group / "cgroup.procs").write_text(str(guard))
         (group / "freezer.state").write_text("FROZEN")
         try:
-            kill(dispatcher_of(home))
-            wait_until(lambda: set(handlers_of(home)) <= {guard})
+            yield
             assert lives(guard)
         finally:
             (group / "freezer.state").write_text("THAWED")
+
+
+def test_row_71_a_guard_that_cannot_even_be_killed_saves_no_handler(home: ClusterHome, running: Note) -> None:
+    guard = parent_of(running.pid)
+    with frozen(guard):
+        kill(dispatcher_of(home))
+        wait_until(lambda: set(handlers_of(home)) <= {guard})
     assert_done_at_the_second_try(home)
+
+
+def test_row_71_a_nanny_that_kills_what_does_not_end_saves_no_handler(home: ClusterHome) -> None:
+    """It gives the Dask worker 4 s, and with the worker what would end a guard is gone."""
+    home.dask.node("watched", "--nanny", slots=8)
+    home.handler(f"{PRELUDE}start()\nif ATTEMPT == 1:\n    escape()\n    wait_for('never')\n")
+    home.start("run")
+    wait_until(lambda: [node for node in home.status()["nodes"] if node["name"].endswith(":watched")])
+    home.package("p")
+    guard = parent_of(wait_until(lambda: journal(home.path, "start"))[0].pid)
+    with frozen(guard):
+        home.dask.scheduler.kill()
+        wait_until(lambda: set(handlers_of(home)) <= {guard})
+
+
+def test_row_72_the_dask_worker_is_killed_while_its_guard_hangs(home: ClusterHome, running: Note) -> None:
+    guard, node = parent_of(running.pid), node_of(home, running)
+    with frozen(guard):
+        node.kill()
+        assert lives(running.pid)
+        home.dask.start(node)
+        wait_until(lambda: set(handlers_of(home)) <= {guard})
 
 
 def test_row_62_the_worker_is_killed(home: ClusterHome, running: Note) -> None:
