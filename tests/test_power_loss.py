@@ -73,3 +73,13 @@ def test_without_a_flush_the_campaign_finds_what_is_lost(campaign: Campaign, flu
     more, violation = campaign.without(flush, most=60)
     assert more > 0
     assert violation is not None
+
+
+def test_a_log_is_on_the_disk_before_it_is_recorded_that_its_attempt_has_failed() -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="jobrunner-power-") as root:
+        run = record(Scenario(("fails at first",), (TO_THE_END,)), Path(root))
+        campaign = Campaign(run, Path(root))
+        log = str(run.home.logs / "p0/1.log")
+        without = [state for state in campaign._new(run.record.states()) if log not in state.tree]
+        assert len(without) > 10
+        assert [violation for state in without[-10:] for violation in campaign.verdict(state)] == []

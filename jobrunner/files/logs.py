@@ -30,6 +30,15 @@ def start_log(folders: Folders, name: str, attempt: int) -> str:
     return path
 
 
+def flush_log(path: str) -> None:
+    """Make a log durable, as it is, if its disk lets us: nothing else is held up by that."""
+    folder = os.path.dirname(path)
+    with suppress(OSError):
+        for part in (path, folder, os.path.dirname(folder)):
+            with at.held(os.open(part, os.O_RDONLY)) as descriptor:
+                os.fsync(descriptor)
+
+
 def logs_of(folders: Folders, job: Job) -> dict[int, str]:
     """Return the logs of the attempts at a job that printed anything or could have, by the attempt's number."""
     paths = {attempt: folders.log(job.name, attempt) for attempt in range(1, job.attempt + 1)}

@@ -84,7 +84,7 @@ class LocalExecutor:
         if self._machine.is_replaced:
             self._machine.hold_up(None)
         attempt.details.handle = time.monotonic() - start
-        return unless_a_victim(result, self._machine)
+        return as_it_is_recorded(result, log_path, self._machine)
 
     def hold_to_life(self) -> None:
         """Raise JobrunnerError where the guard was killed."""
@@ -99,8 +99,13 @@ class LocalExecutor:
         self._machine.hold_up(f"{killing.in_words(left, f'of the handler of {name}')}: {name} waits for that")
 
 
-def unless_a_victim(result: HandlerResult, machine: Machine) -> HandlerResult:
-    """Return how the handler ended; as a fault where it has failed while something is wrong with the machine."""
+def as_it_is_recorded(result: HandlerResult, log_path: str, machine: Machine) -> HandlerResult:
+    """Return how the handler ended; as a fault where it has failed while something is wrong with the machine.
+
+    The log of one that was not successful is durable then.
+    """
+    if result.outcome is not Outcome.DONE:
+        logs.flush_log(log_path)
     if result.outcome is Outcome.FAILED and (trouble := machine.look()):
         return HandlerResult(Outcome.FAULT, f"{result.error}; at that time, {trouble}")
     return result

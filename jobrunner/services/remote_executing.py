@@ -13,7 +13,7 @@ from jobrunner.files import fence, logs
 from jobrunner.files.folders import Folders
 from jobrunner.process.handler import Call
 from jobrunner.services.attempt import CurrentAttempt
-from jobrunner.services.executing import unless_a_victim
+from jobrunner.services.executing import as_it_is_recorded
 from jobrunner.services.machine import Machine
 from jobrunner.services.node_wait import NodeWait
 
@@ -42,16 +42,16 @@ class RemoteExecutor:
         """
         job, workspace = attempt.job, attempt.workspace
         package = Package(job.package, Path(workspace.data), Path(attempt.zip_path), job.attempt, self._home)
-        log_path = fence.offer(workspace.path, job.attempt, logs.start_log(self._folders, job.name, job.attempt))
+        log_path = logs.start_log(self._folders, job.name, job.attempt)
+        offered = fence.offer(workspace.path, job.attempt, log_path)
         start = time.monotonic()
-        answer = self._remote.run(Call(package, log_path, workspace.handler_progress))
+        answer = self._remote.run(Call(package, offered, workspace.handler_progress))
         if not fence.has_ended(workspace.path, job.attempt):
             self._wait(NodeWait(workspace.path, job.attempt, self._node_timeout), shown(job.name))
         attempt.details.handle = time.monotonic() - start
         attempt.details.node = fence.node_of(workspace.path, job.attempt)
-        if isinstance(answer, Lost):
-            return HandlerResult(Outcome.FAULT, answer.why)
-        return unless_a_victim(answer, self._machine)
+        result = HandlerResult(Outcome.FAULT, answer.why) if isinstance(answer, Lost) else answer
+        return as_it_is_recorded(result, log_path, self._machine)
 
     def hold_to_life(self) -> None:
         """Nothing of it lives that could die: what is wrong with the cluster is a trouble of the machine's."""
