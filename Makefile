@@ -75,9 +75,9 @@ soak: $(READY)  ## half an hour with failures, a full disk, pauses and reloads: 
 	$(BIN)/python -m tests.campaign.soak --seconds 1800
 
 crash: $(READY)  ## kill at every step, at random, and the power: was anything lost or done twice? (about 50 minutes)
-	$(BIN)/python -m tests.campaign.kill_points --sample 4000 --new
+	$(BIN)/python -m tests.campaign.kill_points --sample 3500 --new
 	$(BIN)/python -m tests.campaign.torture
-	$(BIN)/python -m tests.campaign.power_loss
+	$(BIN)/python -m tests.campaign.power_loss --every 5
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'campaign or not campaign' $(SCENARIOS)
 
 # They wait most of the time. The links that are cut need root.

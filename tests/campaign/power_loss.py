@@ -6,6 +6,7 @@ it. Then each flush is left out of the record in turn: one that nothing would mi
 
 import argparse
 import os
+import random
 import re
 import select
 import shutil
@@ -143,9 +144,12 @@ class Campaign:
     #: The disks that have been tried, with what had been reported done.
     _tried: set[object] = field(default_factory=set)
 
-    def cuts(self, *, every: int = 1) -> tuple[int, list[str]]:
-        """Cut the power everywhere; return how many distinct disks were tried (each so-manieth), and the violations."""
-        states = list(self._new(self.run.record.states()))[::every]
+    def cuts(self, *, every: int = 1, first: int = 0) -> tuple[int, list[str]]:
+        """Cut the power everywhere; return how many distinct disks were tried, and the violations.
+
+        Each so-manieth disk is tried, from the `first` on.
+        """
+        states = list(self._new(self.run.record.states()))[first::every]
         return len(states), [violation for found in self._verdicts(states) for violation in found]
 
     def without(self, *words: str, most: int) -> tuple[int, str | None]:
@@ -294,14 +298,17 @@ TOGETHER = (("fsync home/failed", "fsync home/work/ID-N"),)
 def main() -> int:
     parser = argparse.ArgumentParser(description="Cut the power at each step of a run, and start on what may be left.")
     parser.add_argument("--every", type=int, default=1, help="of the distinct disks, try each so-manieth")
+    parser.add_argument("--first", type=int, help="which of them is the first; by default it is drawn")
     parser.add_argument("--without", type=int, default=100, help="for a flush that is left out, try so many disks")
     arguments = parser.parse_args()
+    first = random.randrange(arguments.every) if arguments.first is None else arguments.first
+    print(f"of the distinct disks, each {arguments.every}. is tried, from number {first} on", flush=True)
     violations = []
     for title, scenario in SCENARIOS.items():
         root = Path(tempfile.mkdtemp(prefix="jobrunner-power-", dir=None if scenario.is_across else MEMORY))
         run = record(scenario, root)
         campaign = Campaign(run, root)
-        disks, found = campaign.cuts(every=arguments.every)
+        disks, found = campaign.cuts(every=arguments.every, first=first)
         violations += found
         cuts = len(run.record.steps)
         print(f"{title}: {cuts} cuts, {disks} distinct disks, {len(found)} violations", *found, sep="\n  ", flush=True)
