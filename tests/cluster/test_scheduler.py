@@ -15,16 +15,18 @@ def test_a_scheduler_that_freezes_and_wakes_ends_nothing(home: ClusterHome) -> N
     home.handler(f"{PRELUDE}{WAITS}")
     held = home.hold()
     home.package("p")
-    home.running()
+    home.running("run", "-n", "6")
     home.dask.scheduler.signal(signal.SIGSTOP)
     try:
+        for name in "abcde":  # more than there are slots: some would be given to a node
+            home.package(name)
         [trouble] = wait_until(lambda: home.status()["troubles"])
     finally:
         home.dask.scheduler.signal(signal.SIGCONT)
     assert "does not answer" in trouble
     wait_until(lambda: not home.status()["troubles"])
     held.unlink()
-    wait_until(lambda: home.counts()["done"] == 1)
+    wait_until(lambda: home.counts()["done"] == 6)
     assert outcomes(home) == ["done"]
 
 
