@@ -23,6 +23,7 @@ from jobrunner.services.machine import Machine
 from jobrunner.services.pipeline import Pipeline
 from jobrunner.services.recording import Recording
 from jobrunner.services.worker import Worker
+from jobrunner.store.bell import Bell
 from jobrunner.store.database import Database
 from jobrunner.store.migrations import migrate
 from jobrunner.store.store import Store
@@ -86,7 +87,8 @@ def main(folder: Path, count: int) -> None:
     machine = Machine(folders, 0, store, lambda _trouble: None, stop)
     recording = Recording(store, machine, stop)
     pipeline = NoOp(recording, folders.work)
-    Worker(store, pipeline, recording, machine, stop).run(token, "bench", Title("worker"), drain=True)
+    bell = Bell(store.database.path)
+    Worker(store, pipeline, recording, machine, stop).run(token, "bench", Title("worker"), bell, drain=True)
     (folder / f"wait-{token}").write_text(str(pipeline.longest_wait))
 
 
