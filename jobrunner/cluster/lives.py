@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import tempfile
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from jobrunner.domain.home_rights import PRIVATE_FOLDER_MODE
 from jobrunner.linux import proc, processes
 from jobrunner.process.killing import Left, descendants, end_all
 from jobrunner.process.presence import Presence, Present
-from jobrunner.process.remains import guards_of, kill_handlers_of
+from jobrunner.process.remains import kill_handlers_of
 
 #: Seconds that what is to end, or was killed, may take to be gone.
 _PATIENCE = 2.0
@@ -31,7 +32,7 @@ def presence() -> Presence:
 
 def appear() -> Present:
     """Appear as a guard of the Dask worker that is the parent of this process. Raises as `presence` does."""
-    return presence().appear(kind=f"{os.getppid()}-")
+    return presence().appear(kind=f"{os.getppid()}-{os.getpid()}-")
 
 
 def sweep() -> list[Left]:
@@ -41,11 +42,10 @@ def sweep() -> list[Left]:
     """
     left = []
     lives = presence()
+    deadline = time.monotonic() + _PATIENCE
     for token in lives.tokens():
-        for guard in guards_of(token):
-            with suppress(OSError, ValueError):  # it has just ended, or is of another version
-                if proc.stat(guard).parent != int(token.partition("-")[0]):
-                    _end(guard)
+        with suppress(OSError, ValueError):  # it has ended, or is of another version
+            _end_if_bereft(token, deadline)
         with lives.of_the_dead(token) as dead:
             if dead:
                 remaining = kill_handlers_of(token, lives.noted(token), patience=_PATIENCE)
@@ -55,10 +55,15 @@ def sweep() -> list[Left]:
     return left
 
 
-def _end(guard: int) -> None:
-    """Let a guard end; if it does not, end what is below it, and kill it: it may hear that only when it goes on."""
+def _end_if_bereft(token: str, deadline: float) -> None:
+    """Let a guard whose Dask worker is dead end by itself until the deadline; then end what is below it, and kill it.
+
+    One that hangs may hear that only when it goes on. Raises OSError, ValueError.
+    """
+    dask_worker, guard = map(int, token.split("-")[:2])
     with processes.handle_of(guard) as handle:
-        if not processes.has_ended(handle, _PATIENCE):
+        if proc.stat(guard).parent == dask_worker or not proc.has_open(guard, f"/{token}"):
+            return
+        if not processes.has_ended(handle, max(deadline - time.monotonic(), 0)):
             end_all(partial(descendants, guard), patience=_PATIENCE)
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-            processes.has_ended(handle, _PATIENCE)

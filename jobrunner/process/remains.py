@@ -84,18 +84,12 @@ def end_worker(pid: int, token: str, *, patience: float) -> bool:
     return False
 
 
-def guards_of(worker: str) -> Iterator[int]:
-    """Find the guard of a worker (its token), if it lives: it has the worker's lock file open."""
+def _of_guard(worker: str) -> Iterator[tuple[int, int]]:
+    """Find what is below the guard of a worker."""
     for pid in proc.pids():
         with suppress(OSError):
             if proc.stat(pid).name == GUARD_NAME and proc.has_open(pid, f"/{worker}"):
-                yield pid
-
-
-def _of_guard(worker: str) -> Iterator[tuple[int, int]]:
-    """Find what is below the guard of a worker."""
-    for pid in guards_of(worker):
-        yield from descendants(pid)
+                yield from descendants(pid)
 
 
 def _of_handlers(worker: str, noted: str, groups: list[Path]) -> Iterator[tuple[int, int]]:

@@ -302,7 +302,7 @@ def main() -> int:
     parser.add_argument("--without", type=int, default=100, help="for a flush that is left out, try so many disks")
     arguments = parser.parse_args()
     first = random.randrange(arguments.every) if arguments.first is None else arguments.first
-    print(f"of the distinct disks, each {arguments.every}. is tried, from number {first} on", flush=True)
+    print(f"one in {arguments.every} of the distinct disks is tried, from number {first} on", flush=True)
     violations = []
     for title, scenario in SCENARIOS.items():
         root = Path(tempfile.mkdtemp(prefix="jobrunner-power-", dir=None if scenario.is_across else MEMORY))

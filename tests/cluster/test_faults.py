@@ -151,15 +151,15 @@ def test_row_71_a_guard_that_cannot_even_be_killed_saves_no_handler(home: Cluste
 
 
 def test_row_71_a_nanny_that_kills_what_does_not_end_saves_no_handler(home: ClusterHome) -> None:
-    """It gives the Dask worker 4 s, and with the worker what would end a guard is gone."""
-    home.dask.node("watched", "--nanny", slots=8)
+    """Told to end, it gives the Dask worker 4 s, and with the worker what would end a guard is gone."""
+    nanny = home.dask.node("watched", "--nanny", slots=8)
     home.handler(f"{PRELUDE}start()\nif ATTEMPT == 1:\n    escape()\n    wait_for('never')\n")
     home.start("run")
     wait_until(lambda: [node for node in home.status()["nodes"] if node["name"].endswith(":watched")])
     home.package("p")
     guard = parent_of(wait_until(lambda: journal(home.path, "start"))[0].pid)
     with frozen(guard):
-        home.dask.scheduler.kill()
+        nanny.signal(signal.SIGTERM)
         wait_until(lambda: set(handlers_of(home)) <= {guard})
 
 
